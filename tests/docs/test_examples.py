@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every example runs as it is and says something."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py"))
+SAMPLES = sorted(path.name for path in (EXAMPLES / "sample_configs").glob("*.json"))
+
+EXPECTED = {
+    "01_hello.py": "hello from box\nI am pid 1\n",
+    "02_explain.py": "pivot_root",
+    "03_prepare_start.py": "deleted:   True",
+    "04_exec.py": "and this came through a pipe",
+    "05_threads.py": "every status right: True",
+    "06_rootless.py": "uid=0(root)",
+    "demo.py": "on box, pid 1",
+}
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_example_runs(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert EXPECTED[name] in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_example_is_short(name: str) -> None:
+    assert len((EXAMPLES / name).read_text().splitlines()) <= 60
+
+
+@pytest.mark.parametrize("name", ["README.md", "sample_configs/README.md"])
+def test_the_page_lists_every_file(name: str) -> None:
+    names = PROGRAMS if name == "README.md" else SAMPLES
+    page = (EXAMPLES / name).read_text()
+    assert [file for file in names if f"`{file}`" not in page] == []
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_sample_has_what_the_old_tool_needed(name: str) -> None:
+    config = json.loads((EXAMPLES / "sample_configs" / name).read_text())
+    nodes = [node["path"] for node in config["mount_config"]["device_nodes"]]
+    assert "/dev/null" in nodes
+    assert len(nodes) == 6
+    assert len(config["cgroups"]["allowed_devices"]) == 14
+    assert len(config["capabilities"]) == 12

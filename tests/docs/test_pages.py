@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages name files that are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+)
+
+
+def test_every_path_of_the_map_exists() -> None:
+    page = (ROOT / "docs" / "where.md").read_text()
+    paths = re.findall(r"`([^`]+)`", page)
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_the_page_leads_somewhere(name: str) -> None:
+    page = ROOT / name
+    targets = re.findall(r"\]\(([^)#]+)", page.read_text())
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    index = ROOT / "docs" / "index.md"
+    targets = re.findall(r"\]\(([^)#]+)", index.read_text())
+    reached = {(index.parent / target).resolve() for target in targets} | {index}
+    pages = set((ROOT / "docs").rglob("*.md"))
+    assert sorted(str(page) for page in pages - reached) == []
