@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernel's floor of a container launch: nothing but the system calls that the
+// default OCI configuration asks for (without cgroups), from a small static process.
+// What a runtime needs beyond this figure is its own doing.
+//
+//   floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] ROOTFS PROGRAM
+//
+//   -n N  launch N times and print one line of JSON (default 20)
+//   -q    before each launch wait until the machine is quiet ("cold")
+//   -s    serve: for each line on stdin launch once, answer the microseconds
+//   -T    enter a kept template mount namespace, do not copy the caller's
+//   -U    with a user namespace (host ids 0 to 65535 mapped to themselves)
+//   -N    without a network namespace
+//   -C    with a cgroup namespace
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+// sys/mount.h and linux/mount.h cannot be included together before glibc 2.37.
+extern int mount(const char *, const char *, const char *, unsigned long, const void *);
+extern int umount2(const char *, int);
+
+enum { DETACH = 2, P_BY_PIDFD = 3, SAMPLES_MAX = 100000, QUIET_MS = 50 };
+
+static struct {
+    int runs;
+    bool quiet, serve, template, userns, no_netns, cgroupns;
+    const char *rootfs, *program;
+    int template_fd;
+    int last_cap;
+} opt = {.runs = 20, .template_fd = -1};
+
+static const char *const masked[] = {
+    "/proc/acpi",        "/proc/asound",      "/proc/kcore",
+    "/proc/keys",        "/proc/latency_stats", "/proc/timer_list",
+    "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
+    "/sys/firmware",     "/sys/devices/virtual/powercap"};
+static const char *const readonly[] = {"/proc/bus", "/proc/fs", "/proc/irq",
+                                       "/proc/sys", "/proc/sysrq-trigger"};
+static const struct {
+    const char *name;
+    unsigned major, minor;
+} nodes[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
+             {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+static const char *const links[][2] = {{"/proc/self/fd", "/dev/fd"},
+                                       {"/proc/self/fd/0", "/dev/stdin"},
+                                       {"/proc/self/fd/1", "/dev/stdout"},
+                                       {"/proc/self/fd/2", "/dev/stderr"},
+                                       {"pts/ptmx", "/dev/ptmx"}};
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define KEPT_CAPS \
+    (1U << CAP_AUDIT_WRITE | 1U << CAP_KILL | 1U << CAP_NET_BIND_SERVICE)
+
+__attribute__((noreturn)) static void die(const char *what)
+{
+    dprintf(2, "floor: %s: %s\n", what, strerror(errno));
+    _exit(125);
+}
+
+#define TRY(call)                  \
+    do {                           \
+        if ((call) < 0) die(#call); \
+    } while (0)
+
+static int open_tree_clone(const char *path)
+{
+    return (int)syscall(SYS_open_tree, AT_FDCWD, path,
+                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+static int move_tree(int fd, const char *path)
+{
+    return (int)syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+static int set_read_only(const char *path)
+{
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attr, sizeof attr);
+}
+
+// Attaches the tree of the rootfs and stands in it; enter_root() makes it the root.
+static void attach_rootfs(int tree)
+{
+    const char *at = opt.template ? "/root" : opt.rootfs;
+    if (opt.template) {
+        TRY(syscall(SYS_setns, opt.template_fd, CLONE_NEWNS));
+        TRY(syscall(SYS_unshare, CLONE_NEWNS));
+    } else {
+        TRY(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL));
+        TRY(tree = open_tree_clone(opt.rootfs));
+    }
+    TRY(move_tree(tree, at));
+    TRY(chdir(at));
+    close(tree);
+}
+
+static void make_devices(void)
+{
+    char path[64], host[64];
+    for (size_t i = 0; i < COUNT(nodes); i++) {
+        snprintf(path, sizeof path, "dev/%s", nodes[i].name);
+        if (!opt.userns) {
+            TRY(mknod(path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)));
+            continue;
+        }
+        // A user namespace may not make device nodes: bind the host's.
+        snprintf(host, sizeof host, "/dev/%s", nodes[i].name);
+        TRY(mknod(path, S_IFREG | 0666, 0));
+        TRY(mount(host, path, NULL, MS_BIND, NULL));
+    }
+}
+
+static void mount_filesystems(void)
+{
+    const unsigned long safe = MS_NOSUID | MS_NOEXEC | MS_NODEV;
+    TRY(mount("proc", "proc", "proc", 0, NULL));
+    TRY(mount("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_STRICTATIME,
+              "mode=755,size=65536k"));
+    TRY(mkdir("dev/pts", 0755));
+    TRY(mkdir("dev/shm", 0755));
+    TRY(mkdir("dev/mqueue", 0755));
+    TRY(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+              "newinstance,ptmxmode=0666,mode=0620,gid=5"));
+    TRY(mount("shm", "dev/shm", "tmpfs", safe, "mode=1777,size=65536k"));
+    TRY(mount("mqueue", "dev/mqueue", "mqueue", safe, NULL));
+    TRY(mount("sysfs", "sys", "sysfs", safe | MS_RDONLY, NULL));
+    make_devices();
+    for (size_t i = 0; i < COUNT(links); i++) TRY(symlink(links[i][0], links[i][1] + 1));
+}
+
+static void enter_root(void)
+{
+    TRY(syscall(SYS_pivot_root, ".", "."));
+    TRY(umount2(".", DETACH));
+    TRY(chdir("/"));
+}
+
+static void hide_paths(void)
+{
+    for (size_t i = 0; i < COUNT(masked); i++) {
+        // A probe costs 2 us, a bind that fails because of the type 26 us and more.
+        int fd = open(masked[i], O_PATH | O_CLOEXEC);
+        if (fd < 0) continue;
+        struct stat st;
+        TRY(fstat(fd, &st));
+        close(fd);
+        if (S_ISDIR(st.st_mode))
+            TRY(mount("tmpfs", masked[i], "tmpfs", MS_RDONLY, "size=0k"));
+        else
+            TRY(mount("/dev/null", masked[i], NULL, MS_BIND, NULL));
+    }
+    for (size_t i = 0; i < COUNT(readonly); i++) {
+        const int failed = mount(readonly[i], readonly[i], NULL, MS_BIND | MS_REC, NULL);
+        if (failed && errno == ENOENT) continue;
+        TRY(failed);
+        TRY(set_read_only(readonly[i]));
+    }
+    TRY(set_read_only("/"));
+}
+
+static void raise_loopback(void)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    int fd;
+    TRY(fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    TRY(ioctl(fd, SIOCSIFFLAGS, &request));
+    close(fd);
+}
+
+static void drop_privileges(void)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct caps[2] = {
+        {.effective = KEPT_CAPS, .permitted = KEPT_CAPS, .inheritable = KEPT_CAPS}};
+    struct rlimit files = {1024, 1024};
+
+    TRY(setsid());
+    TRY(setrlimit(RLIMIT_NOFILE, &files));
+    for (int cap = 0; cap <= opt.last_cap; cap++)
+        if (cap >= 32 || !(KEPT_CAPS >> cap & 1U)) TRY(prctl(PR_CAPBSET_DROP, cap));
+    TRY(syscall(SYS_setgroups, 0, NULL));
+    TRY(syscall(SYS_setresgid, 0, 0, 0));
+    TRY(syscall(SYS_setresuid, 0, 0, 0));
+    TRY(syscall(SYS_capset, &head, caps));
+    for (int cap = 0; cap < 32; cap++)
+        if (KEPT_CAPS >> cap & 1U)
+            TRY(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0));
+    TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+__attribute__((noreturn)) static void become_container(int tree, int mapped)
+{
+    char go, *const argv[] = {(char *)opt.program, NULL};
+    char *const envp[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    if (mapped >= 0 && read(mapped, &go, 1) != 1) die("wait for the id maps");
+    umask(0);
+    attach_rootfs(tree);
+    mount_filesystems();
+    enter_root();
+    hide_paths();
+    TRY(sethostname("floor", 5));
+    if (!opt.no_netns) raise_loopback();
+    umask(022);
+    drop_privileges();
+    TRY(syscall(SYS_close_range, 3U, ~0U, 0));
+    execve(opt.program, argv, envp);
+    die("execve");
+}
+
+static void write_file(pid_t pid, const char *name, const char *text)
+{
+    char path[64];
+    int fd;
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    TRY(fd = open(path, O_WRONLY | O_CLOEXEC));
+    TRY(write(fd, text, strlen(text)));
+    close(fd);
+}
+
+static double now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+// One launch, from the first system call to the exit status; microseconds, or a
+// negative number when the program or the set-up failed.
+static double launch(void)
+{
+    const double begin = now_us();
+    int pidfd = -1, maps[2] = {-1, -1}, tree = -1;
+    siginfo_t info;
+    struct clone_args args = {
+        .flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS,
+        .pidfd = (uint64_t)(uintptr_t)&pidfd,
+        .exit_signal = SIGCHLD};
+
+    if (opt.template) TRY(tree = open_tree_clone(opt.rootfs));
+    else args.flags |= CLONE_NEWNS;
+    if (!opt.no_netns) args.flags |= CLONE_NEWNET;
+    if (opt.cgroupns) args.flags |= CLONE_NEWCGROUP;
+    if (opt.userns) {
+        args.flags |= CLONE_NEWUSER;
+        TRY(pipe2(maps, O_CLOEXEC));
+    }
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    TRY(pid);
+    if (pid == 0) become_container(tree, maps[0]);
+    if (tree >= 0) close(tree);
+    if (opt.userns) {
+        write_file(pid, "uid_map", "0 0 65536");
+        write_file(pid, "gid_map", "0 0 65536");
+        TRY(write(maps[1], "g", 1));
+        TRY(syscall(SYS_close_range, maps[0], maps[1], 0));
+    }
+    TRY(syscall(SYS_waitid, P_BY_PIDFD, pidfd, &info, WEXITED, NULL));
+    close(pidfd);
+    if (info.si_code != CLD_EXITED || info.si_status != 0) return -1;
+    return now_us() - begin;
+}
+
+// Makes the kept mount namespace: one empty tmpfs, nothing of the host to be seen.
+static int make_template(void)
+{
+    int ready[2], fd;
+    char path[64], byte;
+    TRY(pipe2(ready, O_CLOEXEC));
+    pid_t pid;
+    TRY(pid = fork());
+    if (pid == 0) {
+        TRY(syscall(SYS_unshare, CLONE_NEWNS));
+        TRY(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL));
+        TRY(mount("tmpfs", opt.rootfs, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4k"));
+        TRY(chdir(opt.rootfs));
+        TRY(mkdir("root", 0755));
+        TRY(syscall(SYS_pivot_root, ".", "."));
+        TRY(umount2(".", DETACH));
+        TRY(write(ready[1], "r", 1));
+        pause();
+        _exit(0);
+    }
+    close(ready[1]);
+    if (read(ready[0], &byte, 1) != 1) die("make the template");
+    snprintf(path, sizeof path, "/proc/%d/ns/mnt", pid);
+    TRY(fd = open(path, O_RDONLY | O_CLOEXEC));
+    kill(pid, SIGKILL);
+    TRY(waitpid(pid, NULL, 0));
+    close(ready[0]);
+    return fd;
+}
+
+static void read_cpu(unsigned long long *idle, unsigned long long *all)
+{
+    unsigned long long t[8] = {0};
+    FILE *stat = fopen("/proc/stat", "re");
+    if (!stat || fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1],
+                        &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]) != 8)
+        die("read /proc/stat");
+    fclose(stat);
+    *idle = t[3] + t[4];
+    *all = 0;
+    for (int i = 0; i < 8; i++) *all += t[i];
+}
+
+// Sleeps until the CPUs were at least 90 % idle for 50 ms, at most five seconds.
+static void wait_until_quiet(void)
+{
+    unsigned long long idle, all, idle2, all2;
+    for (int tries = 0; tries < 5000 / QUIET_MS; tries++) {
+        read_cpu(&idle, &all);
+        usleep(QUIET_MS * 1000);
+        read_cpu(&idle2, &all2);
+        if (all2 > all && (idle2 - idle) * 10 >= (all2 - all) * 9) return;
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    return *(const double *)a < *(const double *)b ? -1 : 1;
+}
+
+static int run_batch(void)
+{
+    static double us[SAMPLES_MAX];
+    for (int i = 0; i < opt.runs; i++) {
+        if (opt.quiet) wait_until_quiet();
+        us[i] = launch();
+        if (us[i] < 0) return 1;
+    }
+    const size_t n = (size_t)opt.runs;
+    qsort(us, n, sizeof us[0], by_value);
+    const double median = n % 2 ? us[n / 2] : (us[n / 2 - 1] + us[n / 2]) / 2;
+    printf("{\"n\": %zu, \"min_us\": %.1f, \"median_us\": %.1f, \"p95_us\": %.1f}\n", n,
+           us[0], median, us[(n * 95 + 99) / 100 - 1]);
+    return 0;
+}
+
+static int serve(void)
+{
+    char line[64];
+    ssize_t got;
+    while ((got = read(0, line, sizeof line)) > 0) {
+        if (opt.quiet) wait_until_quiet();
+        TRY(dprintf(1, "%.1f\n", launch()));
+    }
+    return got < 0;
+}
+
+int main(int argc, char **argv)
+{
+    int letter;
+    while ((letter = getopt(argc, argv, "n:qsTUNC")) != -1) {
+        if (letter == '?') return 2;
+        if (letter == 'n') opt.runs = atoi(optarg);
+        opt.quiet |= letter == 'q';
+        opt.serve |= letter == 's';
+        opt.template |= letter == 'T';
+        opt.userns |= letter == 'U';
+        opt.no_netns |= letter == 'N';
+        opt.cgroupns |= letter == 'C';
+    }
+    if (argc - optind != 2 || opt.runs < 1 || opt.runs > SAMPLES_MAX) {
+        fputs("usage: floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] ROOTFS PROGRAM\n", stderr);
+        return 2;
+    }
+    // The template belongs to the initial user namespace, so a new one may not enter
+    // it; and sysfs may be mounted only by the owner of the network namespace.
+    if (opt.userns && (opt.template || opt.no_netns)) {
+        fputs("floor: -U goes neither with -T nor with -N\n", stderr);
+        return 2;
+    }
+    opt.rootfs = argv[optind];
+    opt.program = argv[optind + 1];
+    while (prctl(PR_CAPBSET_READ, opt.last_cap + 1, 0, 0, 0) >= 0) opt.last_cap++;
+    if (opt.template) opt.template_fd = make_template();
+    return opt.serve ? serve() : run_batch();
+}

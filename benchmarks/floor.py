@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C floor as a contender: a co-process that answers "one launch, please"."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from benchmarks.bundle import PROGRAM, Bundle
+from benchmarks.contender import LaunchError, MissingError
+
+_SOURCE = Path(__file__).with_name("floor.c")
+
+
+def build_floor(directory: Path) -> Path:
+    """Compile floor.c into `directory` unless it is there; return the program.
+
+    Raises:
+        MissingError: there is no compiler, or it failed.
+    """
+    program = directory / "floor"
+    if program.exists():
+        return program
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        raise MissingError("gcc is not installed")
+    command = [compiler, "-std=c11", "-O2", "-static", "-o", str(program), str(_SOURCE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise MissingError(f"floor.c does not compile: {done.stderr.strip()}")
+    return program
+
+
+class Floor:
+    """Launches by the floor, timed inside its own process.
+
+    The start of the floor program itself is thereby not counted, and its samples
+    interleave with those of the other contenders.
+    """
+
+    cgroup = False
+
+    def __init__(self, name: str, bundle: Bundle, *options: str) -> None:
+        self.name = name
+        program = build_floor(bundle.directory)
+        self._server = subprocess.Popen(
+            [str(program), "-s", *options, str(bundle.rootfs), PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        if self._server.stdin is None or self._server.stdout is None:
+            raise MissingError("the floor has no pipes")
+        self._request = self._server.stdin.fileno()
+        self._answer = self._server.stdout.fileno()
+
+    def launch(self) -> float:
+        """Ask for one launch; see `Contender.launch`."""
+        try:
+            os.write(self._request, b"\n")
+            answer = os.read(self._answer, 64)
+        except BrokenPipeError:
+            answer = b""
+        if not answer:
+            said = self._server.communicate()[1].decode().strip()
+            raise LaunchError(said or "the floor ended without a word")
+        if (microseconds := float(answer)) < 0:
+            raise LaunchError("the program in the floor's container failed")
+        return microseconds
+
+    def close(self) -> None:
+        """End the co-process by end of file."""
+        if self._server.returncode is None:
+            self._server.communicate()

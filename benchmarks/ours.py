@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libcontainer itself as a contender, driven from inside this process."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from types import ModuleType
+
+from benchmarks.bundle import PROGRAM, Bundle
+from benchmarks.contender import LaunchError, MissingError
+
+
+def import_library() -> ModuleType:
+    """Import libcontainer on first use: the peers must run where it is not built.
+
+    Raises:
+        MissingError: it is not installed or not built.
+    """
+    try:
+        library = importlib.import_module("libcontainer")
+        _ = library.Factory
+    except (ImportError, AttributeError) as error:
+        raise MissingError(f"libcontainer cannot be imported: {error}") from error
+    return library
+
+
+class ByFactory:
+    """create, run, wait and delete of one container; nothing is kept but the Factory.
+
+    The Config is made once, as a program that launches many containers would; the
+    Container, Process, state directory and plan are made for each launch.
+    """
+
+    cgroup = False
+
+    def __init__(self, name: str, bundle: Bundle) -> None:
+        self.name = name
+        self._lc = import_library()
+        self._factory = self._lc.Factory(str(bundle.state(name)))
+        self._config = self._lc.Config(rootfs=str(bundle.rootfs))
+        self._count = 0
+
+    def launch(self) -> float:
+        """Launch one container; see `Contender.launch`."""
+        self._count += 1
+        begin = time.perf_counter_ns()
+        container = self._factory.create(f"bench-{self._count}", self._config)
+        try:
+            process = container.run(self._lc.Process([PROGRAM]))
+            process.wait()
+        finally:
+            container.delete()
+        taken = time.perf_counter_ns() - begin
+        if process.returncode != 0:
+            raise LaunchError(f"{PROGRAM} exited with {process.returncode}")
+        return taken / 1000
+
+    def close(self) -> None:
+        """Do nothing: each launch deleted its container."""
+
+
+class ByRun:
+    """lc.run(), the call in the form of subprocess.run."""
+
+    cgroup = False
+
+    def __init__(self, name: str, bundle: Bundle) -> None:
+        self.name = name
+        self._run = import_library().run
+        self._rootfs = str(bundle.rootfs)
+
+    def launch(self) -> float:
+        """Launch one container; see `Contender.launch`."""
+        begin = time.perf_counter_ns()
+        done = self._run([PROGRAM], rootfs=self._rootfs)
+        taken = time.perf_counter_ns() - begin
+        if done.returncode != 0:
+            raise LaunchError(f"{PROGRAM} exited with {done.returncode}")
+        return taken / 1000
+
+    def close(self) -> None:
+        """Do nothing: the call left nothing."""
