@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exception tree.
+
+Every error of the library derives from `LibcontainerError` and also from the
+built-in that a Python user would catch. An error that wraps a failed system
+call keeps ``errno``. Messages read ``verb object (flags): strerror [ERRNO]``.
+"""
+
+from __future__ import annotations
+
+import errno as errno_names
+import os
+import subprocess
+from collections.abc import Iterable
+
+
+class LibcontainerError(Exception):
+    """Base of every error raised by the library."""
+
+
+def errno_name(number: int) -> str:
+    """Return the kernel's name of an errno, such as ``ENOENT``."""
+    return errno_names.errorcode.get(number, f"errno {number}")
+
+
+class Problem:
+    """One thing that is wrong with a configuration.
+
+    Attributes:
+        path: where in the configuration, such as ``mounts[2].source``.
+        message: what is wrong there, lower case, no final period.
+    """
+
+    __slots__ = ("message", "path")
+
+    def __init__(self, path: str, message: str) -> None:
+        self.path = path
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+    def __repr__(self) -> str:
+        return f"Problem({self.path!r}, {self.message!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Problem):
+            return NotImplemented
+        return (self.path, self.message) == (other.path, other.message)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.message))
+
+
+class ConfigError(LibcontainerError, ValueError):
+    """A configuration is wrong; no kernel object has been made.
+
+    Attributes:
+        problems: every problem found, not only the first.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
+
+class InvalidIdError(ConfigError):
+    """A container id is not allowed."""
+
+
+class UnsupportedError(LibcontainerError, NotImplementedError):
+    """This host, or this release, lacks what was asked for.
+
+    Attributes:
+        feature: what was asked for.
+        need: what it needs and how to get it.
+    """
+
+    def __init__(self, feature: str, need: str) -> None:
+        self.feature = feature
+        self.need = need
+        super().__init__(feature, need)
+
+    def __str__(self) -> str:
+        return f"{self.feature}: {self.need}"
+
+
+class StateError(LibcontainerError):
+    """The container is not in a state that allows the call."""
+
+    def __init__(self, container_id: str, status: str, verb: str) -> None:
+        self.container_id = container_id
+        self.status = status
+        self.verb = verb
+        super().__init__(container_id, status, verb)
+
+    def __str__(self) -> str:
+        return (
+            f"cannot {self.verb} container {self.container_id!r}: it is {self.status}"
+        )
+
+
+class ContainerNotFoundError(LibcontainerError, LookupError):
+    """No container of this id is in the factory's root."""
+
+    def __init__(self, container_id: str) -> None:
+        self.container_id = container_id
+        super().__init__(container_id)
+
+    def __str__(self) -> str:
+        return f"container {self.container_id!r} does not exist"
+
+
+class ContainerExistsError(LibcontainerError, FileExistsError):
+    """A container of this id is there already."""
+
+    def __init__(self, container_id: str) -> None:
+        self.container_id = container_id
+        super().__init__(container_id)
+
+    def __str__(self) -> str:
+        return f"container {self.container_id!r} exists already"
+
+
+class StateFileError(LibcontainerError):
+    """A state file cannot be used: newer schema, wrong owner, not readable."""
+
+
+class LockTimeoutError(LibcontainerError, TimeoutError):
+    """Another process held the container's lock for too long."""
+
+
+class ProcessNotStartedError(LibcontainerError):
+    """The process has not been started, so it has no pid and no status."""
+
+
+class UserLookupError(LibcontainerError, KeyError):
+    """A user or group name is not in the container's passwd or group file."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class StepError(LibcontainerError, OSError):
+    """One step of a launch failed; everything of that launch has been undone.
+
+    Attributes:
+        errno: what the kernel answered.
+        title: what was tried, on what.
+        index: the step's number in the plan, from 1; 0 outside a plan.
+        total: how many steps the plan has; 0 outside a plan.
+        stage: the stage of the plan that the step belongs to.
+        side: ``"host"`` or ``"init"``.
+        hint: one line that helps where the errno misleads, or None.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a fact of the failed step
+        self,
+        number: int,
+        title: str,
+        *,
+        index: int = 0,
+        total: int = 0,
+        stage: str = "",
+        side: str = "host",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(number, os.strerror(number))
+        self.title = title
+        self.index = index
+        self.total = total
+        self.stage = stage
+        self.side = side
+        self.hint = hint
+
+    def __str__(self) -> str:
+        number = self.errno or 0
+        where = errno_name(number)
+        if self.total:
+            where += f'; step {self.index}/{self.total} "{self.stage}", {self.side}'
+        text = f"{self.title}: {os.strerror(number).lower()} [{where}]"
+        return f"{text}\nhint: {self.hint}" if self.hint else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_step_error, (type(self), self.errno, dict(vars(self)))
+
+
+def _rebuild_step_error(
+    kind: type[StepError], number: int, fields: dict[str, object]
+) -> StepError:
+    error = kind(number, str(fields["title"]))
+    error.__dict__.update(fields)
+    return error
+
+
+class ProgramError(StepError):
+    """The container was set up, but its program could not be executed."""
+
+
+class ProgramNotFoundError(ProgramError, FileNotFoundError):
+    """The program does not exist in the container."""
+
+
+class ProgramNotExecutableError(ProgramError, PermissionError):
+    """The program exists in the container but may not be executed."""
+
+
+class ProgramFormatError(ProgramError):
+    """The program is there, but its format or its interpreter is missing."""
+
+
+class HelperError(LibcontainerError):
+    """The helper died or spoke another protocol than this library."""
+
+
+class LaunchTimeoutError(LibcontainerError, TimeoutError):
+    """A launch took longer than its deadline; it has been undone."""
+
+
+class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
+    """A process ran longer than it was allowed to."""
+
+
+class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
+    """A process ended with a non-zero status and ``check`` was set."""
