@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""memfd_create(2): files in memory that can be sealed."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from enum import IntFlag
+
+from libcontainer.bindings._lib import check, lib, path_bytes
+
+_F_ADD_SEALS = 1033
+_F_GET_SEALS = 1034
+
+
+class MemfdFlag(IntFlag):
+    """``MFD_*``."""
+
+    CLOEXEC = 0x1
+    ALLOW_SEALING = 0x2
+    HUGETLB = 0x4
+    NOEXEC_SEAL = 0x8
+    EXEC = 0x10
+
+
+class Seal(IntFlag):
+    """``F_SEAL_*``."""
+
+    SEAL = 0x1
+    SHRINK = 0x2
+    GROW = 0x4
+    WRITE = 0x8
+    FUTURE_WRITE = 0x10
+    EXEC = 0x20
+
+
+FIXED = Seal.WRITE | Seal.GROW | Seal.SHRINK | Seal.SEAL
+"""The seals after which nobody can change the content, nor the seals."""
+
+
+def memfd_create(name: str, flags: int = 0) -> int:
+    """Make an empty file in memory.
+
+    Args:
+        name: shown in ``/proc/self/fd``, at most 249 bytes; no path.
+        flags: `MemfdFlag`; ``CLOEXEC`` is added. ``EXEC`` is left out on kernels before
+            6.3, where every such file is executable.
+
+    Returns:
+        An fd, close-on-exec.
+
+    Raises:
+        OSError: ``EINVAL``: an unknown flag or a long name; ``EACCES``: the sysctl
+            ``vm.memfd_noexec`` is 2 and the file would be executable.
+
+    Linux >= 3.17.
+    """
+    encoded = path_bytes(name)
+    fd = lib.lc_memfd_create(encoded, flags)
+    if fd == -errno.EINVAL and flags & MemfdFlag.EXEC:
+        fd = lib.lc_memfd_create(encoded, flags & ~MemfdFlag.EXEC)
+    return check(fd, "memfd_create", name, MemfdFlag(flags))
+
+
+def add_seals(fd: int, seals: int) -> None:
+    """Seal a file of `memfd_create` that has ``ALLOW_SEALING``.
+
+    Raises:
+        OSError: ``EPERM``: no more seals allowed; ``EBUSY``: ``WRITE`` while somebody
+            has it mapped for writing.
+    """
+    fcntl.fcntl(fd, _F_ADD_SEALS, seals)
+
+
+def get_seals(fd: int) -> Seal:
+    """Return the seals of a file of `memfd_create`.
+
+    Raises:
+        OSError: ``EINVAL``: the file is of another kind.
+    """
+    return Seal(fcntl.fcntl(fd, _F_GET_SEALS))
+
+
+def sealed_memfd(name: str, content: bytes, *, executable: bool = False) -> int:
+    """Return a file in memory with a content that nobody can change any more.
+
+    Args:
+        name: shown in ``/proc/self/fd``.
+        content: all of it.
+        executable: whether it may be executed; where the kernel knows the difference
+            (Linux 6.3) it otherwise never can.
+
+    Returns:
+        An fd, close-on-exec, at offset 0, with the seals `FIXED`.
+    """
+    if executable:
+        fd = memfd_create(name, MemfdFlag.ALLOW_SEALING | MemfdFlag.EXEC)
+    else:
+        fd = _memfd_for_data(name)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+        add_seals(fd, FIXED)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _memfd_for_data(name: str) -> int:
+    flags = MemfdFlag.ALLOW_SEALING
+    try:
+        return memfd_create(name, flags | MemfdFlag.NOEXEC_SEAL)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return memfd_create(name, flags)

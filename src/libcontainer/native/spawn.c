@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two ways to start a process. Between the clone and the exec there is nothing but
+// a few system calls: no Python, no allocation, no lock.
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ffi.cdef.h"
+
+// The same on every architecture.
+#ifndef __NR_clone3
+#define __NR_clone3 435
+#endif
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+#define LC_CLONE_CLEAR_SIGHAND 0x100000000ULL
+#define LC_CLONE_INTO_CGROUP 0x200000000ULL
+#define LEGACY_NAMESPACES                                                       \
+    ((unsigned long long)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |        \
+                          CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET) |         \
+     CLONE_NEWUSER)
+
+#define LC_P_PIDFD 3
+
+// What the child of lc_spawn needs; it lives on the suspended caller's stack.
+struct spawn_child {
+    int image_fd;
+    const char *const *argv;
+    const char *const *envp;
+    const int *fds;
+    int nfds;
+    volatile int *error;
+};
+
+// Runs in the child, with every signal blocked, and with the caller's memory after
+// lc_spawn: only async-signal-safe calls, nothing may be allocated or locked.
+static int exec_image(void *argument) {
+    const struct spawn_child *child = argument;
+    for (int i = 0; i < child->nfds; i++) {
+        if (fcntl(child->fds[i], F_SETFD, 0) < 0) {
+            *child->error = errno;
+            _exit(127);
+        }
+    }
+    syscall(__NR_execveat, child->image_fd, "", child->argv, child->envp,
+            AT_EMPTY_PATH);
+    *child->error = errno;
+    _exit(127);
+}
+
+// The kernel's own call: the C library would leave its internal signals open.
+static void set_signal_mask(int how, const sigset_t *new, sigset_t *old) {
+    syscall(__NR_rt_sigprocmask, how, new, old, (size_t)(_NSIG / 8));
+}
+
+// After a failed exec: the child is at its end, so this does not block for long.
+// ECHILD means that the caller ignores SIGCHLD or somebody else reaped it.
+static void reap_failed_child(int *pidfd, int *pid) {
+    siginfo_t info;
+    while (syscall(__NR_waitid, LC_P_PIDFD, *pidfd, &info, WEXITED | __WALL, NULL) <
+               0 &&
+           errno == EINTR) {
+    }
+    close(*pidfd);
+    *pidfd = -1;
+    *pid = -1;
+}
+
+// The decimal digits of a number >= 0; "text" has room for 12.
+static char *digits_of(int number, char *text) {
+    char *at = text + 11;
+    *at = 0;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    return at;
+}
+
+int lc_spawn(int image_fd, unsigned long long flags, const int *fds, int nfds,
+             int *pidfd, int *pid) {
+    // The program learns the number of its first fd, the plan, and nothing else.
+    char text[12];
+    char *first = nfds > 0 && fds[0] >= 0 ? digits_of(fds[0], text) : NULL;
+    const char *const argv[] = {"libcontainer-init", first, NULL};
+    static const char *const envp[] = {NULL};
+    volatile int child_error = 0;
+    struct spawn_child child = {image_fd, argv, envp, fds, nfds, &child_error};
+
+    *pidfd = -1;
+    *pid = -1;
+    if (flags & ~LEGACY_NAMESPACES) return -EINVAL;
+
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t size = page + (page > 32768 ? page : 32768);
+    char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (stack == MAP_FAILED) return -errno;
+    if (mprotect(stack, page, PROT_NONE) < 0) {
+        int number = errno;
+        munmap(stack, size);
+        return -number;
+    }
+
+    sigset_t all, before;
+    memset(&all, 0xff, sizeof all);
+    memset(&before, 0, sizeof before);
+    set_signal_mask(SIG_BLOCK, &all, &before);
+    int made = clone(exec_image, stack + size,
+                     CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | (int)flags,
+                     &child, pidfd);
+    int number = made < 0 ? errno : child_error;
+    if (made >= 0) *pid = made;
+    if (made >= 0 && number) reap_failed_child(pidfd, pid);
+    set_signal_mask(SIG_SETMASK, &before, NULL);
+    munmap(stack, size);
+    return -number;
+}
+
+// The kernel's struct clone_args, version 2 (Linux 5.7).
+struct clone3_args {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
+        set_tid, set_tid_size, cgroup;
+};
+
+static uint64_t address(const void *pointer) { return (uint64_t)(uintptr_t)pointer; }
+
+// CLONE_VFORK without CLONE_VM: the child has its own copy of the memory, so it may
+// return from the raw system call onto this stack on every architecture, and the
+// caller waits until it has executed. The error comes back through a shared page.
+int lc_clone3(const struct lc_clone3_request *request, int *pidfd, int *pid) {
+    const unsigned long long allowed = LEGACY_NAMESPACES | CLONE_NEWTIME | CLONE_IO |
+                                       CLONE_UNTRACED | LC_CLONE_CLEAR_SIGHAND;
+    *pidfd = -1;
+    *pid = -1;
+    if (request->flags & ~allowed) return -EINVAL;
+
+    volatile int *error = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (error == MAP_FAILED) return -errno;
+    struct spawn_child child = {request->image_fd, request->argv, request->envp,
+                                request->fds,      request->nfds, error};
+    struct clone3_args args = {
+        .flags = request->flags | CLONE_VFORK | CLONE_PIDFD,
+        .pidfd = address(pidfd),
+        .exit_signal = (uint64_t)request->exit_signal,
+        .set_tid = address(request->set_tid_size ? request->set_tid : NULL),
+        .set_tid_size = (uint64_t)request->set_tid_size,
+    };
+    if (request->cgroup_fd >= 0) {
+        args.flags |= LC_CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)request->cgroup_fd;
+    }
+
+    sigset_t all, before;
+    memset(&all, 0xff, sizeof all);
+    memset(&before, 0, sizeof before);
+    set_signal_mask(SIG_BLOCK, &all, &before);
+    long made = syscall(__NR_clone3, &args, sizeof args);
+    if (made == 0) exec_image(&child);
+    int number = made < 0 ? errno : *error;
+    if (made >= 0) *pid = (int)made;
+    if (made >= 0 && number) reap_failed_child(pidfd, pid);
+    set_signal_mask(SIG_SETMASK, &before, NULL);
+    munmap((void *)error, sizeof(int));
+    return -number;
+}
