@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations that put mounts and nodes where they belong: from fd to fd, and looked
+// at again afterwards (R2).
+
+#include "helper.h"
+
+// The tree of a slot, to be attached. Its own mount can be attached once; after that
+// a clone of it is. In this order because before Linux 6.15 a mount could be cloned
+// only while it is attached.
+int take_tree(struct helper *helper, int32_t slot)
+{
+    uint8_t bit = (uint8_t)(1u << slot % 8);
+    if (helper->attached[slot / 8] & bit)
+        return open_tree(helper->slots[slot], "",
+                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+                             AT_RECURSIVE);
+    helper->attached[slot / 8] |= bit;
+    return helper->slots[slot] < 0 ? -EBADF : helper->slots[slot];
+}
+
+void drop_tree(struct helper *helper, int32_t slot, int tree)
+{
+    if (tree != helper->slots[slot])
+        close(tree);
+}
+
+// Attach the tree on an open target, then walk to the place again: if the path was
+// changed under us, it does not lead to our mount.
+int attach(int tree, int target, const struct place *place)
+{
+    struct statx mounted = {0}, found = {0};
+    int result = fd_statx(tree, STATX_MNT_ID | STATX_TYPE, &mounted);
+    if (result == 0)
+        result = fd_statx(target, STATX_TYPE, &found);
+    if (result < 0)
+        return at(LC_WHERE_VERIFY, result);
+    // The kernel says EINVAL, which is also its answer to many other mistakes.
+    bool from_directory = (mounted.stx_mode & S_IFMT) == S_IFDIR;
+    if (from_directory != ((found.stx_mode & S_IFMT) == S_IFDIR))
+        return at(LC_WHERE_ATTACH, from_directory ? -ENOTDIR : -EISDIR);
+    result = move_mount(tree, "", target, "",
+                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    if (result < 0)
+        return at(LC_WHERE_ATTACH, result);
+    int again = place_open(place, O_PATH);
+    if (again < 0)
+        return at(LC_WHERE_VERIFY, again);
+    result = fd_statx(again, STATX_MNT_ID, &found);
+    close(again);
+    if (result == 0 && found.stx_mnt_id != mounted.stx_mnt_id)
+        result = -ESTALE;
+    return at(LC_WHERE_VERIFY, result);
+}
+
+static int attach_slot(struct helper *helper, int32_t slot, int target,
+                       const struct place *place)
+{
+    int tree = take_tree(helper, slot);
+    if (tree < 0)
+        return at(LC_WHERE_CLONE, tree);
+    int result = attach(tree, target, place);
+    drop_tree(helper, slot, tree);
+    return result;
+}
+
+static int attach_on_root(struct helper *helper, int32_t slot)
+{
+    int tree = take_tree(helper, slot);
+    if (tree < 0)
+        return at(LC_WHERE_CLONE, tree);
+    int result = move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+    drop_tree(helper, slot, tree);
+    return at(LC_WHERE_ATTACH, result);
+}
+
+// R23: nothing that is mounted from here on reaches the host.
+int op_propagation(struct helper *helper, const struct lc_op *op)
+{
+    (void)helper;
+    return mount(NULL, "/", NULL, MS_REC | op->flags, NULL);
+}
+
+int op_scratch(struct helper *helper, const struct lc_op *op)
+{
+    return attach_on_root(helper, op->slot);
+}
+
+int op_root(struct helper *helper, const struct lc_op *op)
+{
+    int result = attach_on_root(helper, op->slot);
+    if (result < 0)
+        return result;
+    helper->root = helper->slots[op->slot];
+    return fchdir(helper->root);
+}
+
+// Open the target, or make it where the operation says as what.
+static int open_target(struct helper *helper, const struct lc_op *op,
+                       const struct place *place)
+{
+    uint32_t type = op->flags & LC_MAKE_FILE ? S_IFREG : S_IFDIR;
+    if ((op->flags & ~(uint64_t)LC_REAL_DIRECTORY) == 0)
+        return at(LC_WHERE_RESOLVE, place_open(place, O_PATH));
+    if (op->flags & LC_MAKE_LIKE_SOURCE) {
+        struct statx source = {0};
+        int result = fd_statx(helper->slots[op->slot], STATX_TYPE, &source);
+        if (result < 0)
+            return at(LC_WHERE_CLONE, result);
+        type = (source.stx_mode & S_IFMT) == S_IFDIR ? S_IFDIR : S_IFREG;
+    }
+    int target = place_open(place, O_PATH);
+    if (target != -ENOENT)
+        return at(LC_WHERE_RESOLVE, target);
+    return at(LC_WHERE_CREATE, place_make(place, type, op->mode));
+}
+
+int op_attach(struct helper *helper, const struct lc_op *op)
+{
+    const char *path = plan_text(&helper->plan, op->text);
+    struct place place = op->slot2 >= 0
+                             ? place_beneath(helper->slots[op->slot2], path)
+                             : place_inside(helper, path);
+    if (op->flags & LC_REAL_DIRECTORY)
+        place.resolve |= RESOLVE_NO_SYMLINKS;
+    int target = open_target(helper, op, &place);
+    if (target < 0)
+        return target;
+    struct statx found = {0};
+    int result = 0;
+    if (op->flags & LC_REAL_DIRECTORY)
+        result = fd_statx(target, STATX_TYPE, &found);
+    if (result == 0 && (op->flags & LC_REAL_DIRECTORY) &&
+        (found.stx_mode & S_IFMT) != S_IFDIR)
+        result = -ENOTDIR;
+    if (result < 0)
+        result = at(LC_WHERE_RESOLVE, result);
+    else
+        result = attach_slot(helper, op->slot, target, &place);
+    close(target);
+    return result;
+}
+
+// Give the new entry its owner, close its directory. 0:0 is whom it belongs to
+// already, since the helper is root where it builds.
+static int finish_entry(const struct lc_op *op, int parent, const char *name,
+                        int result)
+{
+    if (result == 0 && op->arg != 0)
+        result = fchownat(parent, name, (uint32_t)(op->arg >> 32), (uint32_t)op->arg,
+                          AT_SYMLINK_NOFOLLOW);
+    close(parent);
+    return at(LC_WHERE_CREATE, result);
+}
+
+static int open_parent(struct helper *helper, const struct lc_op *op,
+                       const char **name)
+{
+    struct place place = place_beneath(helper->slots[op->slot],
+                                       plan_text(&helper->plan, op->text));
+    return at(LC_WHERE_RESOLVE, place_parent(&place, name));
+}
+
+int op_mkdir(struct helper *helper, const struct lc_op *op)
+{
+    const char *name;
+    int parent = open_parent(helper, op, &name);
+    if (parent < 0)
+        return parent;
+    return finish_entry(op, parent, name, mkdirat(parent, name, op->mode));
+}
+
+int op_mknod(struct helper *helper, const struct lc_op *op)
+{
+    const char *name;
+    int parent = open_parent(helper, op, &name);
+    if (parent < 0)
+        return parent;
+    unsigned int major = (unsigned int)(op->flags >> 32);
+    unsigned int minor = (unsigned int)op->flags;
+    unsigned int device = (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
+    return finish_entry(op, parent, name, mknodat(parent, name, op->mode, device));
+}
+
+int op_symlink(struct helper *helper, const struct lc_op *op)
+{
+    const char *name;
+    int parent = open_parent(helper, op, &name);
+    if (parent < 0)
+        return parent;
+    const char *target = plan_text(&helper->plan, op->text2);
+    return finish_entry(op, parent, name, symlinkat(target, parent, name));
+}
+
+// A mask is worth what hides behind it is: a file is covered by nothing but the null
+// device (R6, CVE-2025-31133).
+static int check_null(struct helper *helper, int32_t slot)
+{
+    struct statx found = {0};
+    if (helper->null_slot == slot)
+        return 0;
+    int result = fd_statx(helper->slots[slot], STATX_TYPE, &found);
+    if (result == 0 && ((found.stx_mode & S_IFMT) != S_IFCHR ||
+                        found.stx_rdev_major != 1 || found.stx_rdev_minor != 3))
+        result = -ENODEV;
+    if (result == 0)
+        helper->null_slot = slot;
+    return at(LC_WHERE_VERIFY, result);
+}
+
+// Open what is to be masked or made read-only. Absence is the one excuse (R6).
+static int open_existing(const struct place *place)
+{
+    int target = place_open(place, O_PATH);
+    return target == -ENOTDIR ? -ENOENT : target;
+}
+
+int op_mask(struct helper *helper, const struct lc_op *op)
+{
+    struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
+    int target = open_existing(&place);
+    if (target < 0)
+        return target == -ENOENT ? 0 : at(LC_WHERE_RESOLVE, target);
+    struct statx found = {0};
+    int result = at(LC_WHERE_VERIFY, fd_statx(target, STATX_TYPE, &found));
+    bool directory = (found.stx_mode & S_IFMT) == S_IFDIR;
+    if (result == 0 && !directory)
+        result = check_null(helper, op->slot2);
+    if (result == 0)
+        result = attach_slot(helper, directory ? op->slot : op->slot2, target, &place);
+    close(target);
+    return result;
+}
+
+int op_readonly(struct helper *helper, const struct lc_op *op)
+{
+    struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
+    int target = open_existing(&place);
+    if (target < 0)
+        return target == -ENOENT ? 0 : at(LC_WHERE_RESOLVE, target);
+    int tree = open_tree(target, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+                                         AT_EMPTY_PATH | AT_RECURSIVE);
+    int result = at(LC_WHERE_CLONE, tree);
+    if (tree >= 0) {
+        struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+        result = at(LC_WHERE_ATTRIBUTES,
+                    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
+                                  sizeof(attr)));
+        if (result == 0)
+            result = attach(tree, target, &place);
+        close(tree);
+    }
+    close(target);
+    return result;
+}
+
+// Take away what lies on the new root until nothing does: the old root, and on top of
+// that the scratch tree of an overlay. ".." is the one name that leads to the top of
+// what is mounted on "/".
+static int uncover_root(struct helper *helper)
+{
+    struct statx root = {0}, top = {0};
+    int result = fd_statx(helper->root, STATX_MNT_ID, &root);
+    while (result == 0) {
+        result = statx(AT_FDCWD, "..", 0, STATX_MNT_ID, &top);
+        if (result < 0 || top.stx_mnt_id == root.stx_mnt_id)
+            break;
+        result = umount2(".", MNT_DETACH);
+    }
+    return result;
+}
+
+// Both names are the root's own directory: the old root comes to lie on top of the
+// new one and is taken away again, so the image needs no directory to hold it. See
+// pivot_root(2), "pivot_root(".", ".")".
+int op_pivot(struct helper *helper, const struct lc_op *op)
+{
+    (void)op;
+    int result = helper->root < 0 ? -EBADF : fchdir(helper->root);
+    if (result == 0)
+        result = pivot_root(".", ".");
+    if (result == 0)
+        result = uncover_root(helper);
+    return result == 0 ? chdir("/") : result;
+}

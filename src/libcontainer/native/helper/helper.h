@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the operations share.
+#ifndef LC_HELPER_H
+#define LC_HELPER_H
+
+#include "plan.h"
+#include "sys.h"
+
+struct helper {
+    struct plan plan;
+    int32_t *slots;
+    int control;           // fd of the control socket
+    int root;              // fd of the container's root; -1: none yet
+    uint32_t step;         // of the operation that runs
+    uint32_t umask;        // what EXEC sets; until then it is 0 so that modes are exact
+    bool released;         // GATE let it go: it no longer depends on its caller
+    bool no_new_privs;     // NO_NEW_PRIVS ran, so IDENTITY must find it set
+    bool limit_files;      // RLIMIT_NOFILE was asked for: see op_rlimit
+    struct rlimit64 files;
+    int32_t null_slot;     // the slot that was found to be the null device; -1: none
+    const char *program;   // what FIND_PROGRAM found
+    uint8_t attached[LC_MAX_SLOTS / 8];  // bit: the slot's own mount is in use
+};
+
+// An error says which part of the step failed: enum lc_where above the errno. A
+// result that already says so keeps what it says.
+enum { ERRNO_BITS = 12 };
+static inline int at(enum lc_where where, int result)
+{
+    if (result >= 0 || result <= -(1 << ERRNO_BITS))
+        return result;
+    return -((int)where << ERRNO_BITS | -result);
+}
+
+static inline bool failed_with(int result, int error)
+{
+    return result < 0 && (-result & ((1 << ERRNO_BITS) - 1)) == error;
+}
+
+static inline void set_slot(struct helper *helper, int32_t slot, int fd)
+{
+    if (helper->slots[slot] >= 0)
+        close(helper->slots[slot]);
+    helper->slots[slot] = fd;
+    helper->attached[slot / 8] &= (uint8_t)~(1u << slot % 8);
+}
+
+// main.c
+void timer_arm(const struct helper *helper);
+void timer_disarm(void);
+
+// message.c
+int message_send(const struct helper *helper, enum lc_message_kind kind, int fd);
+void message_failed(int control, uint32_t step, int error, uint32_t where);
+int message_await_go(int socket);
+int message_accept_go(int listener);
+
+// safepath.c: a path and how it may be resolved (R1).
+struct place {
+    int dirfd;
+    const char *path;
+    uint64_t resolve;
+};
+struct place place_inside(struct helper *helper, const char *path);
+struct place place_beneath(int dirfd, const char *path);
+int place_open(const struct place *place, uint64_t flags);
+int place_make(const struct place *place, uint32_t type, uint32_t mode);
+int place_parent(const struct place *place, const char **name);
+
+// attach.c
+int attach(int tree, int target, const struct place *place);
+int take_tree(struct helper *helper, int32_t slot);
+void drop_tree(struct helper *helper, int32_t slot, int tree);
+
+#define OPERATIONS(X)                                                           \
+    X(SETNS, op_setns) X(UNSHARE, op_unshare) X(CLONE, op_clone)                \
+    X(BARRIER, op_barrier) X(BECOME_ROOT, op_become_root)                       \
+    X(PROPAGATION, op_propagation) X(CLONE_TREE, op_clone_tree)                 \
+    X(MAKE_FS, op_make_fs) X(SCRATCH, op_scratch) X(OVERLAY, op_overlay)        \
+    X(ATTRIBUTES, op_attributes) X(ROOT, op_root) X(ATTACH, op_attach)          \
+    X(MKDIR, op_mkdir) X(MKNOD, op_mknod) X(SYMLINK, op_symlink)                \
+    X(MASK, op_mask) X(READONLY, op_readonly) X(PIVOT, op_pivot)                \
+    X(HOSTNAME, op_hostname) X(DOMAINNAME, op_domainname)                       \
+    X(LOOPBACK, op_loopback) X(WRITE_PROC, op_write_proc)                       \
+    X(RLIMIT, op_rlimit) X(UMASK, op_umask) X(CHDIR, op_chdir)                  \
+    X(SETSID, op_setsid) X(TERMINAL, op_terminal)                               \
+    X(NO_NEW_PRIVS, op_no_new_privs) X(IDENTITY, op_identity)                   \
+    X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)
+
+#define DECLARE(kind, function)                                                 \
+    int function(struct helper *helper, const struct lc_op *op);
+OPERATIONS(DECLARE)
+#undef DECLARE
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Start, loop, end. Nothing comes from the command line but the number of the fd of
+// the plan, nothing from the environment.
+
+#include "helper.h"
+
+ARCH_ENTRY;
+
+_Noreturn void helper_start(const long *stack);
+
+enum {
+    EXIT_FAILED = 1,
+    EXIT_BAD_PLAN = 125,
+    EXIT_EXEC = 127,
+    EXIT_SIGNAL = 128,
+    SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
+};
+
+// Static for its size, and because the handler of the alarm has no other way to it.
+static struct helper the_helper;
+
+#define ENTRY(kind, function) [LC_OP_##kind] = function,
+static int (*const operations[LC_OP_LAST + 1])(struct helper *,
+                                               const struct lc_op *) = {
+    OPERATIONS(ENTRY)};
+
+// A handler, because the first process of a pid namespace survives the default
+// action of any signal it sends itself.
+static void on_alarm(int number)
+{
+    (void)number;
+    message_failed(the_helper.control, the_helper.step, ETIMEDOUT, LC_WHERE_CALL);
+    exit_group(EXIT_FAILED);
+}
+
+static void set_timer(uint32_t milliseconds)
+{
+    struct itimer timer = {.value_s = milliseconds / 1000,
+                           .value_us = (long)(milliseconds % 1000) * 1000};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+void timer_arm(const struct helper *helper)
+{
+    set_timer(helper->plan.head->deadline_ms);
+}
+
+void timer_disarm(void)
+{
+    set_timer(0);
+}
+
+// An ignored signal stays ignored over execve(2), so every one is reset here; until
+// then all are blocked but the alarm.
+static void reset_signals(void)
+{
+    struct kernel_sigaction normal = {0}, alarm = {.handler = on_alarm};
+    uint64_t blocked = ~((uint64_t)1 << (SIGALRM - 1));
+#if ARCH_NEEDS_RESTORER
+    alarm.flags = SA_RESTORER;
+    alarm.restorer = arch_restorer;
+#endif
+    for (int number = 1; number <= SIGNALS; number++)
+        if (number != SIGALRM && number != SIGKILL && number != SIGSTOP)
+            rt_sigaction(number, &normal, NULL, sizeof(blocked));
+    rt_sigaction(SIGALRM, &alarm, NULL, sizeof(blocked));
+    rt_sigprocmask(SIG_SETMASK, &blocked, NULL, sizeof(blocked));
+}
+
+static int plan_fd(const long *stack)
+{
+    const char *text = (const char *)stack[2];
+    long fd = 0;
+    if (stack[0] != 2 || *text == '\0')
+        return -EINVAL;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9' || fd > INT32_MAX / 10 - 1)
+            return -EINVAL;
+        fd = fd * 10 + (*text - '0');
+    }
+    return (int)fd;
+}
+
+// The mapping is private, so the slots can be written to; the seals keep the rest
+// from changing after it was checked.
+static int read_plan(int fd, struct plan *plan)
+{
+    struct statx file = {0};
+    if ((fcntl(fd, F_GET_SEALS, 0) & SEALS) != SEALS ||
+        fd_statx(fd, STATX_SIZE, &file) < 0 || file.stx_size > LC_MAX_SIZE ||
+        file.stx_size < sizeof(struct lc_plan))
+        return -EPROTO;
+    size_t size = (size_t)file.stx_size;
+    long base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (base < 0 && base > -4096)
+        return -EPROTO;
+    return plan_parse(plan, (void *)base, size);
+}
+
+// R7: what the plan does not name does not outlive the first microseconds, and
+// nothing outlives execve(2) unless EXEC says so. Slots come in any order: each turn
+// finds the lowest fd that is left.
+static void close_unlisted(const struct helper *helper, int plan)
+{
+    const uint32_t nslots = helper->plan.head->nslots;
+    int64_t kept = 2;
+    for (;;) {
+        int64_t next = INT64_MAX;
+        for (uint32_t i = 0; i < nslots; i++)
+            if (helper->slots[i] > kept && helper->slots[i] < next)
+                next = helper->slots[i];
+        if (next == INT64_MAX)
+            break;
+        if (next > kept + 1)
+            close_range((unsigned int)kept + 1, (unsigned int)next - 1, 0);
+        kept = next;
+    }
+    close_range((unsigned int)kept + 1, ~0u, 0);
+    bool listed = false;
+    for (uint32_t i = 0; i < nslots; i++)
+        listed = listed || helper->slots[i] == plan;
+    if (plan <= 2 && !listed)
+        close(plan);
+    close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
+// What a fault test asked for instead of the operation.
+static int inject(int fault)
+{
+    if (fault > 0)
+        return -fault;
+    uint64_t none = 0;
+    rt_sigprocmask(SIG_SETMASK, &none, NULL, sizeof(none));
+    kill(getpid(), -fault);
+    // As first process of its pid namespace it is still here.
+    exit_group(EXIT_SIGNAL - fault);
+    return 0;
+}
+
+static int run(struct helper *helper, const struct lc_op *op)
+{
+    const struct lc_plan *head = helper->plan.head;
+    helper->step = op->step;
+    if (head->fault_step == op->step)
+        return inject(head->fault);
+    return operations[op->kind](helper, op);
+}
+
+static void run_all(struct helper *helper)
+{
+    const struct plan *plan = &helper->plan;
+    for (uint32_t i = 0; i < plan->head->nops; i++) {
+        int result = run(helper, &plan->ops[i]);
+        if (result >= 0)
+            continue;
+        uint32_t where = (uint32_t)-result >> ERRNO_BITS;
+        message_failed(helper->control, helper->step,
+                       -result & ((1 << ERRNO_BITS) - 1), where);
+        exit_group(where == LC_WHERE_EXECVE ? EXIT_EXEC : EXIT_FAILED);
+    }
+}
+
+void helper_start(const long *stack)
+{
+    struct helper *helper = &the_helper;
+    // R9: before anything of the container can see this process.
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    helper->control = helper->root = -1;
+    helper->null_slot = -1;
+    reset_signals();
+    int fd = plan_fd(stack);
+    int result = fd < 0 ? fd : read_plan(fd, &helper->plan);
+    helper->control = plan_control(&helper->plan);
+    if (result < 0) {
+        message_failed(helper->control, helper->plan.step, EPROTO, LC_WHERE_PARSE);
+        exit_group(EXIT_BAD_PLAN);
+    }
+    helper->slots = helper->plan.slots;
+    timer_arm(helper);
+    close_unlisted(helper, fd);
+    helper->umask = (uint32_t)umask(0);
+    run_all(helper);
+    exit_group(0);
+    __builtin_unreachable();
+}

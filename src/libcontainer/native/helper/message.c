@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control socket (SOCK_SEQPACKET): one struct lc_message a message.
+
+#include "helper.h"
+
+// A connection to the gate that says nothing for this long gives way to the next.
+enum { GATE_PATIENCE_S = 1 };
+
+struct rights {
+    size_t size;
+    int level;
+    int type;
+    int fd;
+    int padding;
+};
+
+static int transmit(int socket, struct lc_message *message, int fd, int flags)
+{
+    struct iovec part = {message, sizeof(*message)};
+    struct rights rights = {offsetof(struct rights, padding), SOL_SOCKET, SCM_RIGHTS,
+                            fd, 0};
+    struct msghdr header = {.parts = &part, .nparts = 1};
+    if (fd >= 0) {
+        header.control = &rights;
+        header.control_size = sizeof(rights);
+    }
+    long sent;
+    do
+        sent = sendmsg(socket, &header, flags | MSG_NOSIGNAL);
+    while (sent == -EINTR);
+    return sent < 0 ? (int)sent : 0;
+}
+
+int message_send(const struct helper *helper, enum lc_message_kind kind, int fd)
+{
+    struct lc_message message = {.kind = kind, .step = helper->step};
+    return transmit(helper->control, &message, fd, 0);
+}
+
+// Also called from the alarm handler, so it may not wait.
+void message_failed(int control, uint32_t step, int error, uint32_t where)
+{
+    struct lc_message message = {LC_FAILED, step, error, where};
+    transmit(control, &message, -1, MSG_DONTWAIT);
+}
+
+// 0 after LC_GO, -EPIPE when the other side is gone, -EPROTO after anything else.
+// There is no room for rights, so the kernel drops any fd that comes with a message.
+int message_await_go(int socket)
+{
+    struct lc_message message = {0};
+    long got;
+    do
+        got = recvfrom(socket, &message, sizeof(message), 0, NULL, NULL);
+    while (got == -EINTR);
+    if (got < 0)
+        return (int)got;
+    if (got == 0)
+        return -EPIPE;
+    return got == sizeof(message) && message.kind == LC_GO ? 0 : -EPROTO;
+}
+
+// The first connection that says LC_GO. One that closes, stays silent or says
+// something else is not the one that starts us.
+int message_accept_go(int listener)
+{
+    const long patience[2] = {GATE_PATIENCE_S, 0};
+    for (;;) {
+        int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (connection == -EINTR || connection == -ECONNABORTED)
+            continue;
+        if (connection < 0)
+            return connection;
+        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, patience, sizeof(patience));
+        if (message_await_go(connection) == 0)
+            return connection;
+        close(connection);
+    }
+}

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+// The strict parser (R15). A field that an operation does not use must be 0 (-1 for
+// a slot), so a plan has one meaning and a newer caller cannot be half understood.
+
+#include "plan.h"
+
+#include <asm/errno.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <stdbool.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+enum field {
+    SLOT = 1,
+    SLOT2 = 2,
+    FLAGS = 4,  // in `needs`: not 0; which bits are allowed is told by the mask
+    ARG = 8,
+    TEXT = 16,
+    TEXT2 = 32,
+    LIST = 64,
+    LIST2 = 128,
+    DATA = 256,
+};
+
+struct shape {
+    uint16_t needs;
+    uint16_t may;
+    uint32_t mode;   // mask of the bits that may be set
+    uint64_t flags;  // mask of the bits that may be set
+};
+
+#define NAMESPACES                                                              \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+     CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
+#define PROPAGATIONS (MS_PRIVATE | MS_SLAVE | MS_SHARED | MS_UNBINDABLE)
+#define ATTRIBUTES                                                              \
+    (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | \
+     MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW)
+#define FILE_TYPE 0170000
+#define PERMISSIONS 07777
+#define MAKES (LC_MAKE_DIRECTORY | LC_MAKE_FILE | LC_MAKE_LIKE_SOURCE)
+#define ALL_BITS (~(uint64_t)0)
+
+static const struct shape shapes[LC_OP_LAST + 1] = {
+    [LC_OP_SETNS] = {.needs = SLOT, .flags = NAMESPACES},
+    [LC_OP_UNSHARE] = {.needs = FLAGS, .flags = NAMESPACES},
+    [LC_OP_CLONE] = {.flags = NAMESPACES},
+    [LC_OP_BARRIER] = {0},
+    [LC_OP_BECOME_ROOT] = {.flags = LC_KEEP_GROUPS},
+    [LC_OP_PROPAGATION] = {.needs = FLAGS, .flags = PROPAGATIONS},
+    [LC_OP_CLONE_TREE] = {.needs = SLOT | TEXT | DATA},
+    [LC_OP_MAKE_FS] = {.needs = SLOT | TEXT, .may = LIST, .flags = ATTRIBUTES},
+    [LC_OP_SCRATCH] = {.needs = SLOT},
+    [LC_OP_OVERLAY] = {.needs = SLOT | DATA, .may = LIST},
+    [LC_OP_ATTRIBUTES] = {.needs = SLOT | DATA},
+    [LC_OP_ROOT] = {.needs = SLOT},
+    [LC_OP_ATTACH] = {.needs = SLOT | TEXT, .may = SLOT2, .mode = PERMISSIONS,
+                      .flags = MAKES | LC_REAL_DIRECTORY},
+    [LC_OP_MKDIR] = {.needs = SLOT | TEXT, .may = ARG, .mode = PERMISSIONS},
+    [LC_OP_MKNOD] = {.needs = SLOT | TEXT, .may = ARG, .mode = FILE_TYPE | PERMISSIONS,
+                     .flags = 0x00000fff000fffff},
+    [LC_OP_SYMLINK] = {.needs = SLOT | TEXT | TEXT2},
+    [LC_OP_MASK] = {.needs = SLOT | SLOT2 | TEXT},
+    [LC_OP_READONLY] = {.needs = TEXT},
+    [LC_OP_PIVOT] = {0},
+    [LC_OP_HOSTNAME] = {.needs = TEXT},
+    [LC_OP_DOMAINNAME] = {.needs = TEXT},
+    [LC_OP_LOOPBACK] = {0},
+    [LC_OP_WRITE_PROC] = {.needs = SLOT | TEXT | TEXT2},
+    [LC_OP_RLIMIT] = {.may = ARG, .mode = 15, .flags = ALL_BITS},
+    [LC_OP_UMASK] = {.mode = 0777},
+    [LC_OP_CHDIR] = {.needs = TEXT},
+    [LC_OP_SETSID] = {0},
+    [LC_OP_TERMINAL] = {.needs = SLOT | TEXT | DATA, .may = SLOT2 | ARG,
+                        .flags = LC_CONSOLE},
+    [LC_OP_NO_NEW_PRIVS] = {0},
+    [LC_OP_IDENTITY] = {.needs = DATA},
+    [LC_OP_FIND_PROGRAM] = {.needs = LIST},
+    [LC_OP_GATE] = {.needs = SLOT},
+    [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA},
+};
+
+// Strings may be shared between operations, so a small plan could ask for far more
+// scanning than it has bytes.
+enum { SCAN_LIMIT = 4 * LC_MAX_SIZE, MAX_LAYERS = 500, MAX_TARGET = 1048575 };
+
+static bool one_bit(uint64_t bits)
+{
+    return bits != 0 && (bits & (bits - 1)) == 0;
+}
+
+static bool slot_ok(const struct plan *plan, int32_t slot)
+{
+    return slot >= 0 && (uint32_t)slot < plan->head->nslots;
+}
+
+// `count` strings, one after the other, all of them terminated inside the plan.
+static bool strings_ok(struct plan *plan, uint32_t offset, uint32_t count)
+{
+    if (offset < plan->bytes)
+        return false;
+    uint32_t end = offset;
+    while (count > 0 && end < plan->size) {
+        count -= plan->base[end] == '\0';
+        end++;
+    }
+    plan->scanned += end - offset;
+    return count == 0 && plan->scanned <= SCAN_LIMIT;
+}
+
+static bool list_ok(struct plan *plan, uint32_t offset, uint32_t count)
+{
+    if (offset == 0 || count == 0)
+        return offset == 0 && count == 0;
+    return strings_ok(plan, offset, count);
+}
+
+static bool block_ok(const struct plan *plan, const struct lc_op *op)
+{
+    if (op->data == 0 || op->data_size == 0)
+        return op->data == 0 && op->data_size == 0;
+    return op->data % 8 == 0 && op->data >= plan->bytes && op->data <= plan->size &&
+           op->data_size <= plan->size - op->data;
+}
+
+static bool attributes_ok(const struct plan *plan, const struct lc_op *op)
+{
+    const struct lc_attributes *data = plan_data(plan, op);
+    if (op->data_size != sizeof(*data))
+        return false;
+    return (data->attr_set & ~(uint64_t)ATTRIBUTES) == 0 &&
+           (data->attr_clr & ~(uint64_t)ATTRIBUTES) == 0 &&
+           (data->propagation & ~(uint64_t)PROPAGATIONS) == 0 &&
+           (data->propagation == 0 || one_bit(data->propagation)) &&
+           data->recursive <= 1;
+}
+
+static bool overlay_ok(struct plan *plan, const struct lc_op *op)
+{
+    const struct lc_overlay *data = plan_data(plan, op);
+    if (op->data_size < sizeof(*data) || data->nlower == 0 ||
+        data->nlower > MAX_LAYERS ||
+        op->data_size != sizeof(*data) + data->nlower * sizeof(int32_t))
+        return false;
+    const int32_t *lower = (const int32_t *)(data + 1);
+    for (uint32_t i = 0; i < data->nlower; i++)
+        if (!slot_ok(plan, lower[i]))
+            return false;
+    if (data->reserved != 0 || (data->attributes & ~(uint64_t)ATTRIBUTES) != 0 ||
+        !slot_ok(plan, data->scratch))
+        return false;
+    if (data->upper == -1)
+        return data->upper_path == 0 && data->work_path == 0;
+    return slot_ok(plan, data->upper) && strings_ok(plan, data->upper_path, 1) &&
+           strings_ok(plan, data->work_path, 1);
+}
+
+static bool identity_ok(const struct plan *plan, const struct lc_op *op)
+{
+    const struct lc_identity *data = plan_data(plan, op);
+    if (op->data_size < sizeof(*data) || data->ngroups > LC_MAX_GROUPS ||
+        op->data_size != sizeof(*data) + data->ngroups * sizeof(uint32_t))
+        return false;
+    // The id -1 means "leave it" to the kernel, which no identity may contain.
+    return data->keep_groups <= 1 && (data->keep_groups == 0 || data->ngroups == 0) &&
+           data->uid != UINT32_MAX && data->gid != UINT32_MAX;
+}
+
+static bool terminal_ok(const struct plan *plan, const struct lc_op *op)
+{
+    const struct lc_owner *owner = plan_data(plan, op);
+    bool console = (op->flags & LC_CONSOLE) != 0;
+    return op->data_size == sizeof(*owner) && owner->uid != UINT32_MAX &&
+           console == (op->slot2 != -1) &&
+           (op->arg >> 32) <= UINT16_MAX && (op->arg & UINT32_MAX) <= UINT16_MAX;
+}
+
+static bool fds_ok(const struct plan *plan, const struct lc_op *op)
+{
+    const struct lc_fd *fds = plan_data(plan, op);
+    uint32_t count = op->data_size / (uint32_t)sizeof(*fds);
+    if (op->data_size % sizeof(*fds) != 0 || count > LC_MAX_SLOTS)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!slot_ok(plan, fds[i].slot) || fds[i].target < 0 ||
+            fds[i].target > MAX_TARGET)
+            return false;
+        for (uint32_t j = 0; j < i; j++)
+            if (fds[j].target == fds[i].target)
+                return false;
+    }
+    return true;
+}
+
+static bool details_ok(struct plan *plan, const struct lc_op *op)
+{
+    switch (op->kind) {
+    case LC_OP_PROPAGATION:
+        return one_bit(op->flags);
+    case LC_OP_CLONE_TREE:
+    case LC_OP_ATTRIBUTES:
+        return attributes_ok(plan, op);
+    case LC_OP_OVERLAY:
+        return overlay_ok(plan, op);
+    case LC_OP_ATTACH:
+        return (op->flags & MAKES) == 0 || one_bit(op->flags & MAKES);
+    case LC_OP_TERMINAL:
+        return terminal_ok(plan, op);
+    case LC_OP_IDENTITY:
+        return identity_ok(plan, op);
+    case LC_OP_EXEC:
+        return fds_ok(plan, op);
+    default:
+        return true;
+    }
+}
+
+// Whether what must be there is there and what may not be there is not.
+static bool shape_ok(const struct plan *plan, const struct lc_op *op)
+{
+    const struct shape *shape = &shapes[op->kind];
+    uint32_t used = 0;
+    used |= op->slot != -1 ? SLOT : 0u;
+    used |= op->slot2 != -1 ? SLOT2 : 0u;
+    used |= op->flags != 0 ? FLAGS : 0u;
+    used |= op->arg != 0 ? ARG : 0u;
+    used |= op->text != 0 ? TEXT : 0u;
+    used |= op->text2 != 0 ? TEXT2 : 0u;
+    used |= op->list != 0 || op->count != 0 ? LIST : 0u;
+    used |= op->list2 != 0 || op->count2 != 0 ? LIST2 : 0u;
+    used |= op->data != 0 || op->data_size != 0 ? DATA : 0u;
+    uint32_t known = (uint32_t)shape->needs | shape->may | FLAGS;
+    return (used & ~known) == 0 && (shape->needs & ~used) == 0 &&
+           (op->mode & ~shape->mode) == 0 && (op->flags & ~shape->flags) == 0 &&
+           (op->slot == -1 || slot_ok(plan, op->slot)) &&
+           (op->slot2 == -1 || slot_ok(plan, op->slot2));
+}
+
+static bool op_ok(struct plan *plan, const struct lc_op *op)
+{
+    if (op->kind == 0 || op->kind > LC_OP_LAST || op->step == 0)
+        return false;
+    return shape_ok(plan, op) && (op->text == 0 || strings_ok(plan, op->text, 1)) &&
+           (op->text2 == 0 || strings_ok(plan, op->text2, 1)) &&
+           list_ok(plan, op->list, op->count) &&
+           list_ok(plan, op->list2, op->count2) && block_ok(plan, op) &&
+           details_ok(plan, op);
+}
+
+static bool slots_ok(struct plan *plan)
+{
+    const struct lc_plan *head = plan->head;
+    if (head->nslots == 0 || head->nslots > LC_MAX_SLOTS || head->slots % 4 != 0 ||
+        head->slots < sizeof(*head) || head->slots > plan->size ||
+        head->nslots > (plan->size - head->slots) / sizeof(int32_t))
+        return false;
+    int32_t *slots = (int32_t *)(void *)(plan->base + head->slots);
+    for (uint32_t i = 0; i < head->nslots; i++)
+        if (slots[i] < -1)
+            return false;
+    if (head->control >= head->nslots || slots[head->control] < 0)
+        return false;
+    plan->slots = slots;
+    return true;
+}
+
+// The parts must lie in the order of plan_abi.h: the slot table is written to while
+// the plan runs, so nothing that was checked may overlap it.
+static bool header_ok(struct plan *plan)
+{
+    const struct lc_plan *head = plan->head;
+    if (head->magic != LC_MAGIC || head->abi != LC_ABI || head->size != plan->size ||
+        head->reserved != 0 || !slots_ok(plan))
+        return false;
+    uint32_t slots_end = head->slots + head->nslots * (uint32_t)sizeof(int32_t);
+    if (head->nops == 0 || head->nops > LC_MAX_OPS || head->ops % 8 != 0 ||
+        head->ops < slots_end || head->ops > plan->size ||
+        head->nops > (plan->size - head->ops) / sizeof(struct lc_op))
+        return false;
+    plan->ops = (const struct lc_op *)(const void *)(plan->base + head->ops);
+    plan->bytes = head->ops + head->nops * (uint32_t)sizeof(struct lc_op);
+    return head->fault_step <= UINT16_MAX && head->fault >= -64 && head->fault < 4096 &&
+           (head->fault_step == 0) == (head->fault == 0);
+}
+
+int plan_parse(struct plan *plan, void *base, size_t size)
+{
+    *plan = (struct plan){.base = base, .head = base};
+    if (size < sizeof(struct lc_plan) || size > LC_MAX_SIZE)
+        return -EPROTO;
+    plan->size = (uint32_t)size;
+    if (!header_ok(plan))
+        return -EPROTO;
+    bool program = false;
+    for (uint32_t i = 0; i < plan->head->nops; i++) {
+        const struct lc_op *op = &plan->ops[i];
+        plan->step = op->step;
+        if (!op_ok(plan, op))
+            return -EPROTO;
+        // Nothing runs after EXEC, and EXEC needs a program.
+        if (op->kind == LC_OP_EXEC && (!program || i + 1 != plan->head->nops))
+            return -EPROTO;
+        program = program || op->kind == LC_OP_FIND_PROGRAM;
+    }
+    plan->step = 0;
+    return 0;
+}
+
+int plan_control(const struct plan *plan)
+{
+    return plan->slots == NULL ? -1 : plan->slots[plan->head->control];
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations on the process itself, up to the program that replaces it.
+
+#include "helper.h"
+
+int op_barrier(struct helper *helper, const struct lc_op *op)
+{
+    (void)op;
+    int result = message_send(helper, LC_AT_BARRIER, -1);
+    if (result == 0)
+        result = message_await_go(helper->control);
+    // R17: a caller that is gone needs no container, and reads no report.
+    if (result == -EPIPE || result == -ECONNRESET)
+        exit_group(1);
+    return result;
+}
+
+// How long until somebody starts the container is not ours to limit. From here on
+// whoever did is told what fails.
+int op_gate(struct helper *helper, const struct lc_op *op)
+{
+    timer_disarm();
+    int starter = message_accept_go(helper->slots[op->slot]);
+    if (starter < 0)
+        return starter;
+    set_slot(helper, op->slot, -1);
+    set_slot(helper, (int32_t)helper->plan.head->control, starter);
+    helper->control = starter;
+    helper->released = true;
+    timer_arm(helper);
+    return 0;
+}
+
+int op_setsid(struct helper *helper, const struct lc_op *op)
+{
+    (void)helper, (void)op;
+    int result = setsid();
+    return result < 0 ? result : 0;
+}
+
+int op_umask(struct helper *helper, const struct lc_op *op)
+{
+    helper->umask = op->mode;
+    return 0;
+}
+
+// A limit of the number of files that is lower than EXEC's own fds would make EXEC
+// fail: raise it now, while we may, and lower it there.
+int op_rlimit(struct helper *helper, const struct lc_op *op)
+{
+    struct rlimit64 limit = {op->flags, op->arg}, now = {0};
+    if (limit.soft > limit.hard)
+        return -EINVAL;
+    if (op->mode != RLIMIT_NOFILE)
+        return prlimit64(0, (int)op->mode, &limit, NULL);
+    int result = prlimit64(0, RLIMIT_NOFILE, NULL, &now);
+    if (result < 0)
+        return result;
+    helper->files = limit;
+    helper->limit_files = true;
+    now.soft = limit.soft > now.soft ? limit.soft : now.soft;
+    now.hard = limit.hard > now.hard ? limit.hard : now.hard;
+    return prlimit64(0, RLIMIT_NOFILE, &now, NULL);
+}
+
+// R7, CVE-2024-21626: a directory outside the root reads as "(unreachable)/...".
+int op_chdir(struct helper *helper, const struct lc_op *op)
+{
+    char directory[PATH_MAX];
+    struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
+    int fd = place_make(&place, S_IFDIR, 0755);
+    if (fd < 0)
+        return at(LC_WHERE_RESOLVE, fd);
+    int result = fchdir(fd);
+    close(fd);
+    if (result < 0)
+        return result;
+    result = getcwd(directory, sizeof(directory));
+    if (result >= 0 && directory[0] != '/')
+        result = -EXDEV;
+    return result < 0 ? at(LC_WHERE_VERIFY, result) : 0;
+}
+
+// What execvp(3) does, as the process that will run it, so that it can be told apart
+// from a program that fails.
+int op_find_program(struct helper *helper, const struct lc_op *op)
+{
+    const char *candidate = plan_text(&helper->plan, op->list);
+    int result = -ENOENT;
+    for (uint32_t i = 0; i < op->count; i++) {
+        struct statx found = {0};
+        int error = faccessat2(AT_FDCWD, candidate, X_OK, AT_EACCESS);
+        if (error == 0)
+            error = statx(AT_FDCWD, candidate, 0, STATX_TYPE, &found);
+        if (error == 0 && (found.stx_mode & S_IFMT) != S_IFREG)
+            error = -EACCES;
+        if (error == 0) {
+            helper->program = candidate;
+            return 0;
+        }
+        if (error == -EACCES)
+            result = -EACCES;
+        else if (error != -ENOENT && error != -ENOTDIR)
+            return error;
+        candidate = plan_next(candidate);
+    }
+    return result;
+}
+
+static const char **write_vector(const struct plan *plan, const char **vector,
+                                 uint32_t offset, uint32_t count)
+{
+    const char *text = plan_text(plan, offset);
+    for (uint32_t i = 0; i < count; i++) {
+        *vector++ = text;
+        text = plan_next(text);
+    }
+    *vector++ = NULL;
+    return vector;
+}
+
+// First copies of all, above every target, then each copy on its target: so no
+// target can overwrite what is still needed. Everything else is close-on-exec since
+// the start (R7).
+static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
+{
+    const struct lc_fd *fds = plan_data(&helper->plan, op);
+    uint32_t count = op->data_size / (uint32_t)sizeof(*fds);
+    int free = helper->control + 1;
+    bool in_the_way = false;
+    for (uint32_t i = 0; i < count; i++) {
+        free = fds[i].target >= free ? fds[i].target + 1 : free;
+        in_the_way = in_the_way || fds[i].target == helper->control;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        copies[i] = fcntl(helper->slots[fds[i].slot], F_DUPFD_CLOEXEC, free);
+        if (copies[i] < 0)
+            return copies[i];
+    }
+    if (in_the_way) {
+        int moved = fcntl(helper->control, F_DUPFD_CLOEXEC, free);
+        if (moved < 0)
+            return moved;
+        helper->control = moved;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        int result = dup3(copies[i], fds[i].target, 0);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static void restore_signals(void)
+{
+    struct kernel_sigaction normal = {0};
+    uint64_t none = 0;
+    timer_disarm();
+    rt_sigaction(SIGALRM, &normal, NULL, sizeof(none));
+    rt_sigprocmask(SIG_SETMASK, &none, NULL, sizeof(none));
+}
+
+// R17, for a process that joins: there was no barrier on its way.
+static void leave_without_caller(int control)
+{
+    struct lc_message message;
+    if (recvfrom(control, &message, sizeof(message), MSG_DONTWAIT | MSG_PEEK, NULL,
+                 NULL) == 0)
+        exit_group(1);
+}
+
+int op_exec(struct helper *helper, const struct lc_op *op)
+{
+    if (!helper->released)
+        leave_without_caller(helper->control);
+    size_t pointers = (size_t)op->count + op->count2 + 2;
+    long memory = mmap(NULL, pointers * sizeof(char *) + op->data_size,
+                       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory < 0 && memory > -4096)
+        return (int)memory;
+    const char **arguments = (const char **)memory;
+    const char **environment =
+        write_vector(&helper->plan, arguments, op->list, op->count);
+    const char **end =
+        write_vector(&helper->plan, environment, op->list2, op->count2);
+    int result = place_fds(helper, op, (int *)(void *)end);
+    if (result == 0 && helper->limit_files)
+        result = prlimit64(0, RLIMIT_NOFILE, &helper->files, NULL);
+    if (result < 0)
+        return at(LC_WHERE_FDS, result);
+    umask(helper->umask);
+    restore_signals();
+    return at(LC_WHERE_EXECVE, execve(helper->program, arguments, environment));
+}

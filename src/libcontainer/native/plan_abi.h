@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What Python and the helper agree on. Enums and structs, nothing else: the C
+ * code includes this file and cffi parses it, so neither side can drift.
+ *
+ * A plan is one block of memory in a sealed memfd, in the machine's own byte
+ * order, every offset counted from its first byte:
+ *
+ *     struct lc_plan                 the header
+ *     int32_t slots[nslots]          fd numbers; -1 where an operation makes one
+ *     struct lc_op ops[nops]         8-aligned
+ *     bytes                          strings, lists and structs the ops point to
+ *
+ * A string is NUL-terminated inside the plan; offset 0 means "none". A list is
+ * `count` such strings one after the other.
+ */
+
+enum lc_limits {
+    LC_ABI = 1,
+    LC_MAGIC = 0x4c435031,
+    LC_MAX_SIZE = 16777216,
+    LC_MAX_SLOTS = 16384,
+    LC_MAX_OPS = 65000,
+    LC_MAX_GROUPS = 65536,
+};
+
+struct lc_plan {
+    uint32_t magic;
+    uint32_t abi;
+    uint32_t size;        /* of the whole plan */
+    uint32_t nslots;
+    uint32_t nops;
+    uint32_t slots;       /* offset of the slot table */
+    uint32_t ops;         /* offset of the operations */
+    uint32_t deadline_ms; /* the helper ends itself after that long before exec; 0: never */
+    uint32_t control;     /* slot of the control socket */
+    uint32_t fault_step;  /* for fault tests: the step to fail at; 0: none */
+    int32_t fault;        /* > 0: fail with this errno; < 0: raise signal -fault */
+    uint32_t reserved;
+};
+
+struct lc_op {
+    uint16_t kind;        /* enum lc_op_kind */
+    uint16_t step;        /* number of the step in the plan, from 1: what a failure names */
+    uint32_t mode;
+    int32_t slot;         /* -1: none */
+    int32_t slot2;        /* -1: none */
+    uint64_t flags;
+    uint64_t arg;
+    uint32_t text;
+    uint32_t text2;
+    uint32_t list;
+    uint32_t count;
+    uint32_t list2;
+    uint32_t count2;
+    uint32_t data;        /* 8-aligned */
+    uint32_t data_size;
+};
+
+/*
+ * The closed vocabulary. "tree" is a slot that holds a detached mount. Paths
+ * named "inside" are resolved beneath the container's root (LC_OP_ROOT) by
+ * openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS).
+ */
+enum lc_op_kind {
+    LC_OP_SETNS = 1,        /* setns(slot, flags) */
+    LC_OP_UNSHARE = 2,      /* unshare(flags) */
+    LC_OP_CLONE = 3,        /* clone3(flags|CLONE_PARENT): the child reports LC_CLONED and goes on, the parent exits */
+    LC_OP_BARRIER = 4,      /* report LC_AT_BARRIER, wait for LC_GO */
+    LC_OP_BECOME_ROOT = 5,  /* setgroups() unless flags&LC_KEEP_GROUPS, setresgid(0), setresuid(0) */
+    LC_OP_PROPAGATION = 6,  /* mount(NULL, "/", NULL, MS_REC|flags, NULL) */
+    LC_OP_CLONE_TREE = 7,   /* slot, an O_PATH fd, becomes open_tree(text) of the same inode; then data: lc_attributes */
+    LC_OP_MAKE_FS = 8,      /* slot := new filesystem text with options list, mounted detached with attributes flags */
+    LC_OP_SCRATCH = 9,      /* tree slot attached on "/", for the layers of an overlay */
+    LC_OP_OVERLAY = 10,     /* slot := overlay; data: lc_overlay; list: more options */
+    LC_OP_ATTRIBUTES = 11,  /* mount_setattr(slot, data: lc_attributes) */
+    LC_OP_ROOT = 12,        /* tree slot attached on "/", entered, and from now on the container's root */
+    LC_OP_ATTACH = 13,      /* tree slot on text inside (or beneath tree slot2); flags: enum lc_attach; mode of what is made */
+    LC_OP_MKDIR = 14,       /* directory text in tree slot, mode, owner arg = uid<<32|gid */
+    LC_OP_MKNOD = 15,       /* node text in tree slot, mode with type, device number flags = major<<32|minor, owner arg */
+    LC_OP_SYMLINK = 16,     /* link text in tree slot to text2 */
+    LC_OP_MASK = 17,        /* text inside hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
+    LC_OP_READONLY = 18,    /* text inside made a read-only mount of itself; absent: skipped */
+    LC_OP_PIVOT = 19,       /* pivot_root(".", "."), detach the old root */
+    LC_OP_HOSTNAME = 20,    /* sethostname(text) */
+    LC_OP_DOMAINNAME = 21,  /* setdomainname(text) */
+    LC_OP_LOOPBACK = 22,    /* lo up */
+    LC_OP_WRITE_PROC = 23,  /* text2 into file text of the procfs in slot */
+    LC_OP_RLIMIT = 24,      /* setrlimit(mode, soft flags, hard arg) */
+    LC_OP_UMASK = 25,       /* umask(mode) */
+    LC_OP_CHDIR = 26,       /* chdir(text), made 0755 if absent; the result must be inside the root */
+    LC_OP_SETSID = 27,      /* setsid() */
+    LC_OP_TERMINAL = 28,    /* new pty of the devpts behind text; slot := its slave; arg = rows<<32|columns, flags: enum lc_terminal, owner data: lc_owner */
+    LC_OP_NO_NEW_PRIVS = 29,/* prctl(PR_SET_NO_NEW_PRIVS) */
+    LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
+    LC_OP_FIND_PROGRAM = 31,/* the first executable of list becomes the program */
+    LC_OP_GATE = 32,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
+    LC_OP_EXEC = 33,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on */
+    LC_OP_LAST = 33,
+};
+
+enum lc_become_root { LC_KEEP_GROUPS = 1 };
+
+enum lc_attach {
+    LC_MAKE_DIRECTORY = 1,   /* make the target as a directory where it is absent */
+    LC_MAKE_FILE = 2,        /* ... as an empty file */
+    LC_MAKE_LIKE_SOURCE = 4, /* ... as what the tree's root is */
+    LC_REAL_DIRECTORY = 8,   /* no component of the target may be a symlink */
+};
+
+enum lc_terminal { LC_CONSOLE = 1 /* bind the slave on /dev/console */ };
+
+struct lc_attributes {
+    uint64_t attr_set;
+    uint64_t attr_clr;
+    uint64_t propagation; /* MS_* or 0 */
+    uint64_t recursive;   /* 0 or 1 */
+};
+
+/*
+ * Layers are attached in the scratch tree and named relative to it, so no
+ * path of the host is ever written into an option string.
+ */
+struct lc_overlay {
+    int32_t scratch;      /* slot */
+    int32_t upper;        /* slot of the tree that holds upper and work; -1: both in scratch */
+    uint32_t upper_path;  /* string: upper directory, relative to that tree; 0 with upper -1 */
+    uint32_t work_path;
+    uint64_t attributes;  /* MOUNT_ATTR_* of the overlay */
+    uint32_t nlower;
+    uint32_t reserved;
+    /* int32_t lower[nlower]: slots, topmost first */
+};
+
+struct lc_owner { uint32_t uid; uint32_t gid; }; /* gid UINT32_MAX: leave it */
+
+struct lc_identity {
+    uint64_t bounding;
+    uint64_t effective;
+    uint64_t permitted;
+    uint64_t inheritable;
+    uint64_t ambient;
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t keep_groups; /* 1: setgroups() is denied here, leave them */
+    uint32_t ngroups;
+    /* uint32_t groups[ngroups] */
+};
+
+struct lc_fd { int32_t slot; int32_t target; };
+
+/* Control socket (SOCK_SEQPACKET): one struct a message; LC_CLONED and LC_TERMINAL carry one fd. */
+enum lc_message_kind {
+    LC_CLONED = 1,
+    LC_AT_BARRIER = 2,
+    LC_FAILED = 3,
+    LC_TERMINAL_FD = 4,
+    LC_GO = 16,
+};
+
+struct lc_message {
+    uint32_t kind;
+    uint32_t step;
+    int32_t error;   /* errno */
+    uint32_t where;  /* enum lc_where: the part of the step that failed */
+};
+
+enum lc_where {
+    LC_WHERE_CALL = 0,
+    LC_WHERE_PARSE = 1,
+    LC_WHERE_RESOLVE = 2,
+    LC_WHERE_CREATE = 3,
+    LC_WHERE_CLONE = 4,
+    LC_WHERE_CONFIGURE = 5,
+    LC_WHERE_ATTACH = 6,
+    LC_WHERE_ATTRIBUTES = 7,
+    LC_WHERE_VERIFY = 8,
+    LC_WHERE_FDS = 9,
+    LC_WHERE_EXECVE = 10,
+};
