@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the ``container.json`` of libcontainer 1.2.0 (2014).
+
+It means what it meant then, with two exceptions: what the old reader skipped
+in silence is told (as a warning, or as a problem where the container would be
+less confined than asked for), and what this release cannot do yet is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from libcontainer.config.container_mounts import (
+    KERNEL_FILES,
+    base_mounts,
+    read_bind_mounts,
+    read_devices,
+)
+from libcontainer.config.container_reader import Reader
+from libcontainer.config.container_schema import to_container_json, unknown_keys
+from libcontainer.config.identity import Capabilities
+from libcontainer.config.model import Config
+from libcontainer.config.namespaces import NamespaceType
+from libcontainer.config.report import Report, show
+from libcontainer.config.rules import (
+    capability,
+    environment_entry,
+    host_name,
+    user,
+    working_directory,
+)
+from libcontainer.config.strict_json import parse_strict_json
+from libcontainer.errors import ConfigError
+
+__all__ = [
+    "ContainerJson",
+    "config_from_container_json",
+    "parse_container_json",
+    "to_container_json",
+]
+
+_NAMESPACES: Final = {
+    "NEWNS": NamespaceType.MOUNT,
+    "NEWUTS": NamespaceType.UTS,
+    "NEWIPC": NamespaceType.IPC,
+    "NEWPID": NamespaceType.PID,
+    "NEWNET": NamespaceType.NETWORK,
+}
+
+_LATER: Final = "is not supported by this release"
+_LIMITS: Final = (
+    "memory",
+    "memory_reservation",
+    "memory_swap",
+    "cpu_shares",
+    "cpu_quota",
+    "cpu_period",
+)
+
+
+@frozen
+class ContainerJson:
+    """A ``container.json`` that has been read."""
+
+    config: Config
+    """What it means."""
+
+    warnings: tuple[str, ...]
+    """What of it has no effect, each with its path."""
+
+    document: Mapping[str, Any]
+    """What `parse_container_json` returned."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it asks for a terminal (``tty``)."""
+        return self.config.terminal
+
+    @property
+    def process_defaults(self) -> dict[str, Any]:
+        """Keywords of a `Process` that gets what *config* says, spelled out."""
+        config = self.config
+        return {
+            "env": dict(config.env),
+            "cwd": config.cwd,
+            "user": config.user,
+            "capabilities": config.capabilities,
+            "no_new_privs": config.no_new_privs,
+            "terminal": config.terminal,
+        }
+
+
+def parse_container_json(data: bytes) -> dict[str, Any]:
+    """Return what a ``container.json`` holds, as JSON values.
+
+    Args:
+        data: the file, strict JSON in UTF-8.
+
+    Raises:
+        ConfigError: it is not; see `parse_strict_json`.
+    """
+    return parse_strict_json(data, "container.json")
+
+
+def config_from_container_json(
+    document: Mapping[str, Any], rootfs: str, *, strict: bool = False
+) -> ContainerJson:
+    """Return what a parsed ``container.json`` means.
+
+    Args:
+        document: what `parse_container_json` returned.
+        rootfs: absolute host path of the container's root; the file has none.
+        strict: whether unknown keys and namespaces are problems, not warnings.
+
+    Raises:
+        ConfigError: with every problem, each with its path in the file.
+    """
+    report, warnings = Report(), Report()
+    reader = Reader("", document, report, warnings)
+    unknown = report if strict else warnings
+    for path in unknown_keys(document):
+        unknown.add(path, "unknown key")
+    config = _read(reader, rootfs, unknown)
+    if report.problems:
+        raise ConfigError(report.problems)
+    return ContainerJson(
+        config=config,
+        warnings=tuple(str(problem) for problem in warnings.problems),
+        document=document,
+    )
+
+
+def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
+    for key in ("apparmor_profile", "process_label"):
+        if reader.text(key):
+            reader.refuse(key, _LATER)
+    restricted = reader.boolean("restrict_sys")
+    mounts = _mount_config(reader)
+    namespaces = _namespaces(reader, unknown)
+    _check_cgroups(reader)
+    if reader.items("routes"):
+        reader.refuse("routes", _LATER)
+    return Config(
+        rootfs=rootfs,
+        readonly_rootfs=mounts.boolean("readonly_fs"),
+        namespaces=namespaces,
+        hostname=_hostname(reader, namespaces),
+        base_mounts=base_mounts(read_only_sys=restricted),
+        mounts=read_bind_mounts(mounts),
+        devices=read_devices(mounts, "device_nodes"),
+        masked_paths=("/proc/kcore",) if restricted else (),
+        readonly_paths=KERNEL_FILES if restricted else (),
+        loopback=_loopback(reader),
+        env=_environment(reader),
+        cwd=_working_directory(reader),
+        user=_user(reader),
+        capabilities=_capabilities(reader),
+        no_new_privs=False,  # 1.2.0 did not know it
+        terminal=reader.boolean("tty"),
+    )
+
+
+def _mount_config(reader: Reader) -> Reader:
+    if reader.get("mount_config") is None:
+        reader.refuse("mount_config", "is required")
+    mounts = reader.child("mount_config")
+    if mounts.boolean("no_pivot_root"):
+        mounts.warn("no_pivot_root", "ignored: the root is always pivoted to")
+    if mounts.text("mount_label"):
+        mounts.refuse("mount_label", _LATER)
+    return mounts
+
+
+def _namespaces(reader: Reader, unknown: Report) -> frozenset[NamespaceType]:
+    wanted = reader.child("namespaces")
+    for key in wanted.document:
+        if key not in _NAMESPACES and key != "NEWUSER":
+            unknown.add(wanted.path(key), "unknown namespace")
+    if wanted.boolean("NEWUSER"):
+        wanted.refuse(
+            "NEWUSER", "cannot be used: a 1.2.0 configuration has no id maps for it"
+        )
+    kinds = frozenset(kind for key, kind in _NAMESPACES.items() if wanted.boolean(key))
+    if NamespaceType.MOUNT not in kinds:
+        wanted.refuse("NEWNS", "must be true: this release requires it")
+    return kinds
+
+
+def _hostname(reader: Reader, kinds: frozenset[NamespaceType]) -> str | None:
+    name = reader.text("hostname")
+    if not name:
+        return None
+    host_name(reader.report, "hostname", name)
+    if NamespaceType.UTS not in kinds:
+        reader.refuse("hostname", "can be set only with the namespace NEWUTS")
+    return name
+
+
+def _loopback(reader: Reader) -> bool:
+    wanted = False
+    for network in reader.children("networks"):
+        kind = network.text("type")
+        if kind == "loopback":
+            wanted = True
+            if any(network.get(key) for key in ("address", "gateway", "mtu")):
+                network.warn("", "address, gateway and mtu of loopback have no effect")
+        elif kind in {"veth", "netns"}:
+            network.refuse("type", f"{kind!r} {_LATER}")
+        else:
+            network.refuse("type", f"must be loopback, veth or netns: {show(kind)}")
+    return wanted
+
+
+def _check_cgroups(reader: Reader) -> None:
+    # Limits are refused, not ignored: who asks for one relies on it.
+    cgroups = reader.child("cgroups")
+    asked = [key for key in _LIMITS if cgroups.integer(key, low=-1) > 0]
+    asked += ["cpuset_cpus"] if cgroups.text("cpuset_cpus") else []
+    for key in asked:
+        cgroups.refuse(key, f"{_LATER}: no limit would hold")
+    if cgroups.text("freezer") not in {"", "THAWED"}:
+        cgroups.refuse("freezer", _LATER)
+    cgroups.check_types("name parent slice")
+    cgroups.boolean("allow_all_devices")
+    for device in cgroups.children("allowed_devices"):
+        numbers = "major_number minor_number file_mode"
+        device.check_types("path cgroup_permissions", numbers)
+    if cgroups.document:
+        reader.warn("cgroups", "not applied by this release")
+
+
+def _environment(reader: Reader) -> list[tuple[str, str]]:
+    pairs = []
+    for path, entry in reader.texts("environment"):
+        key, equals, value = entry.partition("=")
+        if equals:
+            environment_entry(reader.report, path, key, value)
+            pairs.append((key, value))
+        else:
+            reader.report.add(path, f"has no '=': {show(entry)}")
+    return pairs
+
+
+def _working_directory(reader: Reader) -> str:
+    path = reader.text("working_dir") or "/"
+    working_directory(reader.report, "working_dir", path)
+    return path
+
+
+def _user(reader: Reader) -> str:
+    # No user was the current uid, which is 0 for who could make containers.
+    spec = reader.text("user") or "0"
+    user(reader.report, "user", spec)
+    return spec
+
+
+def _capabilities(reader: Reader) -> Capabilities:
+    # 1.2.0 filled the inheritable set too. It stays empty (CVE-2022-24769);
+    # programs that are started as root hold the same capabilities without it.
+    names = []
+    for path, name in reader.texts("capabilities"):
+        word = next(iter(Capabilities.of(name).bounding))
+        known = Report()
+        capability(known, path, word)
+        if known.problems:
+            reader.report.add(path, f"unknown capability {show(name)}")
+        names.append(name)
+    return Capabilities.of(*names)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Converters of the configuration's fields.
+
+They turn what is natural to write in Python (a list, a `pathlib.Path`, a word)
+into what is kept (a tuple, a string, an enum member). A value they cannot
+convert passes unchanged: `libcontainer.validate` reports it, together with
+everything else that is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+StrPath = str | os.PathLike[str]
+EnvLike = Mapping[str, str] | Iterable[str | tuple[str, str]]
+
+# A decimal number of more digits is no id; Python refuses to print huge ones.
+_PRINTABLE_BITS = 128
+
+
+def is_iterable(value: object) -> bool:
+    """Tell whether *value* is a collection of items, not one text or mapping."""
+    one = (str, bytes, bytearray, memoryview, Mapping)
+    return isinstance(value, Iterable) and not isinstance(value, one)
+
+
+def is_integer(value: object) -> bool:
+    """Tell whether *value* is an integer and no boolean."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def to_tuple(value: Iterable[T]) -> tuple[T, ...]:
+    """Return the items as a tuple."""
+    return tuple(value) if is_iterable(value) else cast("tuple[T, ...]", value)
+
+
+def to_strings(value: Iterable[str]) -> tuple[str, ...]:
+    """Return texts as a tuple."""
+    return to_tuple(value)
+
+
+def to_integers(value: Iterable[int]) -> tuple[int, ...]:
+    """Return integers as a tuple."""
+    return to_tuple(value)
+
+
+def to_optional_integers(value: Iterable[int] | None) -> tuple[int, ...] | None:
+    """Return integers as a tuple, None as None."""
+    return None if value is None else to_tuple(value)
+
+
+def to_frozenset(value: Iterable[T]) -> frozenset[T]:
+    """Return the items as a frozen set, or as a tuple if they cannot be hashed."""
+    items = to_tuple(value)
+    try:
+        return frozenset(items) if isinstance(items, tuple) else items
+    except TypeError:
+        return cast("frozenset[T]", items)
+
+
+def to_path(value: StrPath) -> str:
+    """Return a path as text."""
+    return str(value) if isinstance(value, os.PathLike) else value
+
+
+def to_optional_path(value: StrPath | None) -> str | None:
+    """Return a path as text, None as None."""
+    return None if value is None else to_path(value)
+
+
+def to_container_path(value: StrPath) -> str:
+    """Return a container path in its shortest form.
+
+    ``..`` is not resolved (what it means depends on the image) and a relative
+    path stays relative: the validator refuses both.
+    """
+    path = to_path(value)
+    if not isinstance(path, str) or not path.startswith("/"):
+        return path
+    return "/" + "/".join(part for part in path.split("/") if part not in {"", "."})
+
+
+def to_container_paths(value: Iterable[StrPath]) -> tuple[str, ...]:
+    """Return container paths in their shortest form."""
+    paths = to_tuple(value)
+    if not isinstance(paths, tuple):
+        return paths
+    return tuple(to_container_path(path) for path in paths)
+
+
+def to_user(value: str | int) -> str:
+    """Return a user as text; an integer is a uid."""
+    if is_integer(value) and int(value).bit_length() <= _PRINTABLE_BITS:
+        return str(value)
+    return cast("str", value)
+
+
+def to_optional_user(value: str | int | None) -> str | None:
+    """Return a user as text, None as None."""
+    return None if value is None else to_user(value)
+
+
+def to_pairs(value: EnvLike) -> tuple[tuple[str, str], ...]:
+    """Return the entries of a mapping, of ``K=V`` texts or of pairs, as pairs.
+
+    The last of several entries with one key wins, in the place of the first. A
+    text without ``=`` stays as it is.
+    """
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    items = to_tuple(value)
+    if not isinstance(items, tuple):
+        return items
+    return _last_wins([_pair(item) for item in items])
+
+
+def to_optional_pairs(value: EnvLike | None) -> tuple[tuple[str, str], ...] | None:
+    """Return entries as pairs, None as None."""
+    return None if value is None else to_pairs(value)
+
+
+def prefixed(prefix: str, value: str) -> str:
+    """Return a kernel word in capitals and with its prefix, such as ``CAP_``."""
+    # Some letters outside of ASCII have a capital within it.
+    if not isinstance(value, str) or not value.isascii():
+        return value
+    word = value.upper()
+    return word if word.startswith(prefix) else prefix + word
+
+
+def _pair(item: Any) -> Any:  # noqa: ANN401
+    if isinstance(item, str) and "=" in item:
+        key, _, text = item.partition("=")
+        return key, text
+    return tuple(item) if isinstance(item, list) else item
+
+
+def _last_wins(items: list[Any]) -> tuple[Any, ...]:
+    found: dict[Any, Any] = {}
+    try:
+        for item in items:
+            is_pair = isinstance(item, tuple) and len(item) == 2
+            found[item[0] if is_pair else (item,)] = item
+    except TypeError:
+        return tuple(items)
+    return tuple(found.values())

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a container is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import field, frozen
+
+from libcontainer.config.convert import (
+    to_container_paths,
+    to_frozenset,
+    to_optional_integers,
+    to_pairs,
+    to_tuple,
+    to_user,
+)
+from libcontainer.config.devices import DEFAULT_DEVICES, Device, to_devices
+from libcontainer.config.identity import (
+    DEFAULT_CAPABILITIES,
+    Capabilities,
+    Rlimit,
+    to_capabilities,
+    to_rlimits,
+)
+from libcontainer.config.mounts import DEFAULT_BASE_MOUNTS, Mount, to_mounts
+from libcontainer.config.namespaces import (
+    DEFAULT_NAMESPACES,
+    IdMapping,
+    NamespaceType,
+    to_mappings,
+    to_namespace,
+)
+from libcontainer.config.rootfs import Overlay, Rootfs, to_rootfs
+
+DEFAULT_ENV: Final = (
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+)
+
+DEFAULT_MASKED_PATHS: Final = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+)
+"""Files and directories of the kernel that tell of the host, or harm it."""
+
+DEFAULT_READONLY_PATHS: Final = (
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+)
+"""Files and directories of the kernel that the container may only read."""
+
+
+def thermal_throttle_paths(cpu_count: int) -> tuple[str, ...]:
+    """Return what is to be masked besides, on a host of *cpu_count* processors.
+
+    How often a processor was throttled tells the load of others. Only physical
+    x86_64 machines have these directories.
+    """
+    folder = "/sys/devices/system/cpu"
+    return tuple(f"{folder}/cpu{cpu}/thermal_throttle" for cpu in range(cpu_count))
+
+
+def _to_namespaces(value: Iterable[str]) -> frozenset[NamespaceType]:
+    words = to_tuple(value)
+    if not isinstance(words, tuple):
+        return words
+    return to_frozenset([to_namespace(word) for word in words])
+
+
+@frozen(kw_only=True, cache_hash=True)
+class Config:
+    """What a container is, and what its processes get by default.
+
+    Frozen, hashable and picklable; `attrs.evolve` makes a changed copy. Making
+    one checks nothing: `libcontainer.validate` tells everything that is wrong
+    at once, and every launch asks it first. Without arguments it is a working
+    container on the host's own root.
+    """
+
+    rootfs: Rootfs = field(factory=Overlay.host, converter=to_rootfs)
+    """The container's root; a path means a `Directory`."""
+
+    readonly_rootfs: bool = field(default=False)
+    """Whether the root's own mount is read-only. Other mounts keep their own
+    attributes."""
+
+    namespaces: frozenset[NamespaceType] = field(
+        default=DEFAULT_NAMESPACES, converter=_to_namespaces
+    )
+    """Namespaces that the container has for itself; it shares the others with
+    the caller. The mount namespace must be there."""
+
+    uid_mappings: tuple[IdMapping, ...] = field(default=(), converter=to_mappings)
+    """User ids of the user namespace; needed exactly when there is one."""
+
+    gid_mappings: tuple[IdMapping, ...] = field(default=(), converter=to_mappings)
+    """Group ids of the user namespace; needed exactly when there is one."""
+
+    hostname: str | None = field(default=None)
+    """Host name in the UTS namespace. None: the host's."""
+
+    domainname: str | None = field(default=None)
+    """NIS domain name in the UTS namespace. None: the host's."""
+
+    base_mounts: tuple[Mount, ...] = field(
+        default=DEFAULT_BASE_MOUNTS, converter=to_mounts
+    )
+    """The standard mounts, made first and in this order."""
+
+    mounts: tuple[Mount, ...] = field(default=(), converter=to_mounts)
+    """Further mounts, in this order; a later one covers an earlier one."""
+
+    devices: tuple[Device, ...] = field(default=DEFAULT_DEVICES, converter=to_devices)
+    """Nodes of the container's own /dev."""
+
+    masked_paths: tuple[str, ...] = field(
+        default=DEFAULT_MASKED_PATHS, converter=to_container_paths
+    )
+    """Container paths that are hidden; one that is not there is left out."""
+
+    readonly_paths: tuple[str, ...] = field(
+        default=DEFAULT_READONLY_PATHS, converter=to_container_paths
+    )
+    """Container paths that are read-only; one that is not there is left out."""
+
+    loopback: bool = field(default=True)
+    """Whether ``lo`` is set up in a network namespace of its own."""
+
+    env: tuple[tuple[str, str], ...] = field(default=DEFAULT_ENV, converter=to_pairs)
+    """Environment of processes: a mapping, ``K=V`` texts or pairs. Nothing
+    else is in it but HOME, from the container's passwd file."""
+
+    cwd: str = field(default="/")
+    """Where processes start, an absolute container path."""
+
+    user: str = field(default="0:0", converter=to_user)
+    """Who processes are in the container: ``name``, ``uid``, ``name:group``,
+    ``uid:gid`` and mixes; names are of its passwd and group files. Empty: 0."""
+
+    additional_groups: tuple[int, ...] | None = field(
+        default=None, converter=to_optional_integers
+    )
+    """Supplementary group ids in the container, and no others. None: those
+    that the container's group file gives the user, if *user* names no group."""
+
+    capabilities: Capabilities = field(
+        default=DEFAULT_CAPABILITIES, converter=to_capabilities
+    )
+    """Capabilities of processes; a plain list means `Capabilities.of` it."""
+
+    no_new_privs: bool = field(default=True)
+    """Whether execve(2) can give nothing more, not even by set-id files."""
+
+    rlimits: tuple[Rlimit, ...] = field(default=(), converter=to_rlimits)
+    """Resource limits; those not named are the caller's."""
+
+    umask: int = field(default=0o022)
+    """File mode creation mask."""
+
+    terminal: bool = field(default=False)
+    """Whether processes get a new pseudo-terminal."""
+
+    labels: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
+    """Notes of the caller, a mapping; they never change what is done."""

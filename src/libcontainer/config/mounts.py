@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mounts of the container and how they are made."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import field, frozen
+
+from libcontainer.config.convert import (
+    StrPath,
+    is_integer,
+    to_container_path,
+    to_optional_path,
+    to_strings,
+    to_tuple,
+)
+
+
+class MountAttr(enum.IntFlag):
+    """Attributes of one mount: the kernel's MOUNT_ATTR_* (mount_setattr(2))."""
+
+    RDONLY = 0x00000001
+    NOSUID = 0x00000002
+    NODEV = 0x00000004
+    NOEXEC = 0x00000008
+    NOATIME = 0x00000010
+    STRICTATIME = 0x00000020
+    NODIRATIME = 0x00000080
+    NOSYMFOLLOW = 0x00200000
+
+
+class Propagation(enum.StrEnum):
+    """Whether mounts made later below a mount are seen on its peers, and back.
+
+    Source: mount_namespaces(7).
+    """
+
+    PRIVATE = "private"
+    SLAVE = "slave"
+    SHARED = "shared"
+    UNBINDABLE = "unbindable"
+
+    @property
+    def flag(self) -> int:
+        """The kernel's MS_* flag."""
+        return _MS_FLAGS[self]
+
+
+_MS_FLAGS: Final = {
+    Propagation.UNBINDABLE: 1 << 17,
+    Propagation.PRIVATE: 1 << 18,
+    Propagation.SLAVE: 1 << 19,
+    Propagation.SHARED: 1 << 20,
+}
+
+
+def _to_attrs(value: int) -> MountAttr:
+    # A negative integer would be read as the complement of some flags.
+    if is_integer(value) and value >= 0:
+        return MountAttr(value)
+    return value  # type: ignore[return-value]  # the validator reports it
+
+
+def _to_propagation(value: str) -> Propagation:
+    try:
+        return Propagation(value)
+    except ValueError:
+        return value  # type: ignore[return-value]  # the validator reports it
+
+
+def _attributes(
+    *, read_only: bool, nosuid: bool, nodev: bool, noexec: bool
+) -> MountAttr:
+    wanted = (
+        (read_only, MountAttr.RDONLY),
+        (nosuid, MountAttr.NOSUID),
+        (nodev, MountAttr.NODEV),
+        (noexec, MountAttr.NOEXEC),
+    )
+    attrs = MountAttr(0)
+    for is_wanted, attr in wanted:
+        if is_wanted:
+            attrs |= attr
+    return attrs
+
+
+@frozen(kw_only=True, cache_hash=True)
+class Mount:
+    """One mount of the container."""
+
+    destination: str = field(converter=to_container_path)
+    """Absolute container path; made if it is missing."""
+
+    type: str
+    """``bind``, or the filesystem: ``tmpfs proc sysfs devpts mqueue``."""
+
+    source: str | None = field(default=None, converter=to_optional_path)
+    """For a bind the absolute host path; else a name that mountinfo shows, or
+    None."""
+
+    attrs: MountAttr = field(default=MountAttr(0), converter=_to_attrs)
+    """Attributes, set before the mount is attached."""
+
+    data: tuple[str, ...] = field(default=(), converter=to_strings)
+    """Options of the filesystem, each on its own, such as ``size=64m``."""
+
+    recursive: bool = field(default=False)
+    """For a bind: whether the mounts below the source come along. The
+    attributes hold for them too."""
+
+    propagation: Propagation = field(
+        default=Propagation.PRIVATE, converter=_to_propagation
+    )
+    """Propagation between this mount and its source."""
+
+    @staticmethod
+    def bind(  # noqa: PLR0913
+        source: StrPath,
+        destination: StrPath,
+        *,
+        read_only: bool = False,
+        recursive: bool = True,
+        nosuid: bool = False,
+        nodev: bool = False,
+        noexec: bool = False,
+    ) -> Mount:
+        """Return a mount that shows a file or directory of the host.
+
+        Args:
+            source: absolute host path.
+            destination: absolute container path.
+            read_only: whether nothing can be written through it.
+            recursive: whether the mounts below the source come along.
+            nosuid: whether set-id bits have no effect.
+            nodev: whether device nodes cannot be opened.
+            noexec: whether programs cannot be executed.
+        """
+        attrs = _attributes(
+            read_only=read_only, nosuid=nosuid, nodev=nodev, noexec=noexec
+        )
+        return Mount(
+            destination=destination,
+            type="bind",
+            source=source,
+            attrs=attrs,
+            recursive=recursive,
+        )
+
+    @staticmethod
+    def tmpfs(  # noqa: PLR0913
+        destination: StrPath,
+        *,
+        size: int | str | None = None,
+        mode: int = 0o1777,
+        read_only: bool = False,
+        nosuid: bool = True,
+        nodev: bool = True,
+        noexec: bool = False,
+    ) -> Mount:
+        """Return a new, empty filesystem in memory.
+
+        Args:
+            destination: absolute container path.
+            size: most bytes it may hold, or text such as ``64m``; None is the
+                kernel's default, half of the memory.
+            mode: permissions of its root.
+            read_only: whether nothing can be written to it.
+            nosuid: whether set-id bits have no effect.
+            nodev: whether device nodes cannot be opened.
+            noexec: whether programs cannot be executed.
+        """
+        octal = f"{mode:04o}" if is_integer(mode) else mode
+        limit = () if size is None else (f"size={size}",)
+        attrs = _attributes(
+            read_only=read_only, nosuid=nosuid, nodev=nodev, noexec=noexec
+        )
+        return Mount(
+            destination=destination,
+            type="tmpfs",
+            source="tmpfs",
+            attrs=attrs,
+            data=(f"mode={octal}", *limit),
+        )
+
+
+def to_mounts(value: Iterable[Mount]) -> tuple[Mount, ...]:
+    """Return mounts as a tuple."""
+    return to_tuple(value)
+
+
+_HARDENED: Final = MountAttr.NOSUID | MountAttr.NODEV | MountAttr.NOEXEC
+
+
+def _filesystem(
+    kind: str, destination: str, attrs: MountAttr, data: Iterable[str] = ()
+) -> Mount:
+    return Mount(
+        destination=destination, type=kind, source=kind, attrs=attrs, data=data
+    )
+
+
+DEFAULT_BASE_MOUNTS: Final = (
+    _filesystem("proc", "/proc", _HARDENED),
+    _filesystem(
+        "tmpfs",
+        "/dev",
+        MountAttr.NOSUID | MountAttr.STRICTATIME,
+        ("mode=755", "size=65536k"),
+    ),
+    _filesystem(
+        "devpts",
+        "/dev/pts",
+        MountAttr.NOSUID | MountAttr.NOEXEC,
+        ("newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+    ),
+    _filesystem("tmpfs", "/dev/shm", _HARDENED, ("mode=1777", "size=65536k")),
+    _filesystem("mqueue", "/dev/mqueue", _HARDENED),
+    _filesystem("sysfs", "/sys", _HARDENED | MountAttr.RDONLY),
+)
+"""What ``runc spec`` mounts, without the cgroup mount."""

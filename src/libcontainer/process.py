@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs in a container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from libcontainer.config.convert import (
+    to_integers,
+    to_optional_integers,
+    to_optional_pairs,
+    to_optional_user,
+    to_strings,
+)
+from libcontainer.config.identity import (
+    Capabilities,
+    Rlimit,
+    to_optional_capabilities,
+    to_optional_rlimits,
+)
+
+# The values of subprocess, which takes long to import.
+PIPE: Final = -1
+STDOUT: Final = -2
+DEVNULL: Final = -3
+
+
+def _to_size(value: Sequence[int] | None) -> tuple[int, int] | None:
+    return to_optional_integers(value)  # type: ignore[return-value]  # validator's part
+
+
+@frozen
+class Process:
+    """A program and what it gets; None is taken from the container's `Config`.
+
+    All paths and ids are the container's. Two processes are equal when they
+    are alike but for *stdin*, *stdout* and *stderr*.
+    """
+
+    args: tuple[str, ...] = field(converter=to_strings)
+    """The program and its arguments. A program without a slash is looked up in
+    the PATH of its environment."""
+
+    env: tuple[tuple[str, str], ...] | None = field(
+        default=None, converter=to_optional_pairs, kw_only=True
+    )
+    """Environment: a mapping, ``K=V`` texts or pairs; it replaces the config's."""
+
+    cwd: str | None = field(default=None, kw_only=True)
+    """Where it starts, an absolute container path."""
+
+    user: str | None = field(default=None, converter=to_optional_user, kw_only=True)
+    """Who it is: ``name``, ``uid``, ``name:group``, ``uid:gid`` and mixes."""
+
+    additional_groups: tuple[int, ...] | None = field(
+        default=None, converter=to_optional_integers, kw_only=True
+    )
+    """Supplementary group ids, and no others."""
+
+    capabilities: Capabilities | None = field(
+        default=None, converter=to_optional_capabilities, kw_only=True
+    )
+    """Its capabilities; a plain list means `Capabilities.of` it."""
+
+    no_new_privs: bool | None = field(default=None, kw_only=True)
+    """Whether execve(2) can give nothing more."""
+
+    rlimits: tuple[Rlimit, ...] | None = field(
+        default=None, converter=to_optional_rlimits, kw_only=True
+    )
+    """Resource limits; they replace the config's."""
+
+    umask: int | None = field(default=None, kw_only=True)
+    """File mode creation mask."""
+
+    terminal: bool | None = field(default=None, kw_only=True)
+    """Whether it gets a new pseudo-terminal as its standard streams."""
+
+    console_size: tuple[int, int] | None = field(
+        default=None, converter=_to_size, kw_only=True
+    )
+    """Rows and columns of the terminal. None: the kernel's 0 by 0."""
+
+    stdin: Any = field(default=None, kw_only=True, eq=False)
+    """Standard input: None inherits the caller's, `PIPE`, `DEVNULL`, an fd of
+    the caller or an object with ``fileno()``."""
+
+    stdout: Any = field(default=None, kw_only=True, eq=False)
+    """Standard output, as *stdin*."""
+
+    stderr: Any = field(default=None, kw_only=True, eq=False)
+    """Standard error, as *stdin*; or `STDOUT`, the same as standard output."""
+
+    pass_fds: tuple[int, ...] = field(default=(), converter=to_integers, kw_only=True)
+    """Further fds of the caller; inside they are numbered from 3, in order."""

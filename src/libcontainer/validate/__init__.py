@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells everything that is wrong with a configuration, all at once.
+
+Pure: nothing is opened, looked up or made. What only the host can tell (a
+source that is not there) is `libcontainer.host.check`. A value of any type in
+any field becomes a problem, never another exception.
+
+The two lists below are the table of contents: every rule is in one of the
+checks they name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from libcontainer.config.model import Config
+from libcontainer.config.report import Report
+from libcontainer.errors import ConfigError, Problem
+from libcontainer.process import Process
+from libcontainer.validate.devices import check_devices
+from libcontainer.validate.mounts import (
+    check_base_mounts,
+    check_masked_paths,
+    check_mounts,
+    check_mounts_in_user_namespace,
+    check_readonly_paths,
+)
+from libcontainer.validate.namespaces import (
+    check_domainname,
+    check_hostname,
+    check_id_mappings,
+    check_namespaces,
+)
+from libcontainer.validate.process import (
+    check_args,
+    check_console_size,
+    check_pass_fds,
+    check_process_settings,
+    check_stdio,
+    check_terminal,
+)
+from libcontainer.validate.rootfs import check_rootfs
+from libcontainer.validate.settings import (
+    check_config_settings,
+    check_labels,
+    check_switches,
+)
+
+__all__ = ["check", "validate", "validate_process"]
+
+CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
+    check_rootfs,
+    check_namespaces,
+    check_id_mappings,
+    check_hostname,
+    check_domainname,
+    check_base_mounts,
+    check_mounts,
+    check_mounts_in_user_namespace,
+    check_devices,
+    check_masked_paths,
+    check_readonly_paths,
+    check_switches,
+    check_config_settings,
+    check_labels,
+)
+
+PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
+    check_args,
+    check_process_settings,
+    check_terminal,
+    check_console_size,
+    check_stdio,
+    check_pass_fds,
+)
+
+
+def validate(config: Config, process: Process | None = None) -> list[Problem]:
+    """Return every problem of a configuration, an empty list if there is none.
+
+    Args:
+        config: what the container is.
+        process: what is to run in it, or None to look at *config* alone. Paths
+            of its problems begin with ``process``.
+    """
+    report = Report()
+    if report.instance("config", config, Config) is None:
+        return report.problems
+    for check_config in CONFIG_CHECKS:
+        check_config(config, report)
+    if process is None:
+        return report.problems
+    return report.problems + validate_process(config, process)
+
+
+def validate_process(config: Config, process: Process) -> list[Problem]:
+    """Return every problem of *process* in a container of a valid *config*."""
+    report = Report()
+    if report.instance("process", process, Process) is None:
+        return report.problems
+    for check_process in PROCESS_CHECKS:
+        check_process(config, process, report)
+    return report.problems
+
+
+def check(config: Config, process: Process | None = None) -> None:
+    """Raise if anything is wrong with a configuration.
+
+    Raises:
+        ConfigError: with every problem that `validate` finds.
+    """
+    problems = validate(config, process)
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of what runs: its arguments, terminal and descriptors."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from libcontainer.config.convert import is_integer
+from libcontainer.config.model import Config
+from libcontainer.config.report import Report, join, show
+from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
+from libcontainer.validate.settings import check_settings
+
+_PATH: Final = "process"
+_MAX_FD: Final = 2**31 - 1
+_MAX_CELLS: Final = 65535
+_STREAMS: Final = ("stdin", "stdout", "stderr")
+_SIDES: Final = ("rows", "columns")
+
+
+def check_args(config: Config, process: Process, report: Report) -> None:
+    """Check for a program and its arguments."""
+    path = join(_PATH, "args")
+    known = len(report.problems)
+    args = report.items(path, process.args, "strings")
+    for at, item in args:
+        report.text(at, item)
+    if len(report.problems) > known:
+        return
+    if not args:
+        report.add(path, "must have at least one string, the program")
+    elif not args[0][1]:
+        report.add(args[0][0], "must not be empty: it is the program")
+
+
+def check_process_settings(config: Config, process: Process, report: Report) -> None:
+    """Check what the process does not take from the configuration."""
+    check_settings(config, process, report, _PATH)
+
+
+def check_terminal(config: Config, process: Process, report: Report) -> None:
+    """Check that a terminal is not asked for along with other streams."""
+    if not _has_terminal(config, process):
+        return
+    for name in _STREAMS:
+        if getattr(process, name) is not None:
+            report.add(join(_PATH, name), "is the terminal, and cannot be given too")
+
+
+def check_console_size(config: Config, process: Process, report: Report) -> None:
+    """Check the terminal's rows and columns."""
+    size: object = process.console_size
+    if size is None:
+        return
+    path = join(_PATH, "console_size")
+    sides = report.items(path, size, "rows and columns")
+    if isinstance(size, tuple) and len(sides) != len(_SIDES):
+        report.add(path, f"must be (rows, columns), not {show(size)}")
+    for at, value in sides:
+        report.integer(at, value, 1, _MAX_CELLS)
+    if not _has_terminal(config, process):
+        report.add(path, "is of no use without a terminal")
+
+
+def check_stdio(config: Config, process: Process, report: Report) -> None:
+    """Check that each stream is something that has a descriptor."""
+    for name in _STREAMS:
+        value: object = getattr(process, name)
+        words = (PIPE, DEVNULL, STDOUT) if name == "stderr" else (PIPE, DEVNULL)
+        if value is None or (is_integer(value) and value in words):
+            continue
+        path = join(_PATH, name)
+        if isinstance(value, int):
+            report.integer(path, value, 0, _MAX_FD)
+        else:
+            _check_file(report, path, value)
+
+
+def check_pass_fds(config: Config, process: Process, report: Report) -> None:
+    """Check for descriptors, none of them twice."""
+    seen: dict[int, str] = {}
+    path = join(_PATH, "pass_fds")
+    for at, value in report.items(path, process.pass_fds, "fds"):
+        fd = report.integer(at, value, 0, _MAX_FD)
+        if fd is None:
+            continue
+        if fd in seen:
+            report.add(at, f"{fd} is {seen[fd]} already")
+        seen.setdefault(fd, at)
+
+
+def _has_terminal(config: Config, process: Process) -> bool:
+    own: object = process.terminal
+    return (config.terminal if own is None else own) is True
+
+
+def _check_file(report: Report, path: str, value: object) -> None:
+    fileno: object = getattr(value, "fileno", None)
+    if not callable(fileno):
+        report.wrong_type(
+            path, "None, PIPE, DEVNULL, an fd or an object with fileno()", value
+        )
+        return
+    try:
+        fd: object = fileno()
+    except Exception as error:
+        report.add(path, f"has no file descriptor: {show(error)}")
+        return
+    report.integer(path, fd, 0, _MAX_FD)
