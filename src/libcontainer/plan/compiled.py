@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan, ready to be launched any number of times."""
+
+from __future__ import annotations
+
+from libcontainer.plan import ops
+from libcontainer.plan.steps import Plan, Side, Step
+from libcontainer.plan.wire import Image
+
+
+class Compiled:
+    """A plan with everything about it that no launch changes.
+
+    Attributes:
+        plan: the plan.
+        image: its bytes.
+        dialogue: the steps the caller takes part in: its own, and barriers.
+        clones: whether the helper goes on in a child.
+        waits: whether init waits at the gate.
+        executes: whether a program takes the helper's place.
+    """
+
+    __slots__ = ("clones", "dialogue", "executes", "image", "plan", "waits")
+
+    def __init__(self, plan: Plan) -> None:
+        kinds = {type(step.action) for step in plan.steps}
+        self.plan = plan
+        self.image = Image(plan)
+        self.dialogue: tuple[Step, ...] = tuple(
+            step
+            for step in plan.steps
+            if step.side is Side.HOST or isinstance(step.action, ops.Barrier)
+        )
+        self.clones = ops.Clone in kinds
+        self.waits = ops.Gate in kinds
+        self.executes = ops.Exec in kinds

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Config to plan: the first process of a container."""
+
+from __future__ import annotations
+
+from libcontainer.config import Config, NamespaceType
+from libcontainer.errors import UnsupportedError
+from libcontainer.plan import ops
+from libcontainer.plan.builder import Builder
+from libcontainer.plan.facts import Facts
+from libcontainer.plan.identity import (
+    exec_fds,
+    plan_exec,
+    plan_identity,
+    plan_session,
+    take_fds,
+)
+from libcontainer.plan.mounts import MountPlanner
+from libcontainer.plan.namespaces import (
+    keeps_groups,
+    plan_namespaces,
+    require_privilege,
+)
+from libcontainer.plan.rootfs import RootfsPlanner
+from libcontainer.plan.settings import Settings
+from libcontainer.plan.sources import Sources
+from libcontainer.plan.steps import Listen, Plan, RecordState
+
+
+def compile_create(
+    config: Config, settings: Settings, facts: Facts, *, gate: bool
+) -> Plan:
+    """Return the plan that makes a container and its init process.
+
+    Args:
+        config: a valid configuration (`libcontainer.validate`).
+        settings: what the init process gets.
+        facts: what the host offers.
+        gate: whether init waits for ``start`` before it becomes the program.
+
+    Raises:
+        UnsupportedError: the host does not offer what *config* needs.
+    """
+    require_privilege(config, facts)
+    keep_groups = _check_groups(config, settings, facts)
+    builder = Builder()
+    take_fds(builder, settings)
+    rootfs = RootfsPlanner(builder, config, facts)
+    mounts = MountPlanner(builder, config)
+
+    builder.stage("sources")
+    sources = Sources(builder, facts)
+    rootfs.open_sources(sources)
+    mounts.open_sources(sources)
+    gate_slot = _listen(builder) if gate else None
+
+    plan_namespaces(builder, config, facts)
+
+    builder.stage("mounts")
+    sources.clone_pending()
+    rootfs.attach()
+    mounts.attach_all()
+    builder.stage("masks")
+    mounts.mask()
+    builder.stage("rootfs")
+    builder.init(ops.Pivot())
+    builder.init(ops.Chdir(settings.cwd))
+    rootfs.finish()
+
+    builder.stage("machine")
+    _plan_machine(builder, config)
+    plan_session(builder, settings, dev=mounts.dev)
+    plan_identity(builder, settings, keep_groups=keep_groups)
+    _plan_program(builder, settings, gate_slot)
+    return builder.build()
+
+
+def _listen(builder: Builder) -> int:
+    slot = builder.slot("gate", given=True)
+    builder.host(Listen(slot))
+    return slot
+
+
+def _plan_machine(builder: Builder, config: Config) -> None:
+    if config.hostname is not None:
+        builder.init(ops.Hostname(config.hostname))
+    if config.domainname is not None:
+        builder.init(ops.Domainname(config.domainname))
+    if config.loopback and NamespaceType.NETWORK in config.namespaces:
+        builder.init(ops.Loopback())
+
+
+def _plan_program(builder: Builder, settings: Settings, gate_slot: int | None) -> None:
+    builder.stage("commit")
+    builder.init(ops.FindProgram(settings.args[0], settings.candidates))
+    builder.host(RecordState("running" if gate_slot is None else "created"))
+    builder.stage("program")
+    if gate_slot is not None:
+        builder.init(ops.Gate(gate_slot))
+    plan_exec(builder, settings, exec_fds(builder, settings))
+
+
+def _check_groups(config: Config, settings: Settings, facts: Facts) -> bool:
+    keep_groups = keeps_groups(config, facts)
+    if keep_groups and settings.identity.groups:
+        need = "a gid range from /etc/subgid in gid_mappings, or a privileged caller"
+        raise UnsupportedError("supplementary groups", need)
+    return keep_groups

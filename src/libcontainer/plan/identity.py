@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits, privileges and user of a process, and the program it becomes."""
+
+from __future__ import annotations
+
+from libcontainer.config import (
+    CAPABILITY_NUMBERS,
+    RLIMIT_NUMBERS,
+    Capabilities,
+)
+from libcontainer.plan import ops
+from libcontainer.plan.builder import Builder
+from libcontainer.plan.record import NONE
+from libcontainer.plan.settings import Settings
+
+_INFINITY = 2**64 - 1
+_UNCHANGED = 2**32 - 1
+
+
+def plan_session(builder: Builder, settings: Settings, dev: int = NONE) -> None:
+    """Add the new session and its terminal, or the caller's descriptors.
+
+    Args:
+        builder: the plan in the making.
+        settings: what the process gets.
+        dev: slot of the container's /dev where /dev/console is to be made.
+    """
+    builder.stage("terminal")
+    if not settings.terminal:
+        builder.init(ops.Setsid())
+        return
+    slot = builder.slot("terminal")
+    owner = (settings.identity.uid, _UNCHANGED)
+    builder.init(ops.Terminal(slot, settings.console_size, owner, dev))
+
+
+def plan_identity(builder: Builder, settings: Settings, *, keep_groups: bool) -> None:
+    """Add limits, umask, no_new_privs and the user, in this order."""
+    builder.stage("identity")
+    for limit in settings.rlimits:
+        number = RLIMIT_NUMBERS[limit.type]
+        soft, hard = _rlimit(limit.soft), _rlimit(limit.hard)
+        builder.init(ops.SetRlimit(number, limit.type, soft, hard))
+    builder.init(ops.Umask(settings.umask))
+    if settings.no_new_privs:
+        builder.init(ops.NoNewPrivs())
+    builder.init(_identity(settings, keep_groups=keep_groups))
+
+
+def plan_exec(
+    builder: Builder, settings: Settings, fds: tuple[tuple[int, int], ...]
+) -> None:
+    """Add the last operation: the program takes the helper's place."""
+    builder.init(ops.Exec(settings.args, settings.env, fds))
+
+
+def take_fds(builder: Builder, settings: Settings) -> None:
+    """Give a slot to every descriptor the caller hands in."""
+    first = 3 if settings.terminal else 0
+    for number in range(first, 3 + settings.pass_fds):
+        builder.stdio(number)
+
+
+def exec_fds(builder: Builder, settings: Settings) -> tuple[tuple[int, int], ...]:
+    """Return (slot, container fd) of every descriptor that lives on."""
+    given = tuple((slot, number) for number, slot in builder.stdio_slots)
+    if not settings.terminal:
+        return given
+    terminal = builder.slot_of("terminal")
+    return tuple((terminal, number) for number in range(3)) + given
+
+
+def _identity(settings: Settings, *, keep_groups: bool) -> ops.SetIdentity:
+    who, sets = settings.identity, settings.capabilities
+    return ops.SetIdentity(
+        uid=who.uid,
+        gid=who.gid,
+        groups=() if keep_groups else who.groups,
+        keep_groups=keep_groups,
+        bounding=_mask(sets.bounding),
+        effective=_mask(sets.effective),
+        permitted=_mask(sets.permitted),
+        inheritable=_mask(_inheritable(sets)),
+        ambient=_mask(sets.ambient),
+    )
+
+
+def _inheritable(sets: Capabilities) -> frozenset[str]:
+    # The kernel raises a capability in the ambient set only if it is
+    # inheritable too (capabilities(7)); else the set stays empty.
+    return sets.inheritable | sets.ambient
+
+
+def _mask(names: frozenset[str]) -> int:
+    return sum(1 << CAPABILITY_NUMBERS[name] for name in names)
+
+
+def _rlimit(value: int | None) -> int:
+    return _INFINITY if value is None or value == -1 else value

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one process gets: its own wishes, and the container's where it has none."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from attrs import frozen
+
+from libcontainer.config import Capabilities, Config, Rlimit
+from libcontainer.plan.facts import Identity
+from libcontainer.process import Process
+
+T = TypeVar("T")
+
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@frozen(kw_only=True)
+class Settings:
+    """The merged settings of one process; every path is a container path."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    candidates: tuple[str, ...]
+    cwd: str
+    identity: Identity
+    capabilities: Capabilities
+    no_new_privs: bool
+    rlimits: tuple[Rlimit, ...]
+    umask: int
+    terminal: bool
+    console_size: tuple[int, int] | None
+    pass_fds: int
+
+
+def merge(config: Config, process: Process, identity: Identity) -> Settings:
+    """Return the settings of *process* in a container of *config*."""
+    env = dict(config.env if process.env is None else process.env)
+    env.setdefault("HOME", identity.home)
+    search = env.get("PATH", _DEFAULT_PATH)
+    return Settings(
+        args=process.args,
+        env=tuple(f"{key}={value}" for key, value in env.items()),
+        candidates=candidates(process.args[0], search),
+        cwd=_first(process.cwd, config.cwd),
+        identity=identity,
+        capabilities=_first(process.capabilities, config.capabilities),
+        no_new_privs=_first(process.no_new_privs, config.no_new_privs),
+        rlimits=_first(process.rlimits, config.rlimits),
+        umask=_first(process.umask, config.umask),
+        terminal=_first(process.terminal, config.terminal),
+        console_size=process.console_size,
+        pass_fds=len(process.pass_fds),
+    )
+
+
+def candidates(program: str, search: str) -> tuple[str, ...]:
+    """Return the paths *program* may be at.
+
+    A name with a slash is a path. Relative and empty entries of the search
+    path are left out: what is run must not depend on the working directory.
+    """
+    if "/" in program:
+        return (program,)
+    folders = [folder for folder in search.split(":") if folder.startswith("/")]
+    return tuple(f"{folder.rstrip('/')}/{program}" for folder in folders) or (program,)
+
+
+def _first(own: T | None, inherited: T) -> T:
+    return inherited if own is None else own

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order of a launch, and why each stage stands where it does.
+
+This is the table of contents: the compilers of `libcontainer.plan.create` and
+`libcontainer.plan.join` add their steps stage by stage, in this order.
+"""
+
+from __future__ import annotations
+
+STAGES: dict[str, str] = {
+    "sources": (
+        "every host path is opened before the image is visible, and travels as an fd"
+    ),
+    "spawn": "the helper starts; no line of Python runs between here and execve",
+    "namespaces": (
+        "the user namespace comes with or before the others, so that it owns them;"
+        " the pid namespace counts for children only, so it comes last"
+    ),
+    "maps": "ids are mapped from outside, before anything is made that has an owner",
+    "mounts": (
+        "the tree is built while host mounts can still be cloned, and proc and sysfs"
+        " are mounted while a full one is visible"
+    ),
+    "masks": "paths are hidden after everything is mounted, so nothing uncovers them",
+    "rootfs": "the old root goes once nothing of it is needed any more",
+    "machine": "names and the loopback interface need the namespaces, not the mounts",
+    "terminal": (
+        "the terminal is made in the container's own devpts, before the caller's"
+        " privileges go"
+    ),
+    "identity": (
+        "limits, no_new_privs and the user come after the last privileged call"
+    ),
+    "commit": (
+        "the program is found and the state saved before the container may outlive"
+        " its caller"
+    ),
+    "program": "the gate opens, and the program takes the helper's place",
+}

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps: one total order of what the host and the init side do.
+
+An INIT step is an operation of the closed vocabulary (`libcontainer.plan.ops`).
+A HOST step is any object that follows `HostAction`: the actions of this file
+are carried out by `libcontainer.host`; a strategy brings its own.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Protocol, runtime_checkable
+
+from attrs import frozen
+
+from libcontainer.plan.describe import attributes_text, flags_text
+from libcontainer.plan.ops import Op
+
+CONTROL_SLOT = 0
+"""The slot of the control socket, in every plan."""
+
+
+class Side(enum.Enum):
+    """Who carries a step out."""
+
+    HOST = "host"
+    INIT = "init"
+
+
+@runtime_checkable
+class HostAction(Protocol):
+    """What the host side does in one step. Planning it changes nothing."""
+
+    @property
+    def title(self) -> str:
+        """What is done, on what: ``verb object (flags)``."""
+
+
+@frozen
+class OpenTree:
+    """Clone the mount tree at *host_path* into *slot*, detached.
+
+    Attributes:
+        device: the (major, minor) the inode must have, or None for anything.
+    """
+
+    slot: int
+    host_path: str
+    attr_set: int = 0
+    propagation: int = 0
+    recursive: bool = False
+    device: tuple[int, int] | None = None
+
+    @property
+    def title(self) -> str:
+        how = attributes_text(self.attr_set, recursive=self.recursive)
+        return f"open the mount tree of {self.host_path!r} ({how})"
+
+
+@frozen
+class OpenPath:
+    """Open *host_path* into *slot*, only to name the inode."""
+
+    slot: int
+    host_path: str
+    device: tuple[int, int] | None = None
+
+    @property
+    def title(self) -> str:
+        return f"open {self.host_path!r}"
+
+
+@frozen
+class UseTemplate:
+    """Put the kept, empty mount namespace into *slot*."""
+
+    slot: int
+
+    @property
+    def title(self) -> str:
+        return "take the template mount namespace"
+
+
+@frozen
+class Listen:
+    """Listen at the container's gate; the socket goes into *slot*."""
+
+    slot: int
+
+    @property
+    def title(self) -> str:
+        return "listen at the container's gate"
+
+
+@frozen
+class Spawn:
+    """Start the helper, in the new namespaces *flags*."""
+
+    flags: int
+
+    @property
+    def title(self) -> str:
+        if not self.flags:
+            return "start the helper"
+        return f"start the helper in new namespaces {flags_text(self.flags)}"
+
+
+@frozen
+class MapIds:
+    """Write the id maps of the new user namespace."""
+
+    uid_map: tuple[tuple[int, int, int], ...]
+    gid_map: tuple[tuple[int, int, int], ...]
+    deny_setgroups: bool
+
+    @property
+    def title(self) -> str:
+        return f"map ids (uid {_map_text(self.uid_map)}; gid {_map_text(self.gid_map)})"
+
+
+@frozen
+class RecordState:
+    """Save the container's state; from here on it outlives its caller."""
+
+    status: str
+
+    @property
+    def title(self) -> str:
+        return f"save state.json: {self.status}"
+
+
+@frozen
+class Step:
+    """One step of a plan.
+
+    Attributes:
+        index: its number, from 1.
+        stage: the stage it belongs to (`libcontainer.plan.stages`).
+    """
+
+    index: int
+    stage: str
+    side: Side
+    action: HostAction | Op
+
+    @property
+    def title(self) -> str:
+        """What the step does."""
+        return self.action.title
+
+
+@frozen
+class Slot:
+    """One entry of the slot table.
+
+    Attributes:
+        name: what the fd is, for people.
+        given: whether the caller hands the fd in; otherwise an operation makes it.
+    """
+
+    name: str
+    given: bool
+
+
+@frozen
+class Plan:
+    """Everything a launch will do, in order.
+
+    Attributes:
+        steps: HOST and INIT steps in one order.
+        slots: the fds both sides name by number.
+        stdio: container fd number to slot, for what the caller hands in.
+    """
+
+    steps: tuple[Step, ...]
+    slots: tuple[Slot, ...]
+    stdio: tuple[tuple[int, int], ...]
+
+    @property
+    def total(self) -> int:
+        """How many steps there are."""
+        return len(self.steps)
+
+
+def _map_text(extents: tuple[tuple[int, int, int], ...]) -> str:
+    return ", ".join(f"{c}->{h} x{n}" for c, h, n in extents)

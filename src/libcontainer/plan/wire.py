@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan to bytes: the one place that knows how ``plan_abi.h`` is laid out."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+
+from libcontainer.plan.ops import Op
+from libcontainer.plan.record import Record
+from libcontainer.plan.steps import CONTROL_SLOT, Plan
+
+ABI = 1
+MAGIC = 0x4C435031
+MAX_SIZE = 16 * 1024 * 1024
+
+_HEADER = struct.Struct("=10IiI")
+_OP = struct.Struct("=HHIiiQQ8I")
+_MESSAGE = struct.Struct("=IIiI")
+
+CLONED = 1
+AT_BARRIER = 2
+FAILED = 3
+TERMINAL_FD = 4
+GO = 16
+
+WHERE = (
+    "",
+    "read the plan",
+    "resolve the path",
+    "create the target",
+    "clone the mount tree",
+    "configure the filesystem",
+    "attach the mount",
+    "set the attributes",
+    "verify the result",
+    "place the file descriptors",
+    "execute",
+)
+"""The part of a step that failed, by ``enum lc_where``."""
+
+WHERE_VERIFY = 8
+WHERE_EXECVE = 10
+
+
+class _Blob:
+    """The tail of a plan: strings, lists and structs, each placed once."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.bytes = bytearray()
+
+    def place(self, data: bytes, align: int = 1) -> int:
+        self.bytes += b"\0" * (-(self.start + len(self.bytes)) % align)
+        offset = self.start + len(self.bytes)
+        self.bytes += data
+        return offset
+
+    def text(self, value: str | None) -> int:
+        return 0 if value is None else self.place(os.fsencode(value) + b"\0")
+
+    def list(self, values: Sequence[str]) -> int:
+        return (
+            self.place(b"".join(os.fsencode(v) + b"\0" for v in values))
+            if values
+            else 0
+        )
+
+    def struct(self, record: Record) -> int:
+        if not record.data:
+            return 0
+        data = bytearray(record.data)
+        for offset, form, value in record.patch:
+            number = self.text(value) if isinstance(value, str) else value or 0
+            struct.pack_into(f"={form}", data, offset, number)
+        return self.place(bytes(data), align=8)
+
+
+class Image:
+    """A plan as bytes, all but the numbers that differ from launch to launch.
+
+    Encoding is most of what planning costs, so an image is made once and used
+    for every launch of the same plan.
+
+    Raises:
+        OverflowError: the plan is larger than 16 MiB.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        ops = [step for step in plan.steps if isinstance(step.action, Op)]
+        self._count = len(plan.slots)
+        self._ops = len(ops)
+        table = self._count * 4
+        self._ops_offset = _HEADER.size + table + (-table % 8)
+        blob = _Blob(self._ops_offset + len(ops) * _OP.size)
+        records = [
+            _encode_op(step.index, step.action, blob)
+            for step in ops
+            if isinstance(step.action, Op)
+        ]
+        self._tail = b"".join(records) + bytes(blob.bytes)
+        self._size = self._ops_offset + len(self._tail)
+        if self._size > MAX_SIZE:
+            message = f"plan of {self._size} bytes is larger than {MAX_SIZE}"
+            raise OverflowError(message)
+
+    def fill(
+        self,
+        slots: Sequence[int],
+        *,
+        deadline_ms: int = 0,
+        fault: tuple[int, int] = (0, 0),
+    ) -> bytes:
+        """Return the bytes the helper reads.
+
+        Args:
+            slots: the fd number of each slot, -1 where an operation makes it.
+            deadline_ms: the helper ends itself after that long; 0 is never.
+            fault: for fault tests, the step to fail at and how (``plan_abi.h``).
+        """
+        header = _HEADER.pack(
+            MAGIC,
+            ABI,
+            self._size,
+            self._count,
+            self._ops,
+            _HEADER.size,
+            self._ops_offset,
+            deadline_ms,
+            CONTROL_SLOT,
+            *fault,
+            0,
+        )
+        table = struct.pack(f"={self._count}i", *slots)
+        return (header + table).ljust(self._ops_offset, b"\0") + self._tail
+
+
+def encode(plan: Plan, slots: Sequence[int]) -> bytes:
+    """Return the bytes of a plan that is launched once."""
+    return Image(plan).fill(slots)
+
+
+def _encode_op(index: int, op: Op, blob: _Blob) -> bytes:
+    record = op.record()
+    return _OP.pack(
+        op.KIND,
+        index,
+        record.mode,
+        record.slot,
+        record.slot2,
+        record.flags,
+        record.arg,
+        blob.text(record.text),
+        blob.text(record.text2),
+        blob.list(record.list),
+        len(record.list),
+        blob.list(record.list2),
+        len(record.list2),
+        blob.struct(record),
+        len(record.data),
+    )
+
+
+def decode_message(data: bytes) -> tuple[int, int, int, int]:
+    """Return (kind, step, errno, where) of a message of the helper.
+
+    Raises:
+        ValueError: it has not the size of a message.
+    """
+    if len(data) != _MESSAGE.size:
+        message = f"message of {len(data)} bytes, expected {_MESSAGE.size}"
+        raise ValueError(message)
+    kind, step, error, where = _MESSAGE.unpack(data)
+    return kind, step, error, where
+
+
+GO_MESSAGE = _MESSAGE.pack(GO, 0, 0, 0)
+MESSAGE_SIZE = _MESSAGE.size
