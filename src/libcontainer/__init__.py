@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linux containers from inside a Python program: no daemon, no runtime binary.
+
+General layout: nothing is imported until it is used. The names below live in
+the modules that `_HOMES` tells; `libcontainer.bindings` holds the thin kernel
+calls, `libcontainer.plan` the pure compiler, `libcontainer.host` what acts.
+"""
+
+from __future__ import annotations
+
+from libcontainer._version import __version__
+
+# Importing typing takes longer than all the rest of this module.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from libcontainer.api import Result, run
+    from libcontainer.config import (
+        Capabilities,
+        Config,
+        Device,
+        Directory,
+        IdMapping,
+        Mount,
+        MountAttr,
+        NamespaceType,
+        Overlay,
+        Propagation,
+        Rlimit,
+    )
+    from libcontainer.container import Container
+    from libcontainer.errors import (
+        CalledProcessError,
+        ConfigError,
+        ContainerExistsError,
+        ContainerNotFoundError,
+        HelperError,
+        InvalidIdError,
+        LaunchTimeoutError,
+        LibcontainerError,
+        LockTimeoutError,
+        Problem,
+        ProcessNotStartedError,
+        ProgramError,
+        ProgramFormatError,
+        ProgramNotExecutableError,
+        ProgramNotFoundError,
+        StateError,
+        StateFileError,
+        StepError,
+        TimeoutExpired,
+        UnsupportedError,
+        UserLookupError,
+    )
+    from libcontainer.factory import Factory
+    from libcontainer.handle import ProcessHandle
+    from libcontainer.host.children import ExitStatus
+    from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
+    from libcontainer.status import Status
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+_HOMES = {
+    "api": ("Result", "run"),
+    "config": (
+        "Capabilities",
+        "Config",
+        "Device",
+        "Directory",
+        "IdMapping",
+        "Mount",
+        "MountAttr",
+        "NamespaceType",
+        "Overlay",
+        "Propagation",
+        "Rlimit",
+    ),
+    "container": ("Container",),
+    "errors": (
+        "CalledProcessError",
+        "ConfigError",
+        "ContainerExistsError",
+        "ContainerNotFoundError",
+        "HelperError",
+        "InvalidIdError",
+        "LaunchTimeoutError",
+        "LibcontainerError",
+        "LockTimeoutError",
+        "Problem",
+        "ProcessNotStartedError",
+        "ProgramError",
+        "ProgramFormatError",
+        "ProgramNotExecutableError",
+        "ProgramNotFoundError",
+        "StateError",
+        "StateFileError",
+        "StepError",
+        "TimeoutExpired",
+        "UnsupportedError",
+        "UserLookupError",
+    ),
+    "factory": ("Factory",),
+    "handle": ("ProcessHandle",),
+    "host.children": ("ExitStatus",),
+    "process": ("DEVNULL", "PIPE", "STDOUT", "Process"),
+    "status": ("Status",),
+}
+
+__all__ = [  # noqa: PLE0604
+    "GIB",
+    "KIB",
+    "MIB",
+    "__version__",
+    *(name for names in _HOMES.values() for name in names),
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    import importlib
+
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+            globals()[name] = value
+            return value
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`run`: one program in a container of its own, in the form of `subprocess.run`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import evolve
+
+from libcontainer.config import Config, IdMapping, Mount, Rootfs
+from libcontainer.errors import CalledProcessError, TimeoutExpired
+from libcontainer.factory import Factory
+from libcontainer.handle import ProcessHandle
+from libcontainer.host.children import ExitStatus
+from libcontainer.host.probe import is_privileged
+from libcontainer.process import PIPE, Process
+
+
+class Result(subprocess.CompletedProcess[Any]):
+    """How a program ended, and what it said.
+
+    Attributes:
+        args: what was run.
+        returncode: its exit code, or minus the signal that ended it.
+        stdout: what it wrote, or None where that was not captured.
+        stderr: the same for its errors.
+        status: how it ended, as the kernel tells it.
+        wall_seconds: from the launch to its end.
+    """
+
+    status: ExitStatus
+    wall_seconds: float
+
+
+def run(  # noqa: PLR0913 - the keywords of subprocess.run
+    args: Sequence[str],
+    *,
+    rootfs: str | os.PathLike[str] | Rootfs | None = None,
+    mounts: Iterable[Mount] = (),
+    hostname: str | None = None,
+    config: Config | None = None,
+    factory: Factory | None = None,
+    input: bytes | str | None = None,  # noqa: A002 - as subprocess
+    capture_output: bool = False,
+    stdin: Any = None,  # noqa: ANN401
+    stdout: Any = None,  # noqa: ANN401
+    stderr: Any = None,  # noqa: ANN401
+    text: bool | None = None,
+    encoding: str | None = None,
+    errors: str | None = None,
+    timeout: float | None = None,
+    check: bool = False,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    user: str | int | None = None,
+) -> Result:
+    """Run a program in a container of its own, and wait for it.
+
+    The keywords that `subprocess.run` has too mean the same. The container is
+    gone when this returns, whatever happened. An unprivileged caller gets a
+    user namespace in which it is root, if *config* does not say otherwise.
+
+    Args:
+        args: the program and its arguments; looked up in the container's PATH.
+        rootfs: a directory, or an `Overlay`. None is the host's own root under
+            a throw-away layer, so that no image is needed.
+        mounts: further mounts.
+        hostname: the container's host name.
+        config: everything else; *rootfs*, *mounts* and *hostname* go on top.
+        factory: where the container is made; None is the default root.
+        input: what the program reads from its standard input.
+        capture_output: collect both outputs.
+        stdin: as for `Process`.
+        stdout: as for `Process`.
+        stderr: as for `Process`.
+        text: captured output and *input* are `str`.
+        encoding: of that text; implies *text*.
+        errors: how bad text is handled; implies *text*.
+        timeout: seconds after which the container is killed.
+        check: raise if the program's status is not 0.
+        env: its environment, nothing else is in it; None is the config's.
+        cwd: where it starts, a container path.
+        user: ``"uid:gid"``, or names of the rootfs.
+
+    Raises:
+        TimeoutExpired: it ran longer than *timeout*; a
+            `subprocess.TimeoutExpired` with the output so far.
+        CalledProcessError: *check*, and its status is not 0.
+        ConfigError, ProgramError, StepError: as for `Container.run`.
+        ValueError: *input* with *stdin*, or *capture_output* with an output.
+    """
+    if input is not None:
+        if stdin is not None:
+            message = "stdin and input cannot be used together"
+            raise ValueError(message)
+        stdin = PIPE
+    if capture_output:
+        if stdout is not None or stderr is not None:
+            message = "stdout and stderr cannot be used with capture_output"
+            raise ValueError(message)
+        stdout = stderr = PIPE
+    process = Process(
+        args, env=env, cwd=cwd, user=user, stdin=stdin, stdout=stdout, stderr=stderr
+    )
+    text_form = _TextForm.of(text=text, encoding=encoding, errors=errors)
+    wanted = _configure(config, rootfs, tuple(mounts), hostname)
+    with _Owned(factory) as maker:
+        done = _run_in(maker, wanted, process, text_form.encode(input), timeout)
+    return text_form.finish(done, check=check)
+
+
+def _run_in(
+    factory: Factory,
+    config: Config,
+    process: Process,
+    data: bytes | None,
+    timeout: float | None,
+) -> Result:
+    begun = time.monotonic()
+    name = f"run-{secrets.token_hex(8)}"
+    with factory.create(name, config) as container:
+        handle = container.run(process)
+        try:
+            out, err = handle.communicate(data, timeout)
+        except TimeoutExpired as error:
+            handle.kill()
+            error.output, error.stderr = _rest(handle, error)
+            raise
+        finally:
+            _close_streams(handle)
+        status = handle.wait()
+    result = Result(list(process.args), status.returncode, out, err)
+    result.status = status
+    result.wall_seconds = time.monotonic() - begun
+    return result
+
+
+def _rest(handle: ProcessHandle, error: TimeoutExpired) -> tuple[Any, Any]:
+    """Read what was still in the pipes when the program was killed."""
+    try:
+        out, err = handle.communicate(None, 1.0)
+    except TimeoutExpired as again:
+        out, err = again.output, again.stderr
+    return _join(error.output, out), _join(error.stderr, err)
+
+
+def _join(first: bytes | None, then: bytes | None) -> bytes | None:
+    return first if then is None else (first or b"") + then
+
+
+def _close_streams(handle: ProcessHandle) -> None:
+    for stream in (handle.stdin, handle.stdout, handle.stderr):
+        if stream is not None and not stream.closed:
+            stream.close()
+
+
+def _configure(
+    config: Config | None,
+    rootfs: str | os.PathLike[str] | Rootfs | None,
+    mounts: tuple[Mount, ...],
+    hostname: str | None,
+) -> Config:
+    base = _default_config() if config is None else config
+    changes: dict[str, Any] = {}
+    if rootfs is not None:
+        changes["rootfs"] = rootfs
+    if mounts:
+        changes["mounts"] = (*base.mounts, *mounts)
+    if hostname is not None:
+        changes["hostname"] = hostname
+    return evolve(base, **changes) if changes else base
+
+
+def _default_config() -> Config:
+    if is_privileged():
+        return Config()
+    return Config(
+        namespaces=[*Config().namespaces, "user"],
+        uid_mappings=[IdMapping(0, os.geteuid(), 1)],
+        gid_mappings=[IdMapping(0, os.getegid(), 1)],
+    )
+
+
+class _Owned:
+    """A factory for a block: the caller's, or a new one that is closed after."""
+
+    def __init__(self, factory: Factory | None) -> None:
+        self._given = factory
+        self._made = Factory() if factory is None else None
+
+    def __enter__(self) -> Factory:
+        factory = self._given or self._made
+        assert factory is not None  # noqa: S101
+        return factory
+
+    def __exit__(self, *_: object) -> None:
+        if self._made is not None:
+            self._made.close()
+
+
+class _TextForm:
+    """How bytes and text are turned into each other, if at all."""
+
+    def __init__(self, encoding: str | None, errors: str) -> None:
+        self._encoding = encoding
+        self._errors = errors
+
+    @classmethod
+    def of(
+        cls, *, text: bool | None, encoding: str | None, errors: str | None
+    ) -> _TextForm:
+        wanted = text or encoding or errors
+        return cls((encoding or "utf-8") if wanted else None, errors or "strict")
+
+    def encode(self, data: bytes | str | None) -> bytes | None:
+        if isinstance(data, str):
+            return data.encode(self._encoding or "utf-8", self._errors)
+        return data
+
+    def decode(self, data: bytes | None) -> Any:  # noqa: ANN401
+        if data is None or self._encoding is None:
+            return data
+        text = data.decode(self._encoding, self._errors)
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+    def finish(self, done: Result, *, check: bool) -> Result:
+        done.stdout = self.decode(done.stdout)
+        done.stderr = self.decode(done.stderr)
+        if check and done.returncode:
+            raise CalledProcessError(
+                done.returncode, done.args, done.stdout, done.stderr
+            )
+        return done

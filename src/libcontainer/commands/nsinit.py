@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nsinit``: the command of the 2014 libcontainer, on the same library.
+
+It reads ``container.json`` from the data path: the environment variable
+``data_path``, or the current directory. The rootfs is the current directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from libcontainer.commands.foreground import Signals, caller_size, stand_in
+from libcontainer.config.container_json import (
+    ContainerJson,
+    config_from_container_json,
+    parse_container_json,
+    to_container_json,
+)
+from libcontainer.container import Container
+from libcontainer.errors import (
+    ContainerExistsError,
+    ContainerNotFoundError,
+    LibcontainerError,
+    UnsupportedError,
+)
+from libcontainer.factory import Factory
+from libcontainer.process import Process
+from libcontainer.status import Status
+
+_FUNCTIONS = {"exec": "execute a command in the container"}
+_CONTAINER_JSON = "container.json"
+_STATE_JSON = "state.json"
+_NEW_STATE = ".state.json.new"
+_MAX_CONFIG = 16 * 1024 * 1024
+_FAILED = 1
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``nsinit``; return its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        with _log():
+            return int(arguments.run(arguments))
+    except (LibcontainerError, OSError, ValueError) as error:
+        _say(f"nsinit: {error}")
+        return _FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nsinit",
+        description="Run a command in the container that container.json describes.",
+        epilog="environment: data_path is the folder of container.json and"
+        " state.json (default: the current directory), log a file for messages",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    execute = commands.add_parser(
+        "exec", help="run a command in a new container, or in the running one"
+    )
+    execute.add_argument("--list", action="store_true", help="list the functions")
+    execute.add_argument("--func", default="exec", help="function to run inside")
+    execute.add_argument("args", nargs=argparse.REMAINDER, metavar="COMMAND")
+    execute.set_defaults(run=_exec)
+    show = commands.add_parser("config", help="print the configuration as it is read")
+    show.set_defaults(run=_config)
+    for name in ("stats", "pause", "unpause"):
+        later = commands.add_parser(name, help="needs cgroup support")
+        later.set_defaults(run=_unsupported)
+    return parser
+
+
+def _exec(arguments: argparse.Namespace) -> int:
+    if arguments.list:
+        print("NAME\tUSAGE")
+        for name, usage in _FUNCTIONS.items():
+            print(f"{name}\t{usage}")
+        return 0
+    if arguments.func not in _FUNCTIONS:
+        need = f"one of {', '.join(_FUNCTIONS)} in this release"
+        raise UnsupportedError(f"function {arguments.func!r}", need)
+    args = arguments.args[1:] if arguments.args[:1] == ["--"] else arguments.args
+    with Factory() as factory:
+        container = _running(factory)
+        if container is not None:
+            return _join(container, args)
+        return _create(factory, args)
+
+
+def _create(factory: Factory, args: Sequence[str]) -> int:
+    description = _read_config()
+    for warning in description.warnings:
+        _say(f"nsinit: warning: {warning}")
+    try:
+        container = factory.create(_container_id(), description.config)
+    except ContainerExistsError:
+        # What an earlier nsinit left when it was killed.
+        factory.load(_container_id()).delete()
+        container = factory.create(_container_id(), description.config)
+    with container, Signals() as signals:
+        process = container.run(Process(args, console_size=_size(description)))
+        _write_state(container)
+        try:
+            return stand_in(process, signals).shell
+        finally:
+            _remove_state()
+
+
+def _join(container: Container, args: Sequence[str]) -> int:
+    with Signals() as signals:
+        size = caller_size() if container.config.terminal else None
+        process = container.exec(Process(args, console_size=size))
+        try:
+            return stand_in(process, signals).shell
+        finally:
+            process.close()
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    print(to_container_json(_read_config().document))
+    return 0
+
+
+def _unsupported(arguments: argparse.Namespace) -> int:
+    need = "cgroup support, which this release does not have"
+    raise UnsupportedError(f"nsinit {arguments.command}", need)
+
+
+def _running(factory: Factory) -> Container | None:
+    """Return the container of this data path, if it runs.
+
+    It is found by the path, in the factory's own folder: state.json may lie in
+    the rootfs, where the container itself can write.
+    """
+    try:
+        container = factory.load(_container_id())
+        running = container.status() is Status.RUNNING
+    except ContainerNotFoundError:
+        return None
+    return container if running else None
+
+
+def _container_id() -> str:
+    path = os.path.realpath(_data_path())
+    return "nsinit-" + hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
+
+
+def _data_path() -> str:
+    # In lower case, as the command had it in 2014.
+    return os.environ.get("data_path") or os.getcwd()  # noqa: SIM112
+
+
+def _read_config() -> ContainerJson:
+    path = f"{_data_path()}/{_CONTAINER_JSON}"
+    with open(path, "rb") as file:
+        data = file.read(_MAX_CONFIG + 1)
+    return config_from_container_json(parse_container_json(data), os.getcwd())
+
+
+def _size(description: ContainerJson) -> tuple[int, int] | None:
+    return caller_size() if description.config.terminal else None
+
+
+def _write_state(container: Container) -> None:
+    init = container.state().init
+    if init is None:
+        return
+    document = {
+        "init_pid": init.host_pid,
+        "init_start_time": str(init.start_time),
+        "network_state": {},
+        "cgroup_paths": {},
+    }
+    # A new file and a rename: the container may have put a symlink there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _data_folder() as folder:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_NEW_STATE, dir_fd=folder)
+        fd = os.open(_NEW_STATE, flags, 0o644, dir_fd=folder)
+        with open(fd, "w") as file:
+            json.dump(document, file)
+        os.rename(_NEW_STATE, _STATE_JSON, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _remove_state() -> None:
+    with _data_folder() as folder, contextlib.suppress(FileNotFoundError):
+        os.unlink(_STATE_JSON, dir_fd=folder)
+
+
+@contextlib.contextmanager
+def _data_folder() -> Iterator[int]:
+    fd = os.open(_data_path(), _DIRECTORY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _log() -> Iterator[None]:
+    path = os.environ.get("log")  # noqa: SIM112 - its name since 2014
+    if not path:
+        yield
+        return
+    with open(path, "a") as file, contextlib.redirect_stderr(file):
+        yield
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

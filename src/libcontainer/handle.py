@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A running process of a container: its streams, its signals, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal as signals
+import threading
+import warnings
+from types import TracebackType
+from typing import IO, Any, Self
+
+from libcontainer.bindings.pidfd import pidfd_send_signal
+from libcontainer.errors import TimeoutExpired
+from libcontainer.host.children import ExitStatus, has_ended, reap
+from libcontainer.host.stdio import Stdio
+from libcontainer.host.streams import exchange
+
+
+class ProcessHandle:
+    """A process that was started in a container.
+
+    Made by `Container.run`, `Container.prepare` and `Container.exec`. It may
+    be shared between threads. Leaving it as a context manager closes its
+    streams and waits for the process, as `subprocess.Popen` does.
+
+    Attributes:
+        args: what was run.
+        host_pid: its pid in the pid namespace of the caller.
+        stdin: a writable binary file if PIPE was asked for, else None.
+        stdout: a readable binary file if PIPE was asked for, else None.
+        stderr: a readable binary file if PIPE was asked for, else None.
+        terminal: fd of the terminal's master, or None without a terminal.
+    """
+
+    def __init__(
+        self,
+        args: tuple[str, ...],
+        *,
+        pidfd: int,
+        host_pid: int,
+        terminal: int | None = None,
+        stdio: Stdio | None = None,
+    ) -> None:
+        self.args = args
+        self.host_pid = host_pid
+        self.terminal = terminal
+        self.stdin: IO[Any] | None = stdio.stdin if stdio else None
+        self.stdout: IO[Any] | None = stdio.stdout if stdio else None
+        self.stderr: IO[Any] | None = stdio.stderr if stdio else None
+        self._pidfd = pidfd
+        self._status: ExitStatus | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        state = "running" if self._status is None else repr(self._status)
+        return f"<ProcessHandle {list(self.args)!r} host_pid={self.host_pid} {state}>"
+
+    @property
+    def pidfd(self) -> int:
+        """The process as an fd for `select`, owned by this handle; -1 once closed."""
+        return self._pidfd
+
+    @property
+    def returncode(self) -> int | None:
+        """As `subprocess`: None while it runs, exit code, or minus the signal.
+
+        It is what `poll` or `wait` saw last; reading it makes no system call.
+        """
+        return None if self._status is None else self._status.returncode
+
+    def poll(self) -> ExitStatus | None:
+        """Return how the process ended, or None while it runs."""
+        with self._lock:
+            if self._status is None and self._pidfd >= 0:
+                self._status = reap(self._pidfd)
+                if self._status is not None:
+                    self._close_pidfd()
+            return self._status
+
+    def wait(self, timeout: float | None = None) -> ExitStatus:
+        """Wait until the process has ended; return how.
+
+        Any number of threads may wait. Nobody else's child is ever reaped.
+
+        Args:
+            timeout: seconds to wait at most; None is for ever.
+
+        Raises:
+            TimeoutExpired: it still runs.
+        """
+        while True:
+            status = self.poll()
+            if status is not None:
+                return status
+            with self._lock:
+                # A duplicate: another thread may reap and close meanwhile.
+                pidfd = os.dup(self._pidfd) if self._pidfd >= 0 else -1
+            if pidfd < 0:
+                continue
+            try:
+                ended = has_ended(pidfd, timeout)
+            finally:
+                os.close(pidfd)
+            if not ended:
+                raise TimeoutExpired(list(self.args), timeout or 0.0)
+
+    def signal(self, number: int | str) -> None:
+        """Send a signal to this process alone.
+
+        The first process of a pid namespace ignores what it has no handler
+        for, except SIGKILL and SIGSTOP (pid_namespaces(7)).
+
+        Args:
+            number: ``15``, ``"SIGTERM"``, ``"TERM"`` or ``"term"``.
+
+        Raises:
+            ProcessLookupError: the process has ended.
+            ValueError: there is no such signal.
+        """
+        sig = signal_number(number)
+        with self._lock:
+            if self._pidfd < 0:
+                message = f"process {self.host_pid} has ended"
+                raise ProcessLookupError(message)
+            pidfd_send_signal(self._pidfd, sig)
+
+    def terminate(self) -> None:
+        """Send SIGTERM; a process that has ended is passed over."""
+        with contextlib.suppress(ProcessLookupError):
+            self.signal(signals.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL; a process that has ended is passed over."""
+        with contextlib.suppress(ProcessLookupError):
+            self.signal(signals.SIGKILL)
+
+    def communicate(
+        self,
+        input: bytes | None = None,
+        timeout: float | None = None,  # noqa: A002
+    ) -> tuple[bytes | None, bytes | None]:
+        """Write *input*, read both streams to their end, wait for the process.
+
+        Raises:
+            TimeoutExpired: it took longer; what was read so far is in the
+                error's ``output`` and ``stderr``. The process still runs.
+        """
+        return exchange(self, input, timeout)
+
+    def close(self) -> None:
+        """Close the streams, the terminal and the pidfd; the process goes on."""
+        for stream in (self.stdin, self.stdout, self.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        terminal, self.terminal = self.terminal, None
+        if terminal is not None:
+            os.close(terminal)
+        with self._lock:
+            self._close_pidfd()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for stream in (self.stdin, self.stdout, self.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        self.wait()
+        self.close()
+
+    def __reduce__(self) -> str:
+        message = "a process handle cannot be pickled: it owns the process"
+        raise TypeError(message)
+
+    def __del__(self) -> None:
+        if getattr(self, "_pidfd", -1) >= 0:
+            if self._status is None:
+                warnings.warn(
+                    f"process {self.host_pid} was not waited for",
+                    ResourceWarning,
+                    source=self,
+                    stacklevel=2,
+                )
+            os.close(self._pidfd)
+
+    def _close_pidfd(self) -> None:
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd >= 0:
+            os.close(pidfd)
+
+
+def signal_number(signal: int | str) -> int:
+    """Return the number of a signal given by number or name.
+
+    Raises:
+        ValueError: there is no such signal.
+    """
+    if isinstance(signal, str) and not signal.isascii():
+        message = f"unknown signal {signal!r}"
+        raise ValueError(message)
+    if isinstance(signal, str) and not signal.isdigit():
+        name = signal.upper()
+        name = name if name.startswith("SIG") else f"SIG{name}"
+        try:
+            return signals.Signals[name].value
+        except KeyError:
+            message = f"unknown signal {signal!r}"
+            raise ValueError(message) from None
+    number = int(signal)
+    if number not in range(signals.NSIG):
+        message = f"signal {number} is not from 0 to {signals.NSIG - 1}"
+        raise ValueError(message)
+    return number

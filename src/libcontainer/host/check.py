@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells what is wrong with a configuration on this host, by looking only.
+
+The launch opens every source again and decides by what it then has in hand:
+this is for the error that names every problem at once, before anything is
+made.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from libcontainer.config import Config, Directory, Mount
+from libcontainer.errors import Problem, errno_name
+
+
+def check_host(config: Config) -> list[Problem]:
+    """Return every host path of a configuration that is not as it must be.
+
+    Args:
+        config: a configuration without problems of its own
+            (`libcontainer.validate.validate`).
+    """
+    problems = _check_rootfs(config)
+    for name, mounts in (
+        ("base_mounts", config.base_mounts),
+        ("mounts", config.mounts),
+    ):
+        for number, mount in enumerate(mounts):
+            problems += _check_source(f"{name}[{number}].source", mount)
+    return problems
+
+
+def _check_rootfs(config: Config) -> list[Problem]:
+    rootfs = config.rootfs
+    if isinstance(rootfs, Directory):
+        return _check_directory("rootfs.path", rootfs.path) or _check_own(rootfs.path)
+    problems = []
+    for number, layer in enumerate(rootfs.lower):
+        problems += _check_directory(f"rootfs.lower[{number}]", layer)
+    for name, path in (("rootfs.upper", rootfs.upper), ("rootfs.work", rootfs.work)):
+        if path is not None:
+            problems += _check_directory(name, path)
+    return problems
+
+
+def _check_own(path: str) -> list[Problem]:
+    if not os.path.samestat(os.stat(path), os.stat("/")):
+        return []
+    message = (
+        f"{path!r} is the host's own root, which the container would write to:"
+        " use Overlay.host()"
+    )
+    return [Problem("rootfs.path", message)]
+
+
+def _check_directory(name: str, path: str) -> list[Problem]:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return [_unusable(name, path, error)]
+    if stat.S_ISDIR(mode):
+        return []
+    return [Problem(name, f"{path!r} is not a directory")]
+
+
+def _check_source(name: str, mount: Mount) -> list[Problem]:
+    if mount.type != "bind" or mount.source is None:
+        return []
+    try:
+        os.stat(mount.source)
+    except OSError as error:
+        return [_unusable(name, mount.source, error)]
+    return []
+
+
+def _unusable(name: str, path: str, error: OSError) -> Problem:
+    if isinstance(error, FileNotFoundError):
+        return Problem(name, f"{path!r} does not exist")
+    number = error.errno or 0
+    text = f"look at {path!r}: {os.strerror(number).lower()} [{errno_name(number)}]"
+    return Problem(name, text)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Children by pidfd: how they ended, and making sure they did.
+
+Only our own pidfds are waited for, so no other child of the program is ever
+reaped. Where somebody else reaped ours, or the program ignores SIGCHLD, the
+kernel still knows the status (`PIDFD_GET_INFO`, Linux 6.15).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+
+from attrs import frozen
+
+from libcontainer.bindings.pidfd import pidfd_get_info, pidfd_send_signal
+from libcontainer.bindings.waitid import WaitFlag, waitid
+
+_CLD_EXITED = 1
+_CLD_DUMPED = 3
+
+
+@frozen
+class ExitStatus:
+    """How a process ended.
+
+    Attributes:
+        code: its exit code, 0 to 255, or None if a signal ended it.
+        signal: the number of the signal that ended it, or None.
+        core: whether it left a core dump.
+
+    Both are None where nobody can know: another part of the program reaped the
+    process, and the kernel is older than 6.15.
+    """
+
+    code: int | None = None
+    signal: int | None = None
+    core: bool = False
+
+    @property
+    def returncode(self) -> int:
+        """As `subprocess` has it: the exit code, or minus the signal.
+
+        Raises:
+            ChildProcessError: the status is not known.
+        """
+        if self.signal is not None:
+            return -self.signal
+        if self.code is None:
+            message = "exit status lost: somebody else reaped the process"
+            raise ChildProcessError(message)
+        return self.code
+
+    @property
+    def shell(self) -> int:
+        """As a shell has it: the exit code, or 128 plus the signal."""
+        code = self.returncode
+        return code if code >= 0 else 128 - code
+
+
+def reap(pidfd: int) -> ExitStatus | None:
+    """Return how the process ended, or None while it runs; never blocks."""
+    try:
+        ended = waitid(pidfd, WaitFlag.WEXITED | WaitFlag.WNOHANG)
+    except ChildProcessError:
+        return lost_status(pidfd) if has_ended(pidfd) else None
+    if ended is None:
+        return None
+    code, status = ended
+    if code == _CLD_EXITED:
+        return ExitStatus(code=status)
+    return ExitStatus(signal=status, core=code == _CLD_DUMPED)
+
+
+def lost_status(pidfd: int) -> ExitStatus:
+    """Return the status of a process that somebody else reaped."""
+    try:
+        raw = pidfd_get_info(pidfd).exit_code
+    except OSError:
+        return ExitStatus()
+    if raw is None:
+        return ExitStatus()
+    if os.WIFSIGNALED(raw):
+        return ExitStatus(signal=os.WTERMSIG(raw), core=os.WCOREDUMP(raw))
+    return ExitStatus(code=os.WEXITSTATUS(raw))
+
+
+def has_ended(pidfd: int, timeout: float | None = 0) -> bool:
+    """Tell whether the process has ended, at the latest after *timeout* seconds.
+
+    None waits for ever. The process may still be a zombie.
+    """
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    milliseconds = None if timeout is None else max(0, int(timeout * 1000 + 0.999))
+    return bool(poll.poll(milliseconds))
+
+
+def kill_and_reap(pidfd: int, *, timeout: float) -> bool:
+    """End a child for good; tell whether it is gone after *timeout* seconds."""
+    with contextlib.suppress(ProcessLookupError):
+        pidfd_send_signal(pidfd, signal.SIGKILL)
+    deadline = time.monotonic() + timeout
+    while not has_ended(pidfd, max(0.0, deadline - time.monotonic())):
+        if time.monotonic() >= deadline:
+            return False
+    reap(pidfd)
+    return True

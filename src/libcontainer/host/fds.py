@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""File descriptors of the library: none of them is ever 0, 1 or 2.
+
+A caller may have closed its standard descriptors. The kernel then hands out
+those numbers, and a descriptor of ours could pass as somebody's standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterable
+
+_FIRST_FREE = 3
+
+
+def above_stdio(fd: int) -> int:
+    """Return *fd*, or its duplicate above 2 where it is a standard number."""
+    if fd >= _FIRST_FREE:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+    finally:
+        os.close(fd)
+
+
+def is_open(fd: int) -> bool:
+    """Tell whether *fd* is an open descriptor of this process."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_GETFD)
+    except OSError:
+        return False
+    return True
+
+
+def close_all(fds: Iterable[int]) -> None:
+    """Close each of *fds*; one that is closed already is passed over."""
+    for fd in fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)

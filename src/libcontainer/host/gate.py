@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate between ``created`` and ``running``, from the outside.
+
+Init listens on a socket in the container's state folder: who may enter that
+folder may start the container. The connection then serves as init's control
+socket, so the caller of ``start`` learns whether the program runs, whichever
+process made the container.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from libcontainer.errors import HelperError, LaunchTimeoutError
+from libcontainer.host.failure import exec_error
+from libcontainer.host.fds import above_stdio
+from libcontainer.host.store import Folder
+from libcontainer.plan import wire
+
+_SECONDS = 10.0
+
+
+def open_gate(folder: Folder, program: str) -> None:
+    """Let init go, and wait until its program has taken its place.
+
+    Args:
+        folder: the container's folder, locked.
+        program: the first argument of what init becomes.
+
+    Raises:
+        ProgramError: the program could not be executed; init has ended.
+        HelperError: init ended before.
+        LaunchTimeoutError: init does not answer.
+    """
+    raw = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    with socket.socket(fileno=above_stdio(raw.detach())) as connection:
+        connection.settimeout(_SECONDS)
+        try:
+            connection.connect(folder.gate_address)
+            connection.send(wire.GO_MESSAGE)
+            data = connection.recv(wire.MESSAGE_SIZE)
+        except TimeoutError as error:
+            message = f"init of container {folder.id!r} does not answer at its gate"
+            raise LaunchTimeoutError(message) from error
+        except (ConnectionError, FileNotFoundError) as error:
+            message = f"init of container {folder.id!r} has left its gate"
+            raise HelperError(message) from error
+    if data:
+        _, _, number, _ = wire.decode_message(data)
+        raise exec_error(f"execute {program!r}", number)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One line of help where the kernel's errno misleads.
+
+The table is keyed by the kind of step and the errno. A hint says what is
+usually behind it and what to do, never what might be wrong in general.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from libcontainer.plan import ops
+from libcontainer.plan.steps import MapIds, OpenTree, Spawn
+
+_NO_USER_NAMESPACES = (
+    "new user namespaces may be forbidden here: see the sysctls"
+    " kernel.unprivileged_userns_clone, user.max_user_namespaces and"
+    " kernel.apparmor_restrict_unprivileged_userns, or the seccomp profile of the"
+    " container this runs in"
+)
+_LIMIT_OF_NAMESPACES = (
+    "a limit on namespaces is reached: see /proc/sys/user/max_*_namespaces"
+)
+_LIMIT_OF_MOUNTS = "the mount namespace is full: see /proc/sys/fs/mount-max"
+
+HINTS: dict[tuple[type[Any], int], str] = {
+    (Spawn, errno.EPERM): "new namespaces need CAP_SYS_ADMIN",
+    (Spawn, errno.ENOSPC): _LIMIT_OF_NAMESPACES,
+    (ops.Clone, errno.EPERM): _NO_USER_NAMESPACES,
+    (ops.Clone, errno.ENOSPC): _LIMIT_OF_NAMESPACES,
+    (ops.Clone, errno.EINVAL): "the kernel lacks one of these namespaces",
+    (ops.Attach, errno.ENOSPC): _LIMIT_OF_MOUNTS,
+    (ops.Attach, errno.ELOOP): (
+        "the path has a symlink where a real directory is needed"
+    ),
+    (ops.Attach, errno.ENOTDIR): (
+        "a directory can be mounted on a directory only, a file on a file only"
+    ),
+    (ops.CloneTree, errno.EINVAL): (
+        "there are mounts beneath the directory, which an unprivileged caller can"
+        " only bind together with it (recursive)"
+    ),
+    (ops.CloneTree, errno.ESTALE): "the path was replaced during the launch",
+    (ops.Overlay, errno.EINVAL): (
+        "a layer has mounts beneath it that may not be uncovered, or lies on a"
+        " filesystem that overlayfs cannot use; an unprivileged caller cannot use"
+        " '/' as a layer"
+    ),
+    (ops.MakeFs, errno.EPERM): (
+        "in a user namespace proc and sysfs can be mounted only where an uncovered"
+        " one is visible; a surrounding container hides parts of it"
+    ),
+    (ops.Pivot, errno.EINVAL): "the host's root is an initramfs, which cannot be left",
+    (ops.SetRlimit, errno.EPERM): (
+        "a hard limit can be raised with CAP_SYS_RESOURCE only"
+    ),
+    (ops.SetIdentity, errno.EINVAL): (
+        "the user or group id is not mapped in the user namespace"
+    ),
+    (ops.SetIdentity, errno.EPERM): (
+        "a capability was asked for that the caller does not hold itself"
+    ),
+    (ops.BecomeRoot, errno.EINVAL): "container id 0 is not mapped",
+    (ops.Chdir, errno.ELOOP): "the path leads through a magic link of procfs",
+    (MapIds, errno.EPERM): (
+        "more than one's own id needs newuidmap and newgidmap and ranges in"
+        " /etc/subuid and /etc/subgid"
+    ),
+    (OpenTree, errno.EPERM): "opening mount trees needs CAP_SYS_ADMIN",
+    (OpenTree, errno.ENOSYS): "mount_setattr(2) needs Linux 5.12",
+}
+
+
+def hint_for(action: object, number: int) -> str | None:
+    """Return the hint for a step that failed with an errno, or None."""
+    return HINTS.get((type(action), number))

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carries a plan out: starts the helper and talks with it, step by step.
+
+::
+
+    caller                                helper
+    HOST steps: open, clone trees
+    spawn  ------------------------------> INIT steps
+                       <---- LC_CLONED --- (its child, with a pidfd)
+                   <---- LC_AT_BARRIER ---
+    HOST steps
+                        ---- LC_GO ------>
+                                           INIT steps ... execve
+    end of file: the program runs  <------ (the socket is close-on-exec)
+    or              <---- LC_FAILED ------ step, errno, part
+
+Until the last LC_GO, the caller's end of the socket is a lease: when it closes,
+for whatever reason, the helper ends and takes the container with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+from libcontainer.bindings.clone import new_box, spawn
+from libcontainer.bindings.memfd import sealed_memfd
+from libcontainer.bindings.pidfd import pidfd_pid
+from libcontainer.errors import HelperError, LaunchTimeoutError
+from libcontainer.host.children import kill_and_reap, reap
+from libcontainer.host.failure import step_error
+from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.plan import wire
+from libcontainer.plan.compiled import Compiled
+from libcontainer.plan.steps import CONTROL_SLOT, Side, Spawn, Step
+
+_KILL_SECONDS = 5.0
+_MAX_FDS = 1
+
+HostRunner = Callable[["Launch", Step], None]
+
+
+class Launch:
+    """One launch, from the first step to the program or to nothing at all.
+
+    Attributes:
+        slots: the slot table; HOST steps before the spawn fill it.
+        pidfd: of the process that becomes the program, -1 before there is one.
+        host_pid: its pid in the caller's pid namespace.
+        terminal: master of its terminal, -1 if there is none.
+    """
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        *,
+        helper: int,
+        run_host_step: HostRunner,
+        deadline_seconds: float,
+        fault: tuple[int, int] = (0, 0),
+    ) -> None:
+        self.plan = compiled.plan
+        self.slots = [-1] * len(compiled.plan.slots)
+        self.pidfd = -1
+        self.host_pid = 0
+        self.terminal = -1
+        self._helper = helper
+        self._run_host_step = run_host_step
+        self._deadline_seconds = deadline_seconds
+        self._deadline = time.monotonic() + deadline_seconds
+        self._fault = fault
+        self._opened: list[int] = []
+        self._control: socket.socket | None = None
+        # Filled in by C before the call returns: an exception between the
+        # call and an assignment must not lose the child.
+        self._box = new_box()
+        self._compiled = compiled
+        self._at_barrier = False
+
+    def own(self, slot: int, fd: int) -> None:
+        """Put *fd* into a slot; it is the launch's to close."""
+        self._opened.append(fd)
+        self.slots[slot] = fd
+
+    def run(self, given: Mapping[int, int]) -> None:
+        """Carry out every step up to the program, or up to the gate.
+
+        Args:
+            given: slot to fd of what the caller hands in, and keeps.
+
+        Raises:
+            StepError: a step failed; nothing is left behind.
+            HelperError: the helper died; nothing is left behind.
+            LaunchTimeoutError: the deadline passed; nothing is left behind.
+        """
+        for slot, fd in given.items():
+            self.slots[slot] = fd
+        try:
+            for step in self._compiled.dialogue:
+                self._run_step(step)
+            self._let_go()
+            if self._compiled.executes and not self._compiled.waits:
+                self._await_exec()
+        except BaseException:
+            self.abort()
+            raise
+        self._close()
+
+    def abort(self) -> None:
+        """End whatever this launch has started, and reap it."""
+        if self._box.pidfd >= 0:
+            kill_and_reap(self._box.pidfd, timeout=_KILL_SECONDS)
+            if self._compiled.clones and self.pidfd < 0:
+                self._drain()
+        if self.pidfd >= 0 and self.pidfd != self._box.pidfd:
+            kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
+        self._close()
+        close_all(fd for fd in {self.pidfd, self._box.pidfd} if fd >= 0)
+        if self.terminal >= 0:
+            os.close(self.terminal)
+        self.pidfd = self.terminal = -1
+
+    # -- steps
+
+    def _run_step(self, step: Step) -> None:
+        if step.side is Side.HOST:
+            self._run_host(step)
+        else:
+            self._let_go()
+            self._await_barrier(step)
+
+    def _let_go(self) -> None:
+        if self._at_barrier:
+            self._at_barrier = False
+            self._control_socket().send(wire.GO_MESSAGE)
+
+    def _await_exec(self) -> None:
+        """Wait until the program has taken the helper's place."""
+        received = self._receive(self._control_socket())
+        if received is not None:
+            self._unexpected(received[0])
+
+    def _run_host(self, step: Step) -> None:
+        try:
+            if isinstance(step.action, Spawn):
+                self._spawn(step.action.flags)
+            else:
+                self._run_host_step(self, step)
+        except OSError as error:
+            if error.errno is None or type(error).__module__ != "builtins":
+                raise
+            raise step_error(self.plan, step, error.errno) from error
+
+    def _spawn(self, flags: int) -> None:
+        ours, theirs = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
+        )
+        self._control = _above_stdio(ours)
+        self.own(CONTROL_SLOT, above_stdio(theirs.detach()))
+        image = self._compiled.image.fill(
+            self.slots,
+            deadline_ms=int(self._deadline_seconds * 1000),
+            fault=self._fault,
+        )
+        plan_fd = above_stdio(sealed_memfd("libcontainer-plan", image))
+        self._opened.append(plan_fd)
+        fds = [plan_fd, *dict.fromkeys(fd for fd in self.slots if fd >= 0)]
+        spawn(self._helper, flags, fds, self._box)
+        close_all(self._opened)
+        self._opened.clear()
+        if not self._compiled.clones:
+            self._adopt(self._box.pidfd, self._box.pid)
+
+    def _adopt(self, pidfd: int, host_pid: int) -> None:
+        self.pidfd, self.host_pid = pidfd, host_pid
+
+    def _await_barrier(self, step: Step) -> None:
+        received = self._receive(self._control_socket())
+        if received is None:
+            raise self._helper_died(step)
+        kind, index, _, _ = received
+        if kind != wire.AT_BARRIER or index != step.index:
+            self._unexpected(kind)
+        self._at_barrier = True
+
+    # -- messages
+
+    def _receive(self, control: socket.socket) -> tuple[int, int, int, int] | None:
+        """Return the next message that is about a step, or None at the end."""
+        while True:
+            message, fds = self._receive_one(control, self._deadline)
+            if message is None:
+                return None
+            kind, index, number, where = message
+            if kind == wire.FAILED:
+                step = self.plan.steps[index - 1]
+                raise step_error(self.plan, step, number, where)
+            if not self._take(kind, fds):
+                return message
+
+    def _receive_one(
+        self, control: socket.socket, deadline: float
+    ) -> tuple[tuple[int, int, int, int] | None, list[int]]:
+        seconds = deadline - time.monotonic()
+        poll = select.poll()
+        poll.register(control, select.POLLIN)
+        if not poll.poll(max(0, int(seconds * 1000))):
+            message = f"launch took longer than {self._deadline_seconds} s"
+            raise LaunchTimeoutError(message)
+        try:
+            data, fds, _, _ = socket.recv_fds(control, wire.MESSAGE_SIZE, _MAX_FDS)
+        except ConnectionResetError:
+            return None, []
+        if not data:
+            return None, []
+        return wire.decode_message(data), [above_stdio(fd) for fd in fds]
+
+    def _take(self, kind: int, fds: list[int]) -> bool:
+        if kind == wire.CLONED and fds:
+            self._adopt(fds[0], pidfd_pid(fds[0]))
+            self._await_first_process()
+            return True
+        if kind == wire.TERMINAL_FD and fds:
+            self.terminal = fds[0]
+            return True
+        close_all(fds)
+        return False
+
+    def _await_first_process(self) -> None:
+        # The process that cloned init has nothing left to do but to end.
+        poll = select.poll()
+        poll.register(self._box.pidfd, select.POLLIN)
+        poll.poll(int(_KILL_SECONDS * 1000))
+        reap(self._box.pidfd)
+        os.close(self._box.pidfd)
+        self._box.forget()
+
+    def _drain(self) -> None:
+        """Learn of an init that was cloned just before its parent was killed."""
+        if self._control is None:
+            return
+        deadline = time.monotonic() + _KILL_SECONDS
+        with contextlib.suppress(LaunchTimeoutError, ValueError, OSError):
+            while self.pidfd < 0:
+                message, fds = self._receive_one(self._control, deadline)
+                if message is None:
+                    return
+                if message[0] == wire.CLONED and fds:
+                    self._adopt(fds[0], pidfd_pid(fds[0]))
+                else:
+                    close_all(fds)
+
+    def _unexpected(self, kind: int) -> None:
+        message = f"the helper sent message {kind}, which is not expected here"
+        raise HelperError(message)
+
+    def _helper_died(self, step: Step) -> HelperError:
+        pidfd = self.pidfd if self.pidfd >= 0 else self._box.pidfd
+        kill_and_reap(pidfd, timeout=_KILL_SECONDS)
+        return HelperError(f"the helper ended before step {step.index} ({step.title})")
+
+    def _control_socket(self) -> socket.socket:
+        if self._control is None:
+            message = "the helper has not been started"
+            raise HelperError(message)
+        return self._control
+
+    def _close(self) -> None:
+        close_all(self._opened)
+        self._opened.clear()
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+
+def _above_stdio(end: socket.socket) -> socket.socket:
+    return socket.socket(fileno=above_stdio(end.detach()))

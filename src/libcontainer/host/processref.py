@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process of a record, found again and never mistaken for another.
+
+A pid alone may have come to mean another process. It is opened as a pidfd
+first and compared then: boot, pid and start time must all be the recorded ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from libcontainer.bindings.pidfd import pidfd_open
+from libcontainer.host.fds import above_stdio
+from libcontainer.host.probe import boot_id, start_time
+from libcontainer.state import ProcessRecord
+
+
+@frozen
+class ProcessRef:
+    """A recorded process that is alive, or has just ended.
+
+    Attributes:
+        pidfd: open as long as the block of `open` lasts.
+        host_pid: its pid in the caller's pid namespace.
+    """
+
+    pidfd: int
+    host_pid: int
+
+    @staticmethod
+    @contextlib.contextmanager
+    def open(record: ProcessRecord | None) -> Iterator[ProcessRef | None]:
+        """Open the process of *record* for a block; None if it is gone."""
+        pidfd = -1 if record is None else _open(record)
+        try:
+            if record is None or pidfd < 0:
+                yield None
+            else:
+                yield ProcessRef(pidfd, record.host_pid)
+        finally:
+            if pidfd >= 0:
+                os.close(pidfd)
+
+
+def _open(record: ProcessRecord) -> int:
+    try:
+        pidfd = above_stdio(pidfd_open(record.host_pid))
+    except ProcessLookupError:
+        return -1
+    try:
+        same = start_time(record.host_pid) == record.start_time
+        if same and boot_id() == record.boot_id:
+            return pidfd
+    except ProcessLookupError:
+        pass
+    os.close(pidfd)
+    return -1
+
+
+def record_of(host_pid: int) -> ProcessRecord:
+    """Return the record of a process that is alive or not yet reaped.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+    """
+    return ProcessRecord(
+        host_pid=host_pid, start_time=start_time(host_pid), boot_id=boot_id()
+    )

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads small files of a container's root from outside, without trusting it.
+
+Every path is resolved by the kernel beneath the root (openat2(2)), so that no
+link of the image leads out of it, and only a regular file is ever opened for
+reading: opening a device or a FIFO could already do something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+from libcontainer.bindings.openat2 import (
+    RESOLVE_IN_ROOT,
+    RESOLVE_NO_MAGICLINKS,
+    openat2,
+)
+from libcontainer.errors import UserLookupError, errno_name
+
+MAX_FILE_BYTES: Final = 1024 * 1024
+
+# The kernel answers EAGAIN when a rename ran into the resolution of "..".
+_MAX_TRIES: Final = 128
+_RESOLVE: Final = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+_LOOK: Final = os.O_PATH | os.O_CLOEXEC
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+_OPAQUE: Final = ("trusted.overlay.opaque", "user.overlay.opaque")
+
+
+def open_root(path: str) -> AbstractContextManager[int]:
+    """Open a directory for `read_capped`; a host path.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return _closing(os.open(path, _LOOK | os.O_DIRECTORY))
+
+
+def read_capped(dir_fd: int, path: str) -> bytes | None:
+    """Return what a regular file holds, or None if there is no such file.
+
+    Args:
+        dir_fd: root of the container, as the links in it mean it.
+        path: relative to *dir_fd*.
+
+    Raises:
+        UserLookupError: it is no regular file, larger than 1 MiB, or cannot
+            be opened.
+    """
+    try:
+        with _closing(_open(dir_fd, path, _LOOK)) as found:
+            return _read(found, path)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        number = error.errno or 0
+        text = f"{os.strerror(number).lower()} [{errno_name(number)}]"
+        raise UserLookupError(f"read /{path} of the container: {text}") from error
+
+
+def read_layered(layers: Sequence[int], path: str) -> bytes | None:
+    """Return what a file holds in an overlay that is not mounted yet.
+
+    Args:
+        layers: roots of the layers, the topmost first.
+        path: relative to each.
+
+    Raises:
+        UserLookupError: as `read_capped`; also if a link is in the way, whose
+            target may be in another layer.
+    """
+    *upper, last = layers
+    for layer in upper:
+        state = _state(layer, path)
+        if state == "file":
+            return read_capped(layer, path)
+        if state == "hidden":
+            return None
+    return read_capped(last, path)
+
+
+def _state(layer: int, path: str) -> str:
+    """Tell whether a layer has a file, hides it in lower layers, or neither."""
+    names = path.split("/")
+    is_opaque = False
+    for count in range(1, len(names) + 1):
+        prefix = "/".join(names[:count])
+        try:
+            found = _open(layer, prefix, _LOOK | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return "hidden" if is_opaque else "absent"
+        with _closing(found):
+            status = os.fstat(found)
+            if stat.S_ISLNK(status.st_mode):
+                message = (
+                    f"read /{path} of the container: /{prefix} is a link within a"
+                    " layer; merge the layers, or make it a file"
+                )
+                raise UserLookupError(message)
+            if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+                return "hidden"
+            if not stat.S_ISDIR(status.st_mode):
+                # Anything else covers what is below; reading tells what it is.
+                return "file"
+            is_opaque = is_opaque or _is_opaque(found)
+    return "file"
+
+
+def _is_opaque(directory: int) -> bool:
+    for name in _OPAQUE:
+        with contextlib.suppress(OSError):
+            if os.getxattr(f"/proc/self/fd/{directory}", name) == b"y":
+                return True
+    return False
+
+
+def _open(dir_fd: int, path: str, flags: int) -> int:
+    for _ in range(_MAX_TRIES - 1):
+        with contextlib.suppress(BlockingIOError):
+            return openat2(dir_fd, path, flags, resolve=_RESOLVE)
+    return openat2(dir_fd, path, flags, resolve=_RESOLVE)
+
+
+def _read(found: int, path: str) -> bytes:
+    if not stat.S_ISREG(os.fstat(found).st_mode):
+        raise UserLookupError(f"read /{path} of the container: no regular file")
+    # Through our own fd, so it is the same inode that has just been looked at.
+    with open(os.open(f"/proc/self/fd/{found}", _READ), "rb", buffering=0) as file:
+        data = bytearray()
+        while len(data) <= MAX_FILE_BYTES:
+            chunk = file.read(MAX_FILE_BYTES + 1 - len(data))
+            if not chunk:
+                return bytes(data)
+            data += chunk
+    message = f"read /{path} of the container: larger than {MAX_FILE_BYTES} bytes"
+    raise UserLookupError(message)
+
+
+@contextlib.contextmanager
+def _closing(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Standard streams and further descriptors of a process, on the caller's side."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import IO, Any, Self
+
+from libcontainer.host.fds import above_stdio, close_all, is_open
+from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
+
+_READ = 0
+
+
+class Stdio:
+    """The descriptors one process gets, by its own numbers.
+
+    Attributes:
+        stdin: where the caller writes, if it asked for a pipe; else None.
+        stdout: where the caller reads, likewise.
+        stderr: where the caller reads, likewise.
+    """
+
+    def __init__(self, process: Process, *, terminal: bool) -> None:
+        self.stdin: IO[Any] | None = None
+        self.stdout: IO[Any] | None = None
+        self.stderr: IO[Any] | None = None
+        self._fds: dict[int, int] = {}
+        self._opened: list[int] = []
+        try:
+            if not terminal:
+                self._open_standard(process)
+            for number, fd in enumerate(process.pass_fds, start=3):
+                self._fds[number] = fd
+        except BaseException:
+            self.close()
+            raise
+
+    def given(self, stdio: tuple[tuple[int, int], ...]) -> dict[int, int]:
+        """Return slot to fd for a plan's table of descriptors."""
+        return {slot: self._fds[number] for number, slot in stdio}
+
+    def release(self) -> None:
+        """Close what only the process needs, once it has it."""
+        close_all(self._opened)
+        self._opened.clear()
+
+    def close(self) -> None:
+        """Close everything, the caller's ends as well."""
+        self.release()
+        for stream in (self.stdin, self.stdout, self.stderr):
+            if stream is not None:
+                stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.release()
+        else:
+            self.close()
+
+    def _open_standard(self, process: Process) -> None:
+        self._fds[0] = self._open(process.stdin, 0)
+        self._fds[1] = self._open(process.stdout, 1)
+        if process.stderr == STDOUT:
+            self._fds[2] = self._fds[1]
+        else:
+            self._fds[2] = self._open(process.stderr, 2)
+
+    def _open(self, wish: Any, number: int) -> int:  # noqa: ANN401
+        if wish is None:
+            return number if is_open(number) else self._null(number)
+        if wish == PIPE:
+            return self._pipe(number)
+        if wish == DEVNULL:
+            return self._null(number)
+        return wish if isinstance(wish, int) else int(wish.fileno())
+
+    def _null(self, number: int) -> int:
+        mode = os.O_RDONLY if number == 0 else os.O_WRONLY
+        fd = above_stdio(os.open(os.devnull, mode | os.O_CLOEXEC))
+        self._opened.append(fd)
+        return fd
+
+    def _pipe(self, number: int) -> int:
+        ends = [above_stdio(fd) for fd in os.pipe2(os.O_CLOEXEC)]
+        read, write = ends
+        if number == 0:
+            self.stdin = os.fdopen(write, "wb", buffering=0)
+        elif number == 1:
+            self.stdout = os.fdopen(read, "rb")
+        else:
+            self.stderr = os.fdopen(read, "rb")
+        theirs = read if number == 0 else write
+        self._opened.append(theirs)
+        return theirs

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory of containers: one folder each, locked, changed atomically.
+
+A container's folder appears under its id by one rename, already locked and
+with its ``state.json`` in it, so no other process ever sees half of it. The
+lock is `flock(2)` on the folder itself: there is no lock file to clean up, and
+a folder that was removed while we waited shows a link count of zero.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+
+from libcontainer import state as state_file
+from libcontainer.bindings.renameat2 import RENAME_NOREPLACE, renameat2
+from libcontainer.errors import (
+    ContainerExistsError,
+    ContainerNotFoundError,
+    LockTimeoutError,
+    StateFileError,
+)
+from libcontainer.host.children import has_ended
+from libcontainer.host.fds import above_stdio
+from libcontainer.host.processref import ProcessRef
+from libcontainer.state import State, check_id
+
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_STATE = "state.json"
+_NEW_STATE = ".state.json.new"
+_PRIVATE = ".new-"
+_CONFIG = "config.json"
+_MAX_FILE = 64 * 1024 * 1024
+GATE = "gate"
+"""Name of the socket at which a created container waits for ``start``."""
+
+
+class Store:
+    """The root directory of a factory; mode 0700, owned by the caller."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def create(self, state: State, config: bytes) -> Folder:
+        """Make the folder of a new container and return it, locked.
+
+        Args:
+            state: its first state.
+            config: the text of its ``config.json``.
+
+        Raises:
+            ContainerExistsError: the id is taken; nothing has been made.
+        """
+        root_fd = self._open_root(make=True)
+        private = f"{_PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
+        try:
+            os.mkdir(private, 0o700, dir_fd=root_fd)
+            folder_fd = above_stdio(os.open(private, _OPEN_DIRECTORY, dir_fd=root_fd))
+            folder = Folder(state.id, self.root, folder_fd)
+            try:
+                fcntl.flock(folder_fd, fcntl.LOCK_EX)
+                folder.write_config(config)
+                folder.write(state)
+                renameat2(root_fd, private, root_fd, state.id, RENAME_NOREPLACE)
+            except BaseException as error:
+                folder.empty()
+                folder.close()
+                os.rmdir(private, dir_fd=root_fd)
+                if isinstance(error, FileExistsError):
+                    raise ContainerExistsError(state.id) from error
+                raise
+            return folder
+        finally:
+            os.close(root_fd)
+
+    def open(self, container_id: str) -> Folder:
+        """Return the folder of a container, not locked.
+
+        Raises:
+            ContainerNotFoundError: there is none.
+            StateFileError: the folder is not the caller's own.
+        """
+        check_id(container_id)
+        try:
+            root_fd = self._open_root(make=False)
+        except FileNotFoundError as error:
+            raise ContainerNotFoundError(container_id) from error
+        try:
+            fd = above_stdio(os.open(container_id, _OPEN_DIRECTORY, dir_fd=root_fd))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ContainerNotFoundError(container_id) from error
+        finally:
+            os.close(root_fd)
+        try:
+            _check_owner(fd, f"{self.root}/{container_id}")
+        except BaseException:
+            os.close(fd)
+            raise
+        return Folder(container_id, self.root, fd)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all containers, sorted; half-made ones are left out."""
+        return [name for name in self._names() if not name.startswith(_PRIVATE)]
+
+    def remove_abandoned(self) -> tuple[str, ...]:
+        """Remove folders whose maker is dead and that have no init process.
+
+        A helper ends with its caller, so such a folder has nothing alive
+        behind it. Who works on a container holds its lock, and is left alone.
+        Return the ids, and the private names of half-made folders.
+        """
+        removed = []
+        for name in self._names():
+            try:
+                fd = above_stdio(os.open(f"{self.root}/{name}", _OPEN_DIRECTORY))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            folder = Folder(name, self.root, fd)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if folder.is_abandoned():
+                    folder.remove()
+                    removed.append(name)
+            except BlockingIOError:
+                continue
+            finally:
+                folder.close()
+        return tuple(removed)
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self.root))
+        except FileNotFoundError:
+            return []
+
+    def _open_root(self, *, make: bool) -> int:
+        if make:
+            os.makedirs(self.root, mode=0o700, exist_ok=True)
+        fd = above_stdio(os.open(self.root, _OPEN_DIRECTORY))
+        try:
+            _check_owner(fd, self.root)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+
+class Folder:
+    """The open state folder of one container."""
+
+    def __init__(self, container_id: str, root: str, fd: int) -> None:
+        self.id = container_id
+        self.path = f"{root}/{container_id}"
+        self._root = root
+        self.fd = fd
+
+    def lock(self, *, timeout: float, shared: bool = False) -> None:
+        """Take the container's lock; it is let go when the folder is closed.
+
+        Raises:
+            LockTimeoutError: another process held it for *timeout* seconds.
+            ContainerNotFoundError: the container was deleted meanwhile.
+        """
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        deadline = time.monotonic() + timeout
+        pause = 0.0005
+        while True:
+            try:
+                fcntl.flock(self.fd, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    message = f"lock of container {self.id!r} held for {timeout} s"
+                    raise LockTimeoutError(message) from error
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        if os.fstat(self.fd).st_nlink == 0:
+            raise ContainerNotFoundError(self.id)
+
+    def unlock(self) -> None:
+        """Let go of the lock."""
+        fcntl.flock(self.fd, fcntl.LOCK_UN)
+
+    def read(self) -> State:
+        """Return the container's state.
+
+        Raises:
+            ContainerNotFoundError: the file is gone: it is being deleted.
+            StateFileError: the file cannot be used.
+        """
+        state = state_file.parse(self._read(_STATE))
+        if state.id != self.id:
+            message = f"{self.path}/state.json is of container {state.id!r}"
+            raise StateFileError(message)
+        return state
+
+    def write(self, state: State) -> None:
+        """Replace the container's state, in one step."""
+        self._write(_NEW_STATE, state_file.dump(state))
+        os.rename(_NEW_STATE, _STATE, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+
+    def read_config(self) -> bytes:
+        """Return the text of the container's ``config.json``.
+
+        Raises:
+            ContainerNotFoundError: the file is gone: it is being deleted.
+        """
+        return self._read(_CONFIG)
+
+    def write_config(self, text: bytes) -> None:
+        """Write ``config.json``, once, before the folder has its name."""
+        self._write(_CONFIG, text)
+
+    def _read(self, name: str) -> bytes:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            fd = os.open(name, flags, dir_fd=self.fd)
+        except FileNotFoundError as error:
+            raise ContainerNotFoundError(self.id) from error
+        with open(fd, "rb", buffering=0) as file:
+            return file.read(_MAX_FILE) or b""
+
+    def _write(self, name: str, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(name, flags, 0o600, dir_fd=self.fd)
+        try:
+            _write_all(fd, data)
+        finally:
+            os.close(fd)
+
+    def is_abandoned(self) -> bool:
+        """Tell, for the holder of the lock, whether a crash left this folder."""
+        if self.id.startswith(_PRIVATE):
+            return True
+        try:
+            state = self.read()
+        except ContainerNotFoundError:
+            return True
+        if state.init is not None:
+            return False
+        with ProcessRef.open(state.creator) as creator:
+            return creator is None or has_ended(creator.pidfd)
+
+    def has_gate(self) -> bool:
+        """Tell whether init waits (or waited) at the gate."""
+        try:
+            mode = os.stat(GATE, dir_fd=self.fd, follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return False
+        return stat.S_ISSOCK(mode)
+
+    def remove_gate(self) -> None:
+        """Remove the gate; absent is fine."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(GATE, dir_fd=self.fd)
+
+    @property
+    def gate_address(self) -> str:
+        """Address of the gate; short whatever the length of the root's path."""
+        return f"/proc/self/fd/{self.fd}/{GATE}"
+
+    def empty(self) -> None:
+        """Remove every file of the folder, the state first of all."""
+        for name in (_STATE, *os.listdir(self.fd)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self.fd)
+
+    def remove(self) -> None:
+        """Remove the folder; the container is gone when this returns."""
+        self.empty()
+        try:
+            os.rmdir(self.path)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+    def close(self) -> None:
+        """Close the folder and let go of its lock."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    @contextlib.contextmanager
+    def locked(self, *, timeout: float) -> Iterator[Folder]:
+        """Hold the lock for a block, then close the folder."""
+        try:
+            self.lock(timeout=timeout)
+            yield self
+        finally:
+            self.close()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _check_owner(fd: int, path: str) -> None:
+    status = os.fstat(fd)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        message = (
+            f"{path} has owner {status.st_uid} and mode"
+            f" {stat.S_IMODE(status.st_mode):#o}; it must be the caller's own and"
+            " writable by nobody else"
+        )
+        raise StateFileError(message)

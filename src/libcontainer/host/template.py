@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps the template mount namespace that launches start from."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from libcontainer.bindings.pidfd import pidfd_get_namespace
+from libcontainer.errors import LibcontainerError
+from libcontainer.host.fds import above_stdio
+from libcontainer.host.launch import Launch
+from libcontainer.host.log import logger
+from libcontainer.plan.compiled import Compiled
+from libcontainer.plan.steps import Step
+from libcontainer.plan.template import compile_template
+
+_DEADLINE_SECONDS = 10.0
+
+
+class Template:
+    """The template mount namespace, made at the first use.
+
+    It belongs to the factory, is safe to use from threads, and survives a fork
+    of the program: it is one fd that nobody writes to.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._fd = -1
+        self._tried = False
+
+    def take(self, helper: int) -> int:
+        """Return the fd of the namespace, or -1 where none can be made.
+
+        A launch is as safe without; it then starts from a copy of the host's
+        mounts and lets go of them.
+        """
+        with self._lock:
+            if not self._tried:
+                self._tried = True
+                self._make(helper)
+            return self._fd
+
+    def close(self) -> None:
+        """Let go of the namespace."""
+        with self._lock:
+            fd, self._fd = self._fd, -1
+            self._tried = False
+        if fd >= 0:
+            os.close(fd)
+
+    def _make(self, helper: int) -> None:
+        launch = Launch(
+            Compiled(compile_template()),
+            helper=helper,
+            run_host_step=self._keep,
+            deadline_seconds=_DEADLINE_SECONDS,
+        )
+        try:
+            launch.run({})
+        except LibcontainerError as error:
+            logger.warning("launches start without a template: %s", error)
+        finally:
+            launch.abort()
+
+    def _keep(self, launch: Launch, step: Step) -> None:
+        self._fd = above_stdio(pidfd_get_namespace(launch.pidfd, "mnt"))

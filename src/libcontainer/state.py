@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of a container on disk: ``state.json``, its schema and its text.
+
+What never changes, the configuration, lies beside it in ``config.json``.
+
+The state directory is as volatile as the container, so nothing is synced: a
+file is replaced by rename and never seen half-written, and the boot id tells a
+file of an earlier boot. Keys this version does not know are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from libcontainer.errors import InvalidIdError, Problem, StateFileError
+from libcontainer.status import Status
+
+SCHEMA = 1
+"""Version of the file's schema; a newer one is refused."""
+
+MAX_ID = 255
+_ID = re.compile(r"[A-Za-z0-9_+.-]+")
+
+
+def check_id(container_id: object) -> str:
+    """Return *container_id* if it may name a container.
+
+    Raises:
+        InvalidIdError: it is not of ``A-Z a-z 0-9 _ + - .``, is ``.`` or
+            ``..``, begins with ``-`` or is longer than 255 bytes.
+    """
+    text = container_id if isinstance(container_id, str) else ""
+    legal = _ID.fullmatch(text) is not None and text not in {".", ".."}
+    if not legal or text.startswith("-") or len(text) > MAX_ID:
+        rule = (
+            f"{container_id!r} is not allowed: 1 to {MAX_ID} characters of"
+            " A-Z a-z 0-9 _ + - . that do not begin with '-', and not '.' or '..'"
+        )
+        raise InvalidIdError([Problem("id", rule)])
+    return text
+
+
+@frozen(kw_only=True)
+class ProcessRecord:
+    """Who a process is, so that no other is ever taken for it.
+
+    Attributes:
+        host_pid: its pid in the pid namespace of who wrote the record.
+        start_time: field 22 of ``/proc/PID/stat``, clock ticks since boot.
+        boot_id: ``/proc/sys/kernel/random/boot_id`` of that boot.
+    """
+
+    host_pid: int
+    start_time: int
+    boot_id: str
+
+
+@frozen(kw_only=True)
+class State:
+    """The content of ``state.json``.
+
+    Attributes:
+        id: the container's id.
+        created: seconds since 1970, when the container was made.
+        owner_uid: effective uid of the maker.
+        creator: the program that made the container. If it is dead and there
+            is no init process, a crash left the container.
+        status: the last status written; the system decides the real one.
+        init: the init process, or None before there is one.
+        args: what the init process runs.
+        unknown: keys of the file this version does not know.
+    """
+
+    id: str
+    created: float
+    owner_uid: int
+    creator: ProcessRecord
+    status: Status
+    init: ProcessRecord | None = None
+    args: tuple[str, ...] = ()
+    unknown: Mapping[str, Any] = field(factory=dict)
+
+
+def dump(state: State) -> bytes:
+    """Return *state* as the bytes of ``state.json``."""
+    document: dict[str, Any] = {
+        **state.unknown,
+        "schema": SCHEMA,
+        "id": state.id,
+        "created": state.created,
+        "owner_uid": state.owner_uid,
+        "creator": _dump_process(state.creator),
+        "status": state.status.value,
+        "init": None if state.init is None else _dump_process(state.init),
+        "args": state.args,
+    }
+    return json.dumps(document).encode()
+
+
+def parse(data: bytes) -> State:
+    """Return the state that *data* holds.
+
+    Raises:
+        StateFileError: it is cut short, not ours, or of a newer schema.
+    """
+    try:
+        document = json.loads(data)
+        schema = document.pop("schema")
+        if schema > SCHEMA:
+            message = f"schema {schema} is newer than this library's {SCHEMA}"
+            raise StateFileError(message)
+        init = document.pop("init")
+        return State(
+            id=document.pop("id"),
+            created=document.pop("created"),
+            owner_uid=document.pop("owner_uid"),
+            status=Status(document.pop("status")),
+            creator=_parse_process(document.pop("creator")),
+            init=None if init is None else _parse_process(init),
+            args=tuple(str(arg) for arg in document.pop("args")),
+            unknown=document,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        message = f"state.json cannot be read: {error!r}"
+        raise StateFileError(message) from error
+
+
+def _dump_process(process: ProcessRecord) -> dict[str, Any]:
+    return {
+        "host_pid": process.host_pid,
+        "start_time": process.start_time,
+        "boot_id": process.boot_id,
+    }
+
+
+def _parse_process(value: Mapping[str, Any]) -> ProcessRecord:
+    return ProcessRecord(
+        host_pid=int(value["host_pid"]),
+        start_time=int(value["start_time"]),
+        boot_id=str(value["boot_id"]),
+    )

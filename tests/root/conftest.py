@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the tests that launch real containers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import libcontainer as lc
+
+Observe = Callable[..., dict[str, Any]]
+
+_numbers = itertools.count()
+
+
+def new_id() -> str:
+    """Return an id that no other test uses."""
+    return f"test-{next(_numbers)}"
+
+
+@pytest.fixture
+def factory(state_root: Path) -> Iterator[lc.Factory]:
+    """A factory of its own, empty again at the end."""
+    state_root.chmod(0o700)
+    with lc.Factory(state_root) as made:
+        yield made
+        assert made.list() == []
+
+
+@pytest.fixture
+def observe(factory: lc.Factory, init_rootfs: Path) -> Observe:
+    """Run the test program and return what it saw from inside.
+
+    Keywords named after fields of `Config` go there, all others to `Process`.
+    """
+
+    def run(*args: str, expect: int = 0, **wishes: Any) -> dict[str, Any]:  # noqa: ANN401
+        fields = set(lc.Config.__annotations__)
+        for_config = {k: v for k, v in wishes.items() if k in fields}
+        for_process = {k: v for k, v in wishes.items() if k not in fields}
+        for_config.setdefault("rootfs", lc.Overlay(str(init_rootfs)))
+        config = lc.Config(**for_config)
+        with factory.create(new_id(), config) as container:
+            process = container.run(
+                lc.Process(["/test_init", *args], stdout=lc.PIPE, **for_process)
+            )
+            out, _ = process.communicate()
+            assert process.wait().code == expect
+            process.close()
+        return dict(json.loads(out or b"{}"))
+
+    return run
