@@ -150,12 +150,19 @@ def debian_rootfs() -> Path:
     for word in ("root", "debian"):
         if reason := capabilities.lacking(word):
             pytest.skip(f"needs {word!r}: {reason}")
-    rootfs = Path.home() / ".cache" / "libcontainer-tests" / "bookworm"
+    rootfs = Path.home() / ".cache" / "libcontainer-tests" / "bookworm-mount"
     if not (rootfs / "etc" / "os-release").is_file():
         rootfs.parent.mkdir(parents=True, exist_ok=True)
         fresh = rootfs.with_name(f"{rootfs.name}.{os.getpid()}")
         subprocess.run(
-            ["mmdebstrap", "--variant=essential", "--quiet", "bookworm", fresh],
+            [
+                "mmdebstrap",
+                "--variant=essential",
+                "--include=mount",
+                "--quiet",
+                "bookworm",
+                str(fresh),
+            ],
             check=True,
             stdin=subprocess.DEVNULL,
         )

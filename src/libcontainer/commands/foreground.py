@@ -84,7 +84,7 @@ def _wake(number: int, frame: FrameType | None) -> None:
 
 def stand_in(process: ProcessHandle, signals: Signals) -> ExitStatus:
     """Forward signals and terminal until the process has ended; return how."""
-    with _raw_terminal(process), selectors.DefaultSelector() as selector:
+    with _raw_terminal(process), selectors.PollSelector() as selector:
         selector.register(process.pidfd, selectors.EVENT_READ)
         selector.register(signals.fd, selectors.EVENT_READ)
         if process.terminal is not None:
@@ -158,7 +158,7 @@ def _copy(source: int, target: int) -> bool:
 def _drain(process: ProcessHandle) -> None:
     if process.terminal is None:
         return
-    with selectors.DefaultSelector() as selector:
+    with selectors.PollSelector() as selector:
         selector.register(process.terminal, selectors.EVENT_READ)
         while selector.select(_DRAIN_SECONDS) and _copy(process.terminal, 1):
             pass
