@@ -138,8 +138,8 @@ class ProcessHandle:
 
     def communicate(
         self,
-        input: bytes | None = None,
-        timeout: float | None = None,  # noqa: A002
+        input: bytes | None = None,  # noqa: A002 - as subprocess
+        timeout: float | None = None,
     ) -> tuple[bytes | None, bytes | None]:
         """Write *input*, read both streams to their end, wait for the process.
 

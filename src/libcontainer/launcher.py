@@ -15,13 +15,13 @@ from libcontainer.handle import ProcessHandle
 from libcontainer.host.actions import HostActions
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio
-from libcontainer.host.identity import identity_in_container, identity_in_rootfs
 from libcontainer.host.launch import Launch
 from libcontainer.host.probe import is_privileged, read_facts
 from libcontainer.host.processref import ProcessRef, record_of
 from libcontainer.host.stdio import Stdio
 from libcontainer.host.store import Folder
 from libcontainer.host.template import Template
+from libcontainer.host.users import identity_in_container, identity_in_rootfs
 from libcontainer.memo import Memo
 from libcontainer.plan import (
     Facts,

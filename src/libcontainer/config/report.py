@@ -8,7 +8,7 @@ what is left: everything wrong is reported at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from libcontainer.config.convert import is_integer, is_iterable
@@ -27,7 +27,7 @@ def show(value: object) -> str:
     try:
         text = repr(value)
     except Exception:
-        return f"a {type(value).__name__} that cannot be shown"
+        return f"<{type(value).__name__} that cannot be shown>"
     if len(text) > _SHOWN_CHARACTERS:
         return f"{text[:_SHOWN_CHARACTERS]}... ({len(text)} characters)"
     return text
@@ -36,6 +36,12 @@ def show(value: object) -> str:
 def join(path: str, name: str) -> str:
     """Return the path of a field of what is at *path*."""
     return f"{path}.{name}" if path else name
+
+
+def _ordered(items: Iterable[object]) -> list[object]:
+    texts = [item for item in items if isinstance(item, str)]
+    others = [item for item in items if not isinstance(item, str)]
+    return [*sorted(texts), *sorted(others, key=show)]
 
 
 class Report:
@@ -79,7 +85,7 @@ class Report:
             self.wrong_type(path, "a string", value)
             return None
         try:
-            size = len(value.encode())
+            size = len(value) if value.isascii() else len(value.encode())
         except UnicodeEncodeError:
             self.add(path, f"cannot be encoded in UTF-8: {show(value)}")
             return None
@@ -106,13 +112,12 @@ class Report:
         self.wrong_type(path, f"a {kind.__name__}", value)
         return None
 
-    def word(self, path: str, value: object, allowed: Iterable[str]) -> str | None:
+    def word(self, path: str, value: object, allowed: Collection[str]) -> str | None:
         """Check for one of some words."""
-        words = list(allowed)
         text = self.text(path, value)
-        if text is None or text in words:
+        if text is None or text in allowed:
             return text
-        self.add(path, f"must be one of {', '.join(words)}, not {show(text)}")
+        self.add(path, f"must be one of {', '.join(allowed)}, not {show(text)}")
         return None
 
     def items(
@@ -123,7 +128,7 @@ class Report:
         A set has no order: its items are sorted, and have the path of the set.
         """
         if isinstance(value, frozenset):
-            return [(path, item) for item in sorted(value, key=show)]
+            return [(path, item) for item in _ordered(value)]
         if isinstance(value, str):
             self.add(path, f"must be a sequence of {wanted}, not one string")
             return []

@@ -8,7 +8,7 @@ from typing import Final
 from libcontainer.config.devices import Device
 from libcontainer.config.model import Config
 from libcontainer.config.report import Report, join
-from libcontainer.config.rules import MAX_ID, device_path, is_within
+from libcontainer.config.rules import MAX_ID, components, device_path
 
 _TYPES: Final = ("c", "u", "b", "p")
 _MAX_MAJOR: Final = 2**12 - 1
@@ -18,15 +18,14 @@ _MAX_MODE: Final = 0o777
 
 def check_devices(config: Config, report: Report) -> None:
     """Check each node, and that none is in the way of another."""
-    seen: dict[str, str] = {}
+    places = _Places()
     for path, value in report.items("devices", config.devices, "Device"):
         device = report.instance(path, value, Device)
         if device is None:
             continue
         at = device_path(report, join(path, "path"), device.path)
         if at is not None:
-            _check_place(report, join(path, "path"), at, seen)
-            seen.setdefault(at, path)
+            places.take(report, path, at)
         _check_numbers(report, path, device)
         report.integer(join(path, "mode"), device.mode, 0, _MAX_MODE)
         report.integer(join(path, "uid"), device.uid, 0, MAX_ID)
@@ -43,11 +42,31 @@ def _check_numbers(report: Report, path: str, device: Device) -> None:
             report.add(at, "must be 0 for a pipe")
 
 
-def _check_place(report: Report, path: str, at: str, seen: dict[str, str]) -> None:
-    if at in seen:
-        report.add(path, f"{at!r} is the path of {seen[at]} already")
-        return
-    for other, owner in seen.items():
-        if is_within(at, other) or is_within(other, at):
-            report.add(path, f"{at!r} and {other!r} of {owner} cannot both be")
+class _Places:
+    """Who is at each path, and who needs it as a directory."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
+
+    def take(self, report: Report, path: str, at: str) -> None:
+        """Take a place for the device at *path*, or report who has it."""
+        above = _directories_of(at)
+        other = self._nodes.get(at)
+        if other is not None:
+            report.add(join(path, "path"), f"{at!r} is the path of {other} already")
             return
+        owners = (self._nodes.get(directory) for directory in above)
+        blocking = self._directories.get(at) or next(filter(None, owners), None)
+        if blocking is not None:
+            message = f"{at!r} and the path of {blocking} cannot both be"
+            report.add(join(path, "path"), message)
+            return
+        self._nodes[at] = path
+        for directory in above:
+            self._directories.setdefault(directory, path)
+
+
+def _directories_of(path: str) -> list[str]:
+    names = components(path)
+    return ["/" + "/".join(names[:count]) for count in range(2, len(names))]

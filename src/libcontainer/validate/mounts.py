@@ -21,6 +21,7 @@ _SHOWN_NAMESPACE: Final = {
 }
 
 _ALL_ATTRIBUTES: Final = sum(MountAttr)
+_TWO_TIMES: Final = int(MountAttr.NOATIME | MountAttr.STRICTATIME)
 
 
 def check_base_mounts(config: Config, report: Report) -> None:
@@ -96,8 +97,9 @@ def _check_attributes(mount: Mount, report: Report, path: str) -> None:
     attrs = report.instance(path, mount.attrs, MountAttr)
     if attrs is None:
         return
-    unknown = int(attrs) & ~_ALL_ATTRIBUTES
+    bits = int(attrs)
+    unknown = bits & ~_ALL_ATTRIBUTES
     if unknown:
         report.add(path, f"has unknown bits: {unknown:#x}")
-    if MountAttr.NOATIME in attrs and MountAttr.STRICTATIME in attrs:
+    if bits & _TWO_TIMES == _TWO_TIMES:
         report.add(path, "NOATIME and STRICTATIME exclude each other")

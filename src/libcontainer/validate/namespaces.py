@@ -11,6 +11,7 @@ from libcontainer.config.report import Report, join
 from libcontainer.config.rules import MAX_ID, host_name
 
 _MAX_EXTENTS: Final = 340
+_KINDS: Final = tuple(kind.value for kind in NamespaceType)
 
 
 def has_namespace(config: Config, kind: NamespaceType) -> bool:
@@ -22,7 +23,7 @@ def has_namespace(config: Config, kind: NamespaceType) -> bool:
 def check_namespaces(config: Config, report: Report) -> None:
     """Check for known kinds, the mount namespace among them."""
     for path, kind in report.items("namespaces", config.namespaces, "namespaces"):
-        report.word(path, kind, NamespaceType)
+        report.word(path, kind, _KINDS)
     if not has_namespace(config, NamespaceType.MOUNT):
         report.add("namespaces", "must have 'mount': this release requires it")
 
