@@ -24,25 +24,33 @@ void drop_tree(struct helper *helper, int32_t slot, int tree)
         close(tree);
 }
 
+// The kernel says EINVAL of a file on a directory, as of many other mistakes.
+static int mismatch(int tree, int target, int result)
+{
+    struct statx mounted = {0}, found = {0};
+    if (result != -EINVAL || fd_statx(tree, STATX_TYPE, &mounted) < 0 ||
+        fd_statx(target, STATX_TYPE, &found) < 0)
+        return result;
+    bool from_directory = (mounted.stx_mode & S_IFMT) == S_IFDIR;
+    if (from_directory == ((found.stx_mode & S_IFMT) == S_IFDIR))
+        return result;
+    return from_directory ? -ENOTDIR : -EISDIR;
+}
+
 // Attach the tree on an open target, then walk to the place again: if the path was
-// changed under us, it does not lead to our mount.
+// changed under us, it does not lead to our mount. In a tree of our own nobody can
+// change it.
 int attach(int tree, int target, const struct place *place)
 {
     struct statx mounted = {0}, found = {0};
-    int result = fd_statx(tree, STATX_MNT_ID | STATX_TYPE, &mounted);
-    if (result == 0)
-        result = fd_statx(target, STATX_TYPE, &found);
+    int result = move_mount(tree, "", target, "",
+                            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
     if (result < 0)
-        return at(LC_WHERE_VERIFY, result);
-    // The kernel says EINVAL, which is also its answer to many other mistakes.
-    bool from_directory = (mounted.stx_mode & S_IFMT) == S_IFDIR;
-    if (from_directory != ((found.stx_mode & S_IFMT) == S_IFDIR))
-        return at(LC_WHERE_ATTACH, from_directory ? -ENOTDIR : -EISDIR);
-    result = move_mount(tree, "", target, "",
-                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-    if (result < 0)
-        return at(LC_WHERE_ATTACH, result);
-    int again = place_open(place, O_PATH);
+        return at(LC_WHERE_ATTACH, mismatch(tree, target, result));
+    if (place->ours)
+        return 0;
+    result = fd_statx(tree, STATX_MNT_ID, &mounted);
+    int again = result < 0 ? result : place_open(place, O_PATH);
     if (again < 0)
         return at(LC_WHERE_VERIFY, again);
     result = fd_statx(again, STATX_MNT_ID, &found);
@@ -142,13 +150,15 @@ int op_attach(struct helper *helper, const struct lc_op *op)
 
 // Give the new entry its owner, close its directory. 0:0 is whom it belongs to
 // already, since the helper is root where it builds.
-static int finish_entry(const struct lc_op *op, int parent, const char *name,
-                        int result)
+static int finish_entry(const struct helper *helper, const struct lc_op *op,
+                        int parent, const char *name, int result)
 {
+    int tree = helper->slots[op->slot];
     if (result == 0 && op->arg != 0)
         result = fchownat(parent, name, (uint32_t)(op->arg >> 32), (uint32_t)op->arg,
                           AT_SYMLINK_NOFOLLOW);
-    close(parent);
+    if (parent != tree)
+        close(parent);
     return at(LC_WHERE_CREATE, result);
 }
 
@@ -166,7 +176,7 @@ int op_mkdir(struct helper *helper, const struct lc_op *op)
     int parent = open_parent(helper, op, &name);
     if (parent < 0)
         return parent;
-    return finish_entry(op, parent, name, mkdirat(parent, name, op->mode));
+    return finish_entry(helper, op, parent, name, mkdirat(parent, name, op->mode));
 }
 
 int op_mknod(struct helper *helper, const struct lc_op *op)
@@ -178,7 +188,7 @@ int op_mknod(struct helper *helper, const struct lc_op *op)
     unsigned int major = (unsigned int)(op->flags >> 32);
     unsigned int minor = (unsigned int)op->flags;
     unsigned int device = (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
-    return finish_entry(op, parent, name, mknodat(parent, name, op->mode, device));
+    return finish_entry(helper, op, parent, name, mknodat(parent, name, op->mode, device));
 }
 
 int op_symlink(struct helper *helper, const struct lc_op *op)
@@ -188,7 +198,7 @@ int op_symlink(struct helper *helper, const struct lc_op *op)
     if (parent < 0)
         return parent;
     const char *target = plan_text(&helper->plan, op->text2);
-    return finish_entry(op, parent, name, symlinkat(target, parent, name));
+    return finish_entry(helper, op, parent, name, symlinkat(target, parent, name));
 }
 
 // A mask is worth what hides behind it is: a file is covered by nothing but the null

@@ -60,6 +60,7 @@ struct place {
     int dirfd;
     const char *path;
     uint64_t resolve;
+    bool ours;  // beneath a tree of our own, which no image reaches
 };
 struct place place_inside(struct helper *helper, const char *path);
 struct place place_beneath(int dirfd, const char *path);

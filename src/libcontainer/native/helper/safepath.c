@@ -24,7 +24,8 @@ struct place place_inside(struct helper *helper, const char *path)
 {
     if (helper->root < 0)
         helper->root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-    return (struct place){helper->root, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    return (struct place){helper->root, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+                          false};
 }
 
 // In a tree of our own nothing has reason to be a symlink.
@@ -32,7 +33,7 @@ struct place place_beneath(int dirfd, const char *path)
 {
     while (*path == '/')
         path++;
-    return (struct place){dirfd, path, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    return (struct place){dirfd, path, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, true};
 }
 
 int place_open(const struct place *place, uint64_t flags)
@@ -98,7 +99,7 @@ int place_make(const struct place *place, uint32_t type, uint32_t mode)
 }
 
 // Open the directory that holds the place; its name there is for the *at calls,
-// which do not follow a last symlink.
+// which do not follow a last symlink. It may be the place's own dirfd.
 int place_parent(const struct place *place, const char **name)
 {
     char directory[PATH_MAX];
@@ -113,7 +114,7 @@ int place_parent(const struct place *place, const char **name)
         directory[size++] = *c;
     }
     if (size == 0)
-        directory[size++] = '.';
+        return place->dirfd;
     directory[size] = '\0';
     return open_tries(place->dirfd, directory, O_PATH | O_DIRECTORY, place->resolve);
 }
