@@ -247,6 +247,8 @@ class Container:
         except ContainerNotFoundError:
             if not force:
                 raise
+            # Somebody else deleted it; a child of ours is still ours to reap.
+            self._end_own_init()
 
     # -- not yet
 
@@ -324,16 +326,19 @@ class Container:
             return self._launcher.join(self.config, process, init)
 
     def _end_init(self, state: State) -> None:
-        if self._init is not None:
-            self._init.kill()
-            self._init.wait(_KILL_SECONDS)
-            self._init.close()
-            return
+        self._end_own_init()
+        # Another process may have made the container anew under the same id.
         with ProcessRef.open(state.init) as init:
             if init is not None and not kill_and_reap(
                 init.pidfd, timeout=_KILL_SECONDS
             ):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
+
+    def _end_own_init(self) -> None:
+        if self._init is not None:
+            self._init.kill()
+            self._init.wait(_KILL_SECONDS)
+            self._init.close()
 
 
 def _settled_status(pidfd: int) -> ExitStatus:

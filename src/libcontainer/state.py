@@ -110,19 +110,19 @@ def parse(data: bytes) -> State:
     """
     try:
         document = json.loads(data)
-        schema = document.pop("schema")
+        schema = _take(document, "schema", int)
         if schema > SCHEMA:
             message = f"schema {schema} is newer than this library's {SCHEMA}"
             raise StateFileError(message)
         init = document.pop("init")
         return State(
-            id=document.pop("id"),
-            created=document.pop("created"),
-            owner_uid=document.pop("owner_uid"),
-            status=Status(document.pop("status")),
-            creator=_parse_process(document.pop("creator")),
+            id=_take(document, "id", str),
+            created=_take(document, "created", int, float),
+            owner_uid=_take(document, "owner_uid", int),
+            status=Status(_take(document, "status", str)),
+            creator=_parse_process(_take(document, "creator", dict)),
             init=None if init is None else _parse_process(init),
-            args=tuple(str(arg) for arg in document.pop("args")),
+            args=tuple(_take_texts(document, "args")),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -139,8 +139,25 @@ def _dump_process(process: ProcessRecord) -> dict[str, Any]:
 
 
 def _parse_process(value: Mapping[str, Any]) -> ProcessRecord:
+    fields = dict(value)
     return ProcessRecord(
-        host_pid=int(value["host_pid"]),
-        start_time=int(value["start_time"]),
-        boot_id=str(value["boot_id"]),
+        host_pid=_take(fields, "host_pid", int),
+        start_time=_take(fields, "start_time", int),
+        boot_id=_take(fields, "boot_id", str),
     )
+
+
+def _take(document: dict[str, Any], key: str, *kinds: type) -> Any:  # noqa: ANN401
+    value = document.pop(key)
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        message = f"{key} must not be {value!r}"
+        raise TypeError(message)
+    return value
+
+
+def _take_texts(document: dict[str, Any], key: str) -> list[str]:
+    texts: list[str] = _take(document, key, list)
+    if not all(isinstance(text, str) for text in texts):
+        message = f"{key} must be texts, not {texts!r}"
+        raise TypeError(message)
+    return texts

@@ -62,7 +62,7 @@ def test_the_minimal_sample_means_what_it_meant() -> None:
     assert ("HOME", "/") in config.env
     assert len(config.capabilities.bounding) == 12
     assert config.capabilities == Capabilities.of(*config.capabilities.bounding)
-    assert [device.path for device in config.devices][0] == "/dev/null"
+    assert len(config.devices) == 6
     assert config.devices[0] == Device("/dev/null", "c", 1, 3, 0o666)
     assert config.masked_paths == ("/proc/kcore",)
     assert config.readonly_paths == (

@@ -32,19 +32,19 @@ WITHOUT_UTS = ["mount", "pid"]
 
 def in_user_namespace(**fields: object) -> Config:
     """A good configuration with a user namespace, and some fields changed."""
-    fields = {
+    merged: dict[str, Any] = {
         "namespaces": WITH_USER,
         "uid_mappings": [IdMapping(0, 1000, 10)],
         "gid_mappings": [IdMapping(0, 1000, 10)],
         **fields,
     }
-    return Config(**fields)
+    return Config(**merged)
 
 
 def mount(**fields: object) -> dict[str, Any]:
     """The fields of a configuration with one tmpfs, some of its fields changed."""
-    fields = {"destination": "/x", "type": "tmpfs", **fields}
-    return {"mounts": [Mount(**fields)]}
+    merged: dict[str, Any] = {"destination": "/x", "type": "tmpfs", **fields}
+    return {"mounts": [Mount(**merged)]}
 
 
 def bind(**fields: object) -> dict[str, Any]:
@@ -59,13 +59,15 @@ def option(text: object, kind: str = "tmpfs") -> dict[str, Any]:
 
 def device(**fields: object) -> dict[str, Any]:
     """The fields of a configuration with one device."""
-    fields = {"path": "/dev/x", "type": "c", "major": 1, "minor": 3, **fields}
-    return {"devices": [Device(**fields)]}
+    number = {"major": 1, "minor": 3}
+    merged: dict[str, Any] = {"path": "/dev/x", "type": "c", **number, **fields}
+    return {"devices": [Device(**merged)]}
 
 
 def caps(**sets: object) -> dict[str, Any]:
     """The fields of a configuration with some capability sets."""
-    return {"capabilities": Capabilities(**sets)}
+    merged: dict[str, Any] = sets
+    return {"capabilities": Capabilities(**merged)}
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
@@ -200,6 +202,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (option("gid=0x0"), "mounts[0].data[0]", "is no decimal number"),
     (option("huge=maybe"), "mounts[0].data[0]", "is none of never, always"),
     (option("ptmxmode=1777", "devpts"), "mounts[0].data[0]", "is more than 0o777"),
+    (option("x", "ext4"), "mounts[0].type", "must be one of bind"),
     (option("x", "sysfs"), "mounts[0].data[0]", "'x' is no option of sysfs"),
     (mount(data=["size=1", "size=2"]), "mounts[0].data[1]", "'size=2' is given twice"),
     # masked and read-only paths
@@ -334,6 +337,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "RLIMIT_CPU is given by rlimits[0] already",
     ),
     # umask
+    ({"umask": 10**5000}, "umask", "not <int that cannot be shown>"),
     ({"umask": -1}, "umask", "must be from 0 to 511, not -1"),
     ({"umask": 0o1000}, "umask", "must be from 0 to 511, not 512"),
     ({"umask": False}, "umask", "must be an integer, not bool"),
@@ -356,6 +360,7 @@ WRONG_IN_USER_NAMESPACE: list[tuple[dict[str, Any], str, str]] = [
         "uid_mappings[0].size",
         f"must be from 1 to {MAX + 1}",
     ),
+    ({"uid_mappings": [IdMapping("0", 0, 1)]}, "uid_mappings[0].container_id", "an i"),  # type: ignore[arg-type]
     ({"uid_mappings": [IdMapping(-1, 0, 1)]}, "uid_mappings[0].container_id", "from 0"),
     ({"uid_mappings": [IdMapping(0, "0", 1)]}, "uid_mappings[0].host_id", "an integer"),  # type: ignore[arg-type]
     (
@@ -551,7 +556,7 @@ GOOD: list[Callable[[], tuple[Config, Process | None]]] = [
                     "nr_blocks=0",
                     "huge=never",
                     "noswap",
-                ]  # noqa: E501
+                ]
             )
         ),
         None,

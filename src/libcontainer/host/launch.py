@@ -143,6 +143,9 @@ class Launch:
         received = self._receive(self._control_socket())
         if received is not None:
             self._unexpected(received[0])
+        if self.pidfd < 0:
+            # It died before it cloned the process that becomes the program.
+            raise self._helper_died(self.plan.steps[-1])
 
     def _run_host(self, step: Step) -> None:
         try:

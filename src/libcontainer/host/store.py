@@ -33,7 +33,7 @@ from libcontainer.state import State, check_id
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STATE = "state.json"
 _NEW_STATE = ".state.json.new"
-_PRIVATE = ".new-"
+_PRIVATE = ",new-"  # no id has a comma
 _CONFIG = "config.json"
 _MAX_FILE = 64 * 1024 * 1024
 GATE = "gate"
@@ -122,11 +122,11 @@ class Store:
                 continue
             folder = Folder(name, self.root, fd)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                folder.lock(timeout=0)
                 if folder.is_abandoned():
                     folder.remove()
                     removed.append(name)
-            except BlockingIOError:
+            except (LockTimeoutError, ContainerNotFoundError, StateFileError):
                 continue
             finally:
                 folder.close()
@@ -241,6 +241,9 @@ class Folder:
             state = self.read()
         except ContainerNotFoundError:
             return True
+        except StateFileError:
+            # Whoever wrote it may know of a process; it must not stop others.
+            return False
         if state.init is not None:
             return False
         with ProcessRef.open(state.creator) as creator:
