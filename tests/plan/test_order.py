@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds of the plan of any valid configuration, whatever is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libcontainer import Config
+from libcontainer.errors import UnsupportedError
+from libcontainer.plan import Plan, Side, Step, explain, ops
+from libcontainer.plan.ops import Op
+from libcontainer.plan.record import NONE
+from libcontainer.plan.stages import STAGES
+from libcontainer.plan.steps import (
+    CONTROL_SLOT,
+    Listen,
+    MapIds,
+    OpenPath,
+    OpenTree,
+    RecordState,
+    Spawn,
+    UseTemplate,
+)
+from libcontainer.plan.template import compile_template
+from libcontainer.validate import validate
+from tests.plan.samples import PRIVILEGED, SINGLE_ID, UNPRIVILEGED, USER, create
+from tests.plan.strategies import EXAMPLES, Case, cases
+
+NEWNS, NEWPID, NEWUSER = 0x00020000, 0x20000000, 0x10000000
+
+TREE: Final = (ops.Root, ops.Attach, ops.CloneTree, ops.Mask, ops.Readonly)
+PRIVILEGED_OPS: Final = (
+    *TREE,
+    ops.Pivot,
+    ops.SetAttributes,
+    ops.MakeFs,
+    ops.Overlay,
+    ops.Scratch,
+    ops.Mknod,
+    ops.Hostname,
+    ops.Domainname,
+    ops.Loopback,
+    ops.SetRlimit,
+    ops.Terminal,
+    ops.Chdir,
+)
+SOURCES: Final = (OpenTree, OpenPath, UseTemplate, Listen)
+MAKERS: Final = (ops.MakeFs, ops.Overlay, ops.Terminal)
+
+
+def plans(
+    wanted: Callable[[Case], bool] = lambda case: True,
+) -> st.SearchStrategy[Plan]:
+    """Plans of first and of further processes."""
+    case = cases().filter(wanted)
+    return case.map(Case.create) | case.map(Case.join)
+
+
+def creations() -> st.SearchStrategy[tuple[Case, Plan]]:
+    """Plans of first processes, with what they are made of."""
+    return cases().map(lambda case: (case, case.create()))
+
+
+def joins() -> st.SearchStrategy[tuple[Case, Plan]]:
+    """Plans of further processes, with what they are made of."""
+    return cases().map(lambda case: (case, case.join()))
+
+
+def places(plan: Plan, *kinds: type[Any]) -> list[int]:
+    """Where steps of some kinds stand, from 0."""
+    return [i for i, step in enumerate(plan.steps) if isinstance(step.action, kinds)]
+
+
+def place(plan: Plan, kind: type[Any]) -> int:
+    """Where the only step of a kind stands."""
+    (found,) = places(plan, kind)
+    return found
+
+
+def before(plan: Plan, first: tuple[type[Any], ...], then: type[Any]) -> bool:
+    """Whether every step of some kinds stands before every one of another."""
+    early, late = places(plan, *first), places(plan, then)
+    return not early or not late or max(early) < min(late)
+
+
+@EXAMPLES
+@given(cases())
+def test_the_random_configurations_are_valid(case: Case) -> None:
+    assert validate(case.config, case.process) == []
+
+
+@EXAMPLES
+@given(plans())
+def test_steps_are_counted_from_1(plan: Plan) -> None:
+    assert [step.index for step in plan.steps] == list(range(1, plan.total + 1))
+
+
+@EXAMPLES
+@given(plans())
+def test_the_side_of_a_step_follows_from_its_action(plan: Plan) -> None:
+    for step in plan.steps:
+        assert (step.side is Side.INIT) == isinstance(step.action, Op)
+
+
+@EXAMPLES
+@given(plans())
+def test_stages_come_in_the_order_of_the_table(plan: Plan) -> None:
+    order = list(STAGES)
+    numbers = [order.index(step.stage) for step in plan.steps]
+    assert numbers == sorted(numbers)
+
+
+@EXAMPLES
+@given(plans())
+def test_no_title_has_a_line_break(plan: Plan) -> None:
+    for step in plan.steps:
+        assert step.title
+        assert step.title.splitlines() == [step.title]
+
+
+@EXAMPLES
+@given(cases())
+def test_the_text_is_the_same_every_time(case: Case) -> None:
+    text = explain(case.create())
+    assert text == explain(case.create())
+    stages = len({step.stage for step in case.create().steps})
+    assert text.count("\n") == case.create().total + stages
+
+
+@EXAMPLES
+@given(plans())
+def test_exec_is_last_and_there_is_one(plan: Plan) -> None:
+    assert place(plan, ops.Exec) == plan.total - 1
+
+
+@EXAMPLES
+@given(plans())
+def test_there_is_one_spawn_with_the_sources_before_it(plan: Plan) -> None:
+    spawn = place(plan, Spawn)
+    assert all(i < spawn for i in places(plan, *SOURCES))
+    assert all(i > spawn for i in places(plan, Op))
+
+
+@EXAMPLES
+@given(plans())
+def test_identity_comes_after_every_privileged_operation(plan: Plan) -> None:
+    identity = place(plan, ops.SetIdentity)
+    assert all(i < identity for i in places(plan, *PRIVILEGED_OPS))
+
+
+@EXAMPLES
+@given(plans())
+def test_no_new_privs_comes_right_before_the_identity(plan: Plan) -> None:
+    assert before(plan, (ops.NoNewPrivs,), ops.SetIdentity)
+    for found in places(plan, ops.NoNewPrivs):
+        assert found == place(plan, ops.SetIdentity) - 1
+
+
+@EXAMPLES
+@given(cases())
+def test_no_new_privs_is_set_exactly_when_it_is_wanted(case: Case) -> None:
+    wanted = case.process.no_new_privs
+    if wanted is None:
+        wanted = case.config.no_new_privs
+    for plan in (case.create(), case.join()):
+        assert len(places(plan, ops.NoNewPrivs)) == int(wanted)
+
+
+@EXAMPLES
+@given(creations())
+def test_the_old_root_goes_before_any_container_path_is_entered(
+    made: tuple[Case, Plan],
+) -> None:
+    _, plan = made
+    pivot = place(plan, ops.Pivot)
+    assert all(i < pivot for i in places(plan, *TREE))
+    assert pivot < place(plan, ops.Chdir)
+
+
+@EXAMPLES
+@given(creations())
+def test_trees_are_cloned_before_the_root_is_attached(made: tuple[Case, Plan]) -> None:
+    _, plan = made
+    assert before(plan, (ops.CloneTree,), ops.Root)
+    assert before(plan, (ops.Root,), ops.Attach)
+    assert before(plan, (ops.Attach,), ops.Mask)
+
+
+@EXAMPLES
+@given(creations())
+def test_every_mount_of_the_configuration_is_attached_in_order(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    actions = [step.action for step in plan.steps]
+    attached = [
+        f"{a.base_path}/{a.path}" if a.base_path else a.path
+        for a in actions
+        if isinstance(a, ops.Attach) and not a.what.startswith("the host's '/dev")
+    ]
+    wanted = [m.destination for m in case.config.base_mounts + case.config.mounts]
+    assert attached == (wanted if "/dev" in wanted else ["/dev", *wanted])
+
+
+@EXAMPLES
+@given(creations())
+def test_every_path_is_masked_and_protected(made: tuple[Case, Plan]) -> None:
+    case, plan = made
+    actions = [step.action for step in plan.steps]
+    masks = tuple(a.path for a in actions if isinstance(a, ops.Mask))
+    protected = tuple(a.path for a in actions if isinstance(a, ops.Readonly))
+    assert masks == case.config.masked_paths
+    assert protected == case.config.readonly_paths
+
+
+@EXAMPLES
+@given(plans())
+def test_the_host_acts_only_while_the_helper_waits(plan: Plan) -> None:
+    spawn = place(plan, Spawn)
+    for i, step in enumerate(plan.steps[spawn + 1 :], start=spawn + 1):
+        if step.side is Side.HOST:
+            back = i - 1
+            while plan.steps[back].side is Side.HOST:
+                back -= 1
+            assert back > spawn
+            assert isinstance(plan.steps[back].action, ops.Barrier)
+
+
+@EXAMPLES
+@given(plans())
+def test_the_helper_waits_only_where_the_host_acts(plan: Plan) -> None:
+    for i in places(plan, ops.Barrier):
+        assert plan.steps[i + 1].side is Side.HOST
+
+
+@EXAMPLES
+@given(creations())
+def test_a_first_process_is_recorded_once_after_its_program_is_found(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    record = plan.steps[place(plan, RecordState)]
+    assert place(plan, ops.FindProgram) < record.index - 1
+    assert record.action == RecordState("created" if case.gate else "running")
+    gates = places(plan, ops.Gate)
+    assert len(gates) == int(case.gate)
+    assert all(i > record.index - 1 for i in gates)
+
+
+@EXAMPLES
+@given(joins())
+def test_a_further_process_is_not_recorded(made: tuple[Case, Plan]) -> None:
+    _, plan = made
+    assert places(plan, RecordState, MapIds, ops.Gate, ops.Barrier) == []
+    assert place(plan, ops.FindProgram) > place(plan, ops.SetIdentity)
+
+
+@EXAMPLES
+@given(creations())
+def test_ids_are_mapped_between_the_clone_and_becoming_root(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    if not case.has_user_namespace:
+        assert places(plan, MapIds, ops.BecomeRoot) == []
+        return
+    clone = place(plan, ops.Clone)
+    action = plan.steps[clone].action
+    assert isinstance(action, ops.Clone)
+    assert action.flags & NEWUSER
+    assert clone < place(plan, MapIds) < place(plan, ops.BecomeRoot)
+    assert all(i > place(plan, ops.BecomeRoot) for i in places(plan, *TREE))
+
+
+@EXAMPLES
+@given(creations())
+def test_the_clones_enter_exactly_the_namespaces_wanted(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    entered = 0
+    for step in plan.steps:
+        if isinstance(step.action, Spawn | ops.Clone | ops.Unshare):
+            assert entered & step.action.flags == 0
+            entered |= step.action.flags
+    assert entered == sum(kind.clone_flag for kind in case.config.namespaces)
+
+
+@EXAMPLES
+@given(creations())
+def test_the_template_is_entered_before_any_new_namespace_of_users(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    assert len(places(plan, ops.Setns)) == int(case.facts.template)
+    assert before(plan, (ops.Setns,), ops.Clone)
+    assert before(plan, (ops.Setns,), ops.Unshare)
+    cut_off = len(places(plan, ops.SetPropagation))
+    assert cut_off == int(not case.facts.template)
+
+
+@EXAMPLES
+@given(joins())
+def test_the_pid_namespace_is_joined_last_and_a_clone_follows(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    joined = [s.action for s in plan.steps if isinstance(s.action, ops.Setns)]
+    flags = [setns.flags for setns in joined]
+    assert sum(flags) == sum(kind.clone_flag for kind in case.config.namespaces)
+    assert not any(number & NEWPID for number in flags[:-1])
+    assert flags[-1] in (NEWPID, flags[0])
+    last = plan.steps[max(places(plan, ops.Setns, ops.BecomeRoot)) + 1].action
+    assert last == ops.Clone(0)
+    if flags[-1] == NEWPID:
+        assert place(plan, ops.Clone) == max(places(plan, ops.Setns)) + 1
+
+
+@EXAMPLES
+@given(plans())
+def test_every_slot_is_filled_before_it_is_read(plan: Plan) -> None:
+    filled = {CONTROL_SLOT, *(slot for _, slot in plan.stdio)}
+    filled |= {i for i, slot in enumerate(plan.slots) if slot.name == "init"}
+    for step in plan.steps:
+        for slot in _read(step):
+            assert slot in filled, (step, slot)
+        filled |= _made(step)
+    assert filled == set(range(len(plan.slots)))
+
+
+@EXAMPLES
+@given(plans())
+def test_only_slots_made_inside_are_not_given(plan: Plan) -> None:
+    inside = {slot for step in plan.steps for slot in _made(step) if _is_init(step)}
+    for number, slot in enumerate(plan.slots):
+        assert slot.given == (number not in inside)
+
+
+@EXAMPLES
+@given(plans())
+def test_the_program_keeps_exactly_the_descriptors_of_the_caller(plan: Plan) -> None:
+    action = plan.steps[-1].action
+    assert isinstance(action, ops.Exec)
+    targets = [number for _, number in action.fds]
+    assert targets == list(range(len(targets)))
+    assert len(targets) >= 3
+    for container_fd, slot in plan.stdio:
+        assert (slot, container_fd) in action.fds
+
+
+def test_the_template_is_closed_before_it_is_kept() -> None:
+    plan = compile_template()
+    assert [step.index for step in plan.steps] == list(range(1, plan.total + 1))
+    pivot = place(plan, ops.Pivot)
+    assert all(i < pivot for i in places(plan, ops.Attach, ops.Root))
+    assert place(plan, ops.SetAttributes) > pivot
+    assert isinstance(plan.steps[-2].action, ops.Barrier)
+    assert plan.steps[-1].side is Side.HOST
+
+
+def test_without_privilege_and_user_namespace_there_is_no_plan() -> None:
+    with pytest.raises(UnsupportedError, match="'user'"):
+        create(Config(), UNPRIVILEGED)
+
+
+def test_groups_that_cannot_be_set_are_refused_before_anything_is_done() -> None:
+    with pytest.raises(UnsupportedError, match="supplementary groups"):
+        create(SINGLE_ID, UNPRIVILEGED, who=USER)
+    plan = create(SINGLE_ID, PRIVILEGED, who=USER)
+    action = plan.steps[place(plan, ops.SetIdentity)].action
+    assert isinstance(action, ops.SetIdentity)
+    assert action.groups == USER.groups
+
+
+def _is_init(step: Step) -> bool:
+    return step.side is Side.INIT
+
+
+def _made(step: Step) -> set[int]:
+    action = step.action
+    return {action.slot} if isinstance(action, (*SOURCES, *MAKERS)) else set()
+
+
+def _read(step: Step) -> set[int]:
+    action = step.action
+    slots: list[int] = []
+    if isinstance(action, ops.Overlay):
+        slots = [action.scratch, action.upper, *action.lower]
+    elif isinstance(action, ops.Terminal):
+        slots = [action.console_base]
+    elif isinstance(action, ops.Attach):
+        slots = [action.slot, action.base]
+    elif isinstance(action, ops.Mask):
+        slots = [action.empty, action.null]
+    elif isinstance(action, ops.Exec):
+        slots = [slot for slot, _ in action.fds]
+    elif isinstance(action, Op) and not isinstance(action, MAKERS):
+        slots = [getattr(action, "slot", NONE)]
+    return {slot for slot in slots if slot != NONE}

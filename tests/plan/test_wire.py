@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bytes of a plan: read back by the C compiler's layout and by the helper."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import struct
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from libcontainer._native import ffi
+from libcontainer.plan import Plan, Side, ops, wire
+from libcontainer.plan.ops import Op
+from libcontainer.plan.steps import CONTROL_SLOT, RecordState
+from tests.plan.samples import SAMPLES
+from tests.plan.strategies import EXAMPLES, Case, cases
+
+NATIVE = Path(__file__).resolve().parents[2] / "src" / "libcontainer" / "native"
+KINDS: list[type[Op]] = [
+    kind
+    for kind in vars(ops).values()
+    if isinstance(kind, type) and issubclass(kind, Op) and kind is not Op
+]
+
+Accepts = Callable[[bytes], bool]
+
+
+def enum_of(name: str) -> dict[str, int]:
+    """Return an enum of ``plan_abi.h`` as the C compiler has it."""
+    return dict(ffi.typeof(f"enum {name}").relements)
+
+
+@pytest.fixture(scope="module")
+def accepts(tmp_path_factory: pytest.TempPathFactory) -> Accepts:
+    """The helper's own parser, as a function."""
+    library = tmp_path_factory.mktemp("parser") / "plan.so"
+    command = ["gcc", "-std=c11", "-O1", "-shared", "-fPIC", "-o", str(library)]
+    subprocess.run([*command, str(NATIVE / "helper" / "plan.c")], check=True)
+    parse = ctypes.CDLL(str(library)).plan_parse
+
+    def call(data: bytes) -> bool:
+        # Room for `struct plan`; the plan itself is aligned by being a number.
+        state = (ctypes.c_uint64 * 64)()
+        image = (ctypes.c_uint64 * (len(data) // 8 + 1))()
+        ctypes.memmove(image, data, len(data))
+        return bool(parse(state, image, ctypes.c_size_t(len(data))) == 0)
+
+    return call
+
+
+def encoded(plan: Plan) -> bytes:
+    """Return a plan whose given slots have numbers from 100."""
+    fds = [100 + i if slot.given else -1 for i, slot in enumerate(plan.slots)]
+    return wire.Image(plan).fill(fds, deadline_ms=1234)
+
+
+class Decoder:
+    """Reads a plan with the C compiler's own offsets."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.keep = ffi.from_buffer(data)
+        self.head = ffi.cast("struct lc_plan *", self.keep)
+        slots = ffi.cast("int32_t *", self.keep + self.head.slots)
+        self.slots = [slots[i] for i in range(self.head.nslots)]
+        all_ops = ffi.cast("struct lc_op *", self.keep + self.head.ops)
+        self.ops = [all_ops[i] for i in range(self.head.nops)]
+
+    def text(self, offset: int) -> str | None:
+        """Return a string, or None."""
+        return ffi.string(self.keep + offset).decode() if offset else None
+
+    def texts(self, offset: int, count: int) -> tuple[str, ...]:
+        """Return a list of strings."""
+        return tuple(
+            item.decode() for item in self.data[offset:].split(b"\0", count)[:count]
+        )
+
+    def struct(self, op: Any, name: str) -> Any:  # noqa: ANN401 - a C value
+        """Return the struct that an operation points to."""
+        assert op.data % 8 == 0
+        assert op.data_size >= ffi.sizeof(f"struct {name}")
+        return ffi.cast(f"struct {name} *", self.keep + op.data)
+
+    def numbers(self, op: Any, name: str, form: str) -> tuple[int, ...]:  # noqa: ANN401
+        """Return the numbers after the struct that an operation points to."""
+        start = op.data + ffi.sizeof(f"struct {name}")
+        return struct.unpack(
+            f"={(op.data + op.data_size - start) // 4}{form}",
+            self.data[start : op.data + op.data_size],
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_an_operation_has_one_word_in_python_and_in_c(kind: type[Op]) -> None:
+    words = re.findall("[A-Z][a-z]+", kind.__name__)
+    name = "_".join(words).upper()
+    enum = enum_of("lc_op_kind")
+    # A setter is named after what is set, where that alone is clear.
+    found = enum.get(f"LC_OP_{name}", enum.get(f"LC_OP_{name.removeprefix('SET_')}"))
+    assert found == kind.KIND
+    stem = next(n for n, v in enum.items() if v == found and n != "LC_OP_LAST")
+    helper = "".join(path.read_text() for path in (NATIVE / "helper").glob("*.c"))
+    assert f"[{stem}]" in helper or f"case {stem}:" in helper
+
+
+def test_every_kind_of_the_header_has_a_class_and_a_man_page() -> None:
+    numbers = set(enum_of("lc_op_kind").values())
+    assert [kind.KIND for kind in KINDS] == sorted(numbers)
+    assert all(re.fullmatch(r"[a-z0-9_]+\([2-7]\)", kind.MAN) for kind in KINDS)
+
+
+def test_the_parts_of_a_step_are_those_of_the_header() -> None:
+    places = enum_of("lc_where")
+    assert sorted(places.values()) == list(range(len(wire.WHERE)))
+    assert places["LC_WHERE_VERIFY"] == wire.WHERE_VERIFY
+    assert places["LC_WHERE_EXECVE"] == wire.WHERE_EXECVE
+    for name, number in places.items():
+        word = name.removeprefix("LC_WHERE_").lower()[:4]
+        if word not in ("call", "pars", "fds"):
+            assert word in wire.WHERE[number]
+
+
+def test_messages_and_limits_are_those_of_the_header() -> None:
+    limits, kinds = enum_of("lc_limits"), enum_of("lc_message_kind")
+    assert (wire.ABI, wire.MAGIC) == (limits["LC_ABI"], limits["LC_MAGIC"])
+    assert limits["LC_MAX_SIZE"] == wire.MAX_SIZE
+    assert kinds == {
+        "LC_CLONED": wire.CLONED,
+        "LC_AT_BARRIER": wire.AT_BARRIER,
+        "LC_FAILED": wire.FAILED,
+        "LC_TERMINAL_FD": wire.TERMINAL_FD,
+        "LC_GO": wire.GO,
+    }
+    assert ffi.sizeof("struct lc_message") == wire.MESSAGE_SIZE
+    assert wire.decode_message(wire.GO_MESSAGE) == (wire.GO, 0, 0, 0)
+    with pytest.raises(ValueError, match="message of 15 bytes, expected 16"):
+        wire.decode_message(wire.GO_MESSAGE[:-1])
+
+
+def test_flags_of_attach_are_those_of_the_header() -> None:
+    assert enum_of("lc_attach") == {
+        "LC_MAKE_DIRECTORY": ops.MAKE_DIRECTORY,
+        "LC_MAKE_FILE": ops.MAKE_FILE,
+        "LC_MAKE_LIKE_SOURCE": ops.MAKE_LIKE_SOURCE,
+        "LC_REAL_DIRECTORY": ops.REAL_DIRECTORY,
+    }
+
+
+@EXAMPLES
+@given(cases())
+def test_what_is_encoded_is_what_is_decoded(case: Case) -> None:
+    for plan in (case.create(), case.join()):
+        check_round_trip(plan)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_helper_accepts_every_kind_of_plan(name: str, accepts: Accepts) -> None:
+    assert accepts(encoded(SAMPLES[name]()))
+
+
+@EXAMPLES
+@given(case=cases())
+def test_the_helper_accepts_the_plan_of_any_configuration(
+    accepts: Accepts, case: Case
+) -> None:
+    assert accepts(encoded(case.create()))
+    assert accepts(encoded(case.join()))
+
+
+def test_the_parser_of_this_test_can_refuse(accepts: Accepts) -> None:
+    data = encoded(SAMPLES["default"]())
+    assert not accepts(data[:-1])
+    assert not accepts(b"\0" + data[1:])
+
+
+def test_a_fault_is_told_in_the_header() -> None:
+    plan = SAMPLES["default"]()
+    data = wire.Image(plan).fill([9] * len(plan.slots), fault=(5, -9))
+    head = Decoder(data).head
+    assert (head.fault_step, head.fault) == (5, -9)
+
+
+def test_a_plan_that_is_too_large_is_refused() -> None:
+    plan = SAMPLES["default"]()
+    last = plan.steps[-1]
+    huge = ops.Exec(("x" * wire.MAX_SIZE,), (), ())
+    steps = (*plan.steps[:-1], type(last)(last.index, last.stage, last.side, huge))
+    with pytest.raises(OverflowError, match="larger than"):
+        wire.Image(Plan(steps, plan.slots, plan.stdio))
+
+
+def test_an_image_may_be_filled_again() -> None:
+    plan = SAMPLES["default"]()
+    image = wire.Image(plan)
+    first = image.fill([9] * len(plan.slots), deadline_ms=5, fault=(1, 2))
+    fresh = wire.Image(plan).fill([8] * len(plan.slots))
+    assert image.fill([8] * len(plan.slots)) == fresh != first
+    assert wire.encode(plan, [8] * len(plan.slots)) == fresh
+
+
+def check_round_trip(plan: Plan) -> None:
+    decoded = Decoder(encoded(plan))
+    head = decoded.head
+    assert (head.magic, head.abi) == (0x4C435031, 1)
+    assert (head.size, head.control) == (len(decoded.data), CONTROL_SLOT)
+    assert (head.deadline_ms, head.fault_step, head.fault) == (1234, 0, 0)
+    assert decoded.slots == [
+        100 + i if slot.given else -1 for i, slot in enumerate(plan.slots)
+    ]
+    steps = [step for step in plan.steps if step.side is Side.INIT]
+    assert [op.step for op in decoded.ops] == [step.index for step in steps]
+    for op, step in zip(decoded.ops, steps, strict=True):
+        assert isinstance(step.action, Op)
+        assert not isinstance(step.action, RecordState)
+        check_fields(decoded, op, step.action)
+        check_data(decoded, op, step.action)
+
+
+def check_fields(decoded: Decoder, op: Any, action: Op) -> None:  # noqa: ANN401
+    record = action.record()
+    assert op.kind == action.KIND
+    assert (op.mode, op.slot, op.slot2) == (record.mode, record.slot, record.slot2)
+    assert (op.flags, op.arg) == (record.flags, record.arg)
+    assert decoded.text(op.text) == record.text
+    assert decoded.text(op.text2) == record.text2
+    assert decoded.texts(op.list, op.count) == record.list
+    assert decoded.texts(op.list2, op.count2) == record.list2
+    assert (op.data == 0) == (op.data_size == 0)
+
+
+def check_data(decoded: Decoder, op: Any, action: Op) -> None:  # noqa: ANN401
+    """Compare the struct of an operation with its own fields, not its record."""
+    match action:
+        case ops.CloneTree() | ops.SetAttributes():
+            data = decoded.struct(op, "lc_attributes")
+            found = (data.attr_set, data.attr_clr, data.propagation, data.recursive)
+            propagation = getattr(action, "propagation", 0)
+            assert found == (action.attr_set, 0, propagation, action.recursive)
+        case ops.Overlay():
+            data = decoded.struct(op, "lc_overlay")
+            assert (data.scratch, data.upper) == (action.scratch, action.upper)
+            assert (data.attributes, data.reserved) == (action.attributes, 0)
+            assert decoded.text(data.upper_path) == action.upper_path
+            assert decoded.text(data.work_path) == action.work_path
+            assert data.nlower == len(action.lower)
+            assert decoded.numbers(op, "lc_overlay", "i") == action.lower
+        case ops.SetIdentity():
+            data = decoded.struct(op, "lc_identity")
+            for name in ("bounding", "effective", "permitted", "inheritable"):
+                assert getattr(data, name) == getattr(action, name)
+            assert (data.ambient, data.keep_groups) == (
+                action.ambient,
+                action.keep_groups,
+            )
+            assert (data.uid, data.gid) == (action.uid, action.gid)
+            assert decoded.numbers(op, "lc_identity", "I") == action.groups
+        case ops.Terminal():
+            data = decoded.struct(op, "lc_owner")
+            assert (data.uid, data.gid) == action.owner
+            rows, columns = action.size or (0, 0)
+            assert (op.arg >> 32, op.arg & 0xFFFFFFFF) == (rows, columns)
+        case ops.Exec():
+            pairs: Sequence[Any] = decoded.struct(op, "lc_fd")
+            count = op.data_size // ffi.sizeof("struct lc_fd")
+            found_fds = tuple((pairs[i].slot, pairs[i].target) for i in range(count))
+            assert found_fds == action.fds
+        case _:
+            assert op.data == 0
