@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The caller is killed in the middle: the helper ends, the rest can be removed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import libcontainer as lc
+from tests import leaks
+
+pytestmark = pytest.mark.needs("root", "rootfs")
+
+_SECONDS = 2.0
+_KILLS = 30
+
+# Prints the helper's pid at a HOST step and stops there for good.
+_STOPS = """
+import sys, time
+import libcontainer as lc
+from libcontainer.host import actions
+from libcontainer.plan import steps
+root, rootfs, user, step, after = sys.argv[1:]
+kind = getattr(steps, step)
+original = actions._RUNNERS[kind]
+def runner(acting, launch, action):
+    if after:
+        original(acting, launch, action)
+    print(launch.host_pid, flush=True)
+    time.sleep(1000)
+actions._RUNNERS[kind] = runner
+wishes = {}
+if user:
+    wishes["namespaces"] = [*lc.Config().namespaces, "user"]
+    wishes["uid_mappings"] = wishes["gid_mappings"] = [lc.IdMapping(0, 100000, 65536)]
+config = lc.Config(rootfs=lc.Overlay(rootfs), **wishes)
+lc.Factory(root).create("killed", config).run(lc.Process(["sleep", "1000"]))
+"""
+
+_WORKS = """
+import itertools, sys
+import libcontainer as lc
+root, rootfs = sys.argv[1:]
+config = lc.Config(rootfs=lc.Overlay(rootfs))
+with lc.Factory(root) as factory:
+    print(flush=True)
+    for number in itertools.count():
+        container = factory.create(f"box-{number}", config)
+        container.prepare(lc.Process(["sleep", "1000"]))
+        container.start()
+        container.exec(lc.Process(["sleep", "1000"]))
+        container.delete(force=True)
+"""
+
+
+@contextmanager
+def _caller(script: str, *args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a script until it says something; kill it at the end of the block."""
+    command = [sys.executable, "-W", "ignore", "-c", script, *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def _kill_at(
+    state_root: Path, rootfs: Path, step: str, *, user: bool = False, after: bool
+) -> int:
+    """Kill a caller at a step; return the pid of the helper it had, or 0."""
+    words = ("yes" if user else "", step, "yes" if after else "")
+    with _caller(_STOPS, str(state_root), str(rootfs), *words) as (_, said):
+        assert said, "the caller ended before its step"
+        helper = int(said)
+        if helper:
+            assert Path(f"/proc/{helper}").exists()
+    return helper
+
+
+def _wait_gone(pid: int) -> bool:
+    """Tell whether a process is gone, at the latest after two seconds."""
+    deadline = time.monotonic() + _SECONDS
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["plain", "user namespace"])
+@pytest.mark.parametrize("step", ["OpenTree", "UseTemplate"])
+def test_a_caller_killed_before_it_has_a_helper_is_recovered_from(
+    factory: lc.Factory, state_root: Path, busybox_rootfs: Path, step: str, user: bool
+) -> None:
+    assert _kill_at(state_root, busybox_rootfs, step, user=user, after=True) == 0
+    assert factory.load("killed").status() is lc.Status.CREATING
+    assert factory.recover() == ("killed",)
+    assert os.listdir(state_root) == []
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["plain", "user namespace"])
+def test_a_helper_ends_with_its_caller_before_init_is_recorded(
+    factory: lc.Factory, state_root: Path, busybox_rootfs: Path, user: bool
+) -> None:
+    helper = _kill_at(state_root, busybox_rootfs, "RecordState", user=user, after=False)
+    assert _wait_gone(helper)
+    assert factory.load("killed").status() is lc.Status.CREATING
+    assert factory.recover() == ("killed",)
+
+
+def test_a_helper_ends_with_its_caller_while_ids_are_mapped(
+    factory: lc.Factory, state_root: Path, busybox_rootfs: Path
+) -> None:
+    helper = _kill_at(state_root, busybox_rootfs, "MapIds", user=True, after=True)
+    assert _wait_gone(helper)
+    factory.load("killed").delete()
+
+
+@pytest.mark.parametrize("user", [False, True], ids=["plain", "user namespace"])
+def test_a_recorded_init_that_ended_with_its_caller_is_a_stopped_container(
+    factory: lc.Factory, state_root: Path, busybox_rootfs: Path, user: bool
+) -> None:
+    helper = _kill_at(state_root, busybox_rootfs, "RecordState", user=user, after=True)
+    assert _wait_gone(helper)
+    container = factory.load("killed")
+    assert container.status() is lc.Status.STOPPED
+    # Its status is there to be read: recover leaves it alone.
+    assert factory.recover() == ()
+    container.delete()
+
+
+def test_the_container_of_a_living_caller_is_not_recovered(
+    factory: lc.Factory, state_root: Path, busybox_rootfs: Path
+) -> None:
+    words = ("", "RecordState", "")
+    with _caller(_STOPS, str(state_root), str(busybox_rootfs), *words) as (_, said):
+        assert factory.recover() == ()
+        assert Path(f"/proc/{said}").exists()
+    assert _wait_gone(int(said))
+    factory.load("killed").delete(force=True)
+
+
+def test_a_caller_killed_at_any_time_leaves_nothing_that_cannot_be_removed(
+    factory: lc.Factory, state_root: Path, busybox_rootfs: Path
+) -> None:
+    chance = random.Random(20250102)
+    before = {line for line in leaks.take().lines["process"]}
+    for _ in range(_KILLS):
+        with _caller(_WORKS, str(state_root), str(busybox_rootfs)) as (caller, _said):
+            time.sleep(chance.uniform(0.0, 0.06))
+            caller.send_signal(signal.SIGKILL)
+        # A half-made launch ends on its own, what was recorded is removed here.
+        factory.recover()
+        for container in factory:
+            container.delete(force=True)
+        assert os.listdir(state_root) == []
+        deadline = time.monotonic() + _SECONDS
+        while leaks.take().lines["process"] - before:
+            assert time.monotonic() < deadline, "a process outlives its container"
+            time.sleep(0.01)

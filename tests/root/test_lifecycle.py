@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a container: every state, every verb, and what is on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import libcontainer as lc
+from libcontainer.status import TRANSITIONS, Status
+from tests.root.conftest import new_id
+
+pytestmark = pytest.mark.needs("root", "rootfs")
+
+SLEEPER = lc.Process(["sleep", "1000"])
+TRUE = lc.Process(["true"])
+
+Bring = Callable[[Status], lc.Container]
+
+VERBS: dict[str, Callable[[lc.Container], object]] = {
+    "run": lambda box: box.run(SLEEPER),
+    "prepare": lambda box: box.prepare(SLEEPER),
+    "start": lambda box: box.start(),
+    "exec": lambda box: box.exec(TRUE).wait(),
+    "signal": lambda box: box.signal("SIGCONT"),
+    "delete": lambda box: box.delete(),
+    "delete (force)": lambda box: box.delete(force=True),
+}
+# Nothing freezes a container yet, and wait needs an end of the process.
+REACHED = [state for state in Status if state is not Status.PAUSED]
+
+
+@pytest.fixture
+def config(busybox_rootfs: Path) -> lc.Config:
+    """The configuration of a default container."""
+    return lc.Config(rootfs=lc.Overlay(str(busybox_rootfs)))
+
+
+@pytest.fixture
+def bring(factory: lc.Factory, config: lc.Config) -> Iterator[Bring]:
+    """Return a container in a state; it is deleted at the end."""
+    made = []
+
+    def to(status: Status) -> lc.Container:
+        container = factory.create(new_id(), config)
+        made.append(container)
+        if status in (Status.CREATED, Status.STOPPED):
+            container.prepare(SLEEPER)
+        if status is Status.RUNNING:
+            container.run(SLEEPER)
+        if status is Status.STOPPED:
+            container.signal("KILL")
+            container.wait(10)
+        assert container.status() is status
+        return container
+
+    yield to
+    for container in made:
+        container.delete(force=True)
+
+
+@pytest.mark.parametrize("status", REACHED)
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_does_what_the_table_says_or_is_refused(
+    bring: Bring, verb: str, status: Status
+) -> None:
+    container = bring(status)
+    if status not in TRANSITIONS[verb]:
+        with pytest.raises(lc.StateError) as caught:
+            VERBS[verb](container)
+        assert (caught.value.verb, caught.value.status) == (verb, status.value)
+        assert container.status() is status
+        return
+    result = VERBS[verb](container)
+    if isinstance(result, lc.ProcessHandle) and result is not container.init:
+        result.kill()
+        result.wait()
+    after = TRANSITIONS[verb][status]
+    if after is not None:
+        assert container.status() is after
+        return
+    with pytest.raises(lc.ContainerNotFoundError):
+        container.status()
+
+
+def test_wait_returns_once_init_has_ended(bring: Bring) -> None:
+    with pytest.raises(lc.ProcessNotStartedError):
+        bring(Status.CREATING).wait()
+    assert bring(Status.STOPPED).wait() == lc.ExitStatus(signal=9)
+    for status in (Status.CREATED, Status.RUNNING):
+        container = bring(status)
+        with pytest.raises(lc.TimeoutExpired):
+            container.wait(0.01)
+        container.signal(signal.SIGKILL)
+        assert container.wait() == lc.ExitStatus(signal=9)
+        assert container.status() is Status.STOPPED
+
+
+def _other(script: str, container: lc.Container) -> subprocess.Popen[str]:
+    """Run a script in another process; ``box`` is the container there."""
+    root = os.path.dirname(container.path)
+    start = (
+        "import sys; import libcontainer as lc;"
+        " box = lc.Factory(sys.argv[1]).load(sys.argv[2])\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", start + script, root, container.id]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _said(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    return out.strip()
+
+
+def test_another_process_starts_a_prepared_container(
+    factory: lc.Factory, config: lc.Config
+) -> None:
+    with factory.create(new_id(), config) as container:
+        with container.prepare(lc.Process(["sh", "-c", "exit 42"])) as process:
+            assert _said(_other("box.start(); print(box.status())", container))
+            assert process.wait() == lc.ExitStatus(code=42)
+        with pytest.raises(lc.StateError):
+            container.start()
+
+
+def test_another_process_waits_for_the_status(bring: Bring) -> None:
+    container = bring(Status.RUNNING)
+    script = "print('ready', flush=True); print(box.wait(20).returncode)"
+    with _other(script, container) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        container.signal("TERM")
+        container.signal("KILL")
+        assert container.wait() == lc.ExitStatus(signal=9)
+        assert _said(process) == "-9"
+
+
+def test_another_process_runs_signals_and_deletes(bring: Bring) -> None:
+    container = bring(Status.RUNNING)
+    script = "print(box.exec(lc.Process(['sh', '-c', 'exit 3'])).wait().code)"
+    assert _said(_other(script, container)) == "3"
+    assert _said(_other("box.delete(force=True)", container)) == ""
+    with pytest.raises(lc.ContainerNotFoundError):
+        container.status()
+
+
+def test_only_one_of_many_starts_wins(bring: Bring) -> None:
+    container = bring(Status.CREATED)
+    results: list[str] = []
+
+    def start() -> None:
+        try:
+            container.start()
+            results.append("started")
+        except lc.StateError:
+            results.append("refused")
+
+    threads = [threading.Thread(target=start) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == ["refused"] * 15 + ["started"]
+
+
+def test_only_one_of_many_creates_wins(factory: lc.Factory, config: lc.Config) -> None:
+    name = new_id()
+    results: list[object] = []
+
+    def create() -> None:
+        try:
+            results.append(factory.create(name, config))
+        except lc.ContainerExistsError as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=create) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 100
+    assert sum(isinstance(result, lc.Container) for result in results) == 1
+    assert os.listdir(factory.root) == [name]
+    factory[name].delete()
+
+
+def test_a_factory_finds_what_it_has(factory: lc.Factory, config: lc.Config) -> None:
+    names = sorted(new_id() for _ in range(3))
+    for name in reversed(names):
+        factory.create(name, config)
+    assert [container.id for container in factory.list()] == names
+    assert [container.id for container in factory] == names
+    assert names[0] in factory
+    assert "nothing" not in factory
+    assert factory[names[1]].config == factory.load(names[1]).config == config
+    for missing in (factory.load, factory.__getitem__):
+        with pytest.raises(lc.ContainerNotFoundError):
+            missing("nothing")
+    for container in factory:
+        container.delete()
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "A-z_0+9.b", "..a", ".a", "_", "a-", "+", "0", "a" * 255]
+)
+def test_an_id_that_is_allowed_names_a_container(
+    factory: lc.Factory, config: lc.Config, name: str
+) -> None:
+    with factory.create(name, config) as container:
+        assert container.run(TRUE).wait() == lc.ExitStatus(code=0)
+        assert Path(container.path).parent == Path(factory.root)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "-a", "a/b", "/", "../a", "a b", "a\n", "a\0", "é", "a" * 256, 7],
+)
+def test_an_id_that_is_not_allowed_makes_nothing(
+    factory: lc.Factory, config: lc.Config, name: str
+) -> None:
+    for call in (lambda: factory.create(name, config), lambda: factory.load(name)):
+        with pytest.raises(lc.InvalidIdError):
+            call()
+    assert os.listdir(factory.root) == []
+    assert name not in factory
+
+
+def test_the_state_is_the_owners_alone_and_never_half_written(bring: Bring) -> None:
+    container = bring(Status.RUNNING)
+    path = Path(container.path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    for file in path.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    inode = (path / "state.json").stat().st_ino
+    second = bring(Status.CREATED)
+    text = Path(second.path, "state.json")
+    with open(text) as old:
+        second.start()
+        # The old file is whole still, the new one is another.
+        assert json.load(old)["status"] == "created"
+    assert json.loads(text.read_text())["status"] == "running"
+    assert (path / "state.json").stat().st_ino == inode
+
+
+def test_the_state_tells_the_process(bring: Bring) -> None:
+    container = bring(Status.RUNNING)
+    state = container.state()
+    assert container.init is not None
+    assert state.init is not None
+    assert state.init.host_pid == container.init.host_pid
+    assert state.args == SLEEPER.args
+    assert state.owner_uid == os.geteuid()
+    assert state.status is Status.RUNNING
+
+
+def test_an_init_that_nobody_has_reaped_counts_as_stopped(bring: Bring) -> None:
+    container = bring(Status.RUNNING)
+    assert container.init is not None
+    os.kill(container.init.host_pid, signal.SIGKILL)
+    os.waitid(os.P_PIDFD, container.init.pidfd, os.WEXITED | os.WNOWAIT)
+    stat_text = Path(f"/proc/{container.init.host_pid}/stat").read_text()
+    assert stat_text.rpartition(")")[2].split()[0] == "Z"
+    assert container.status() is Status.STOPPED
+    container.delete()
+
+
+@pytest.mark.parametrize("field", ["start_time", "boot_id"])
+def test_a_pid_that_has_come_to_mean_another_process_is_left_alone(
+    factory: lc.Factory, bring: Bring, field: str
+) -> None:
+    file = Path(bring(Status.CREATING).path, "state.json")
+    with subprocess.Popen(["sleep", "1000"]) as bystander:
+        try:
+            document = json.loads(file.read_text())
+            creator = document["creator"]
+            record = {**creator, "host_pid": bystander.pid}
+            stat_text = Path(f"/proc/{bystander.pid}/stat").read_text()
+            record["start_time"] = int(stat_text.rpartition(")")[2].split()[19])
+            record[field] = 1 if field == "start_time" else "another boot"
+            file.write_text(json.dumps({**document, "init": record}))
+            container = factory.load(document["id"])
+            assert container.status() is Status.STOPPED
+            with pytest.raises(lc.StateError):
+                container.signal("KILL")
+            with pytest.raises(lc.StateError):
+                container.exec(TRUE)
+            assert container.wait() == lc.ExitStatus()
+            container.delete(force=True)
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
+
+
+def test_delete_is_for_good_and_force_is_idempotent(bring: Bring) -> None:
+    container = bring(Status.STOPPED)
+    container.delete()
+    with pytest.raises(lc.ContainerNotFoundError):
+        container.delete()
+    container.delete(force=True)
+    container.delete(force=True)
+
+
+def test_a_folder_that_is_half_gone_can_be_deleted(
+    factory: lc.Factory, bring: Bring
+) -> None:
+    container = bring(Status.CREATING)
+    Path(container.path, "state.json").unlink()
+    with pytest.raises(lc.ContainerNotFoundError):
+        container.status()
+    assert factory.list() == []
+    container.delete()
+    assert os.listdir(factory.root) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema": 99}', "\xff"])
+def test_a_state_file_that_is_not_ours_is_told(
+    factory: lc.Factory, bring: Bring, text: str
+) -> None:
+    container = bring(Status.CREATING)
+    file = Path(container.path, "state.json")
+    good = file.read_bytes()
+    file.write_text(text)
+    try:
+        with pytest.raises(lc.StateFileError):
+            container.status()
+        assert factory.recover() == ()
+    finally:
+        file.write_bytes(good)
+
+
+def test_delete_ends_what_another_process_made_anew_under_the_id(
+    factory: lc.Factory, config: lc.Config
+) -> None:
+    with factory.create(new_id(), config) as old:
+        old.run(TRUE).wait()
+        factory.load(old.id).delete()
+        factory.create(old.id, config)
+        script = "print(box.run(lc.Process(['sleep', '1000'])).host_pid)"
+        pid = int(_said(_other(script, old)))
+        assert old.status() is Status.RUNNING
+        old.delete(force=True)
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_what_needs_cgroups_says_so(bring: Bring) -> None:
+    container = bring(Status.RUNNING)
+    for verb in (container.pause, container.resume, container.update, container.stats):
+        with pytest.raises(lc.UnsupportedError, match="cgroup"):
+            verb()
+
+
+def test_a_context_ends_and_deletes_its_container(
+    factory: lc.Factory, config: lc.Config
+) -> None:
+    with pytest.raises(ZeroDivisionError), factory.create(new_id(), config) as box:
+        process = box.run(SLEEPER)
+        raise ZeroDivisionError
+    assert process.wait() == lc.ExitStatus(signal=9)
+    assert os.listdir(factory.root) == []
