@@ -17,7 +17,7 @@ from libcontainer.errors import (
     StateFileError,
     UnsupportedError,
 )
-from libcontainer.host.processref import record_of
+from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
 from libcontainer.launcher import DEADLINE_SECONDS, Launcher
 from libcontainer.state import State, check_id
@@ -77,7 +77,7 @@ class Factory:
             id=container_id,
             created=time.time(),
             owner_uid=os.geteuid(),
-            creator=record_of(os.getpid()),
+            creator=own_record(os.getpid()),
             status=Status.CREATING,
         )
         self._store.create(state, text).close()

@@ -33,7 +33,9 @@ def open_gate(folder: Folder, program: str) -> None:
         LaunchTimeoutError: init does not answer.
     """
     raw = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-    with socket.socket(fileno=above_stdio(raw.detach())) as connection:
+    with socket.socket(
+        socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=above_stdio(raw.detach())
+    ) as connection:
         connection.settimeout(_SECONDS)
         try:
             connection.connect(folder.gate_address)

@@ -281,4 +281,7 @@ class Launch:
 
 
 def _above_stdio(end: socket.socket) -> socket.socket:
-    return socket.socket(fileno=above_stdio(end.detach()))
+    # Told what it is, it does not ask the kernel.
+    return socket.socket(
+        socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=above_stdio(end.detach())
+    )

@@ -9,6 +9,8 @@ import os
 from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
 from libcontainer.plan import Facts
 
+_STAT_SIZE = 4096
+
 
 def read_facts(*, template: bool) -> Facts:
     """Return the facts of this moment; two system calls.
@@ -43,9 +45,12 @@ def start_time(host_pid: int) -> int:
         ProcessLookupError: there is no such process.
     """
     try:
-        with open(f"/proc/{host_pid}/stat", "rb") as file:
-            text = file.read()
+        fd = os.open(f"/proc/{host_pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise ProcessLookupError(*error.args) from error
+    try:
+        text = os.read(fd, _STAT_SIZE)
+    finally:
+        os.close(fd)
     # The program's name stands in parentheses and may hold anything.
     return int(text[text.rindex(b")") + 1 :].split()[19])

@@ -8,6 +8,7 @@ first and compared then: boot, pid and start time must all be the recorded ones.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 
@@ -59,6 +60,12 @@ def _open(record: ProcessRecord) -> int:
         pass
     os.close(pidfd)
     return -1
+
+
+@functools.lru_cache(maxsize=1)
+def own_record(own_pid: int) -> ProcessRecord:
+    """Return the record of the calling process; *own_pid* tells forks apart."""
+    return record_of(own_pid)
 
 
 def record_of(host_pid: int) -> ProcessRecord:

@@ -112,6 +112,8 @@ class MountPlanner:
         self._builder.init(
             ops.Attach(slot, path, what, base=base, flags=flags, base_path=base_path)
         )
+        if path == "/dev":
+            self.dev = NONE  # Covered: what comes below goes into the new one.
 
 
 def _is_own_dev(mounts: tuple[Mount, ...]) -> bool:
