@@ -10,10 +10,10 @@ from pathlib import Path
 from attrs import define
 
 import libcontainer as lc
-from libcontainer.host.processref import ProcessRef
-from libcontainer.plan import Plan, Step, compile_join, merge
-from libcontainer.host.users import identity_in_container
 from libcontainer.host.probe import read_facts
+from libcontainer.host.processref import ProcessRef
+from libcontainer.host.users import identity_in_container
+from libcontainer.plan import Plan, Step, compile_join, merge
 from libcontainer.plan.ops import Barrier, Clone
 from libcontainer.plan.steps import Side
 

@@ -152,7 +152,7 @@ def test_a_caller_killed_at_any_time_leaves_nothing_that_cannot_be_removed(
     factory: lc.Factory, state_root: Path, busybox_rootfs: Path
 ) -> None:
     chance = random.Random(20250102)
-    before = {line for line in leaks.take().lines["process"]}
+    before = set(leaks.take().lines["process"])
     for _ in range(_KILLS):
         with _caller(_WORKS, str(state_root), str(busybox_rootfs)) as (caller, _said):
             time.sleep(chance.uniform(0.0, 0.06))

@@ -89,7 +89,20 @@ def test_other_signals_are_known_too(word: int | str, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["", "NOPE", "SIG", " TERM", "-9", -1, 65, "65", "１５", "²", "SIG_DFL"]
+    "word",
+    [
+        "",
+        "NOPE",
+        "SIG",
+        " TERM",
+        "-9",
+        -1,
+        65,
+        "65",
+        "\uff11\uff15",
+        "\u00b2",
+        "SIG_DFL",
+    ],
 )
 def test_no_other_word_is_a_signal(word: int | str) -> None:
     with pytest.raises(ValueError):

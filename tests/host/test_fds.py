@@ -28,7 +28,8 @@ for wishes in ({}, {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE}):
         assert min(given.values()) > 2, given
         assert not any(os.path.exists(f"/proc/self/fd/{n}") for n in (0, 1, 2))
         if wishes:
-            assert min(s.fileno() for s in (stdio.stdin, stdio.stdout, stdio.stderr)) > 2
+            ours = (stdio.stdin, stdio.stdout, stdio.stderr)
+            assert min(stream.fileno() for stream in ours) > 2
     stdio.close()
 os.write(answer, b"good")
 """

@@ -199,7 +199,7 @@ def test_a_state_is_replaced_in_one_step(store: Store) -> None:
 def test_ids_are_sorted_and_leave_half_made_ones_out(store: Store) -> None:
     for name in ("b", "a", ".new-a", "..c"):
         make(store, name)
-    Path(store.root, ",new-1-2").mkdir()
+    Path(store.root, ",new-7ffffffe-2").mkdir()
     assert store.ids() == ["..c", ".new-a", "a", "b"]
 
 
@@ -286,9 +286,9 @@ def test_only_what_a_dead_maker_left_is_abandoned(store: Store) -> None:
     Path(store.root, "half", "state.json").unlink()
     started = state_of("started", dead())
     store.create(evolve(started, init=dead()), CONFIG).close()
-    Path(store.root, ",new-1-2").mkdir()
+    Path(store.root, ",new-7ffffffe-2").mkdir()
     Path(store.root, "file").touch()
-    assert store.remove_abandoned() == (",new-1-2", "half", "left")
+    assert store.remove_abandoned() == (",new-7ffffffe-2", "half", "left")
     assert store.ids() == [".new-mine", "file", "mine", "started"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libcontainer import Config
+from libcontainer import Config, Mount, Process
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import Plan, Side, Step, explain, ops
 from libcontainer.plan.ops import Op
@@ -351,6 +351,23 @@ def test_the_program_keeps_exactly_the_descriptors_of_the_caller(plan: Plan) -> 
     assert len(targets) >= 3
     for container_fd, slot in plan.stdio:
         assert (slot, container_fd) in action.fds
+
+
+def test_what_covers_our_dev_takes_the_mounts_that_come_after() -> None:
+    mounts = [
+        Mount.tmpfs("/dev/before"),
+        Mount.bind("/dev", "/dev"),
+        Mount.tmpfs("/dev/after"),
+    ]
+    plan = create(Config(mounts=mounts), process=Process(["sh"], terminal=True))
+    attached = [s.action for s in plan.steps if isinstance(s.action, ops.Attach)]
+    before, cover, after = attached[-3:]
+    assert (before.path, before.base != NONE) == ("before", True)
+    assert (cover.path, cover.base) == ("/dev", NONE)
+    assert (after.path, after.base) == ("/dev/after", NONE)
+    terminal = plan.steps[place(plan, ops.Terminal)].action
+    assert isinstance(terminal, ops.Terminal)
+    assert terminal.console_base == NONE
 
 
 def test_the_template_is_closed_before_it_is_kept() -> None:

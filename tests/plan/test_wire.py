@@ -82,13 +82,13 @@ class Decoder:
             item.decode() for item in self.data[offset:].split(b"\0", count)[:count]
         )
 
-    def struct(self, op: Any, name: str) -> Any:  # noqa: ANN401 - a C value
+    def struct(self, op: Any, name: str) -> Any:
         """Return the struct that an operation points to."""
         assert op.data % 8 == 0
         assert op.data_size >= ffi.sizeof(f"struct {name}")
         return ffi.cast(f"struct {name} *", self.keep + op.data)
 
-    def numbers(self, op: Any, name: str, form: str) -> tuple[int, ...]:  # noqa: ANN401
+    def numbers(self, op: Any, name: str, form: str) -> tuple[int, ...]:
         """Return the numbers after the struct that an operation points to."""
         start = op.data + ffi.sizeof(f"struct {name}")
         return struct.unpack(
@@ -129,7 +129,7 @@ def test_the_parts_of_a_step_are_those_of_the_header() -> None:
 
 def test_messages_and_limits_are_those_of_the_header() -> None:
     limits, kinds = enum_of("lc_limits"), enum_of("lc_message_kind")
-    assert (wire.ABI, wire.MAGIC) == (limits["LC_ABI"], limits["LC_MAGIC"])
+    assert (limits["LC_ABI"], limits["LC_MAGIC"]) == (wire.ABI, wire.MAGIC)
     assert limits["LC_MAX_SIZE"] == wire.MAX_SIZE
     assert kinds == {
         "LC_CLONED": wire.CLONED,
@@ -223,7 +223,7 @@ def check_round_trip(plan: Plan) -> None:
         check_data(decoded, op, step.action)
 
 
-def check_fields(decoded: Decoder, op: Any, action: Op) -> None:  # noqa: ANN401
+def check_fields(decoded: Decoder, op: Any, action: Op) -> None:
     record = action.record()
     assert op.kind == action.KIND
     assert (op.mode, op.slot, op.slot2) == (record.mode, record.slot, record.slot2)
@@ -235,7 +235,7 @@ def check_fields(decoded: Decoder, op: Any, action: Op) -> None:  # noqa: ANN401
     assert (op.data == 0) == (op.data_size == 0)
 
 
-def check_data(decoded: Decoder, op: Any, action: Op) -> None:  # noqa: ANN401
+def check_data(decoded: Decoder, op: Any, action: Op) -> None:
     """Compare the struct of an operation with its own fields, not its record."""
     match action:
         case ops.CloneTree() | ops.SetAttributes():

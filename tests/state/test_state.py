@@ -148,8 +148,10 @@ def test_an_id_of_the_alphabet_is_allowed(good: str) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    ["", ".", "..", "-a", "a/b", "/", "a b", "a\n", "a\0", "é", "٣", "a,b", "~"]
-    + ["a" * 256, None, 7, b"a", ["a"]],
+    [
+        *("", ".", "..", "-a", "a/b", "/", "a b", "a\n", "a\0", "é", "a,b", "~"),
+        *("\u0663", "a" * 256, None, 7, b"a", ["a"]),
+    ],
 )
 def test_any_other_id_is_refused(bad: object) -> None:
     with pytest.raises(InvalidIdError) as caught:

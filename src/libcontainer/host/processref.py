@@ -48,6 +48,8 @@ class ProcessRef:
 
 
 def _open(record: ProcessRecord) -> int:
+    if record.host_pid <= 0:
+        return -1
     try:
         pidfd = above_stdio(pidfd_open(record.host_pid))
     except ProcessLookupError:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 
 from libcontainer import state as state_file
+from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.bindings.renameat2 import RENAME_NOREPLACE, renameat2
 from libcontainer.errors import (
     ContainerExistsError,
@@ -236,7 +237,8 @@ class Folder:
     def is_abandoned(self) -> bool:
         """Tell, for the holder of the lock, whether a crash left this folder."""
         if self.id.startswith(_PRIVATE):
-            return True
+            # Its maker may be alive and about to take the lock.
+            return not _is_alive(int(self.id.removeprefix(_PRIVATE).split("-")[0], 16))
         try:
             state = self.read()
         except ContainerNotFoundError:
@@ -296,6 +298,14 @@ class Folder:
             yield self
         finally:
             self.close()
+
+
+def _is_alive(host_pid: int) -> bool:
+    try:
+        os.close(pidfd_open(host_pid))
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _write_all(fd: int, data: bytes) -> None:

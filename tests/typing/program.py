@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program that uses the API; it is type-checked, never run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_type
+
+import libcontainer as lc
+
+
+def one_program() -> str:
+    """Run one program, as with `subprocess.run`."""
+    result = lc.run(["true"], capture_output=True, text=True, timeout=5.0)
+    assert_type(result, lc.Result)
+    assert_type(result.returncode, int)
+    assert_type(result.status, lc.ExitStatus)
+    return str(result.stdout)
+
+
+def a_configuration(image: Path) -> lc.Config:
+    """Give every field what is natural to write."""
+    return lc.Config(
+        rootfs=image,
+        namespaces=["mount", lc.NamespaceType.USER],
+        uid_mappings=[lc.IdMapping(0, 1000, 1)],
+        gid_mappings=(lc.IdMapping(0, 1000, 1),),
+        mounts=[lc.Mount.bind(image, "/a"), lc.Mount.tmpfs("/b", size=64 * lc.MIB)],
+        devices=[lc.Device("/dev/x", "c", 1, 3)],
+        env={"A": "1"},
+        user=1000,
+        capabilities=["CAP_KILL"],
+        rlimits=[lc.Rlimit("nofile", 10, None)],
+        labels={"a": "b"},
+    )
+
+
+def a_container(root: Path, config: lc.Config) -> int | None:
+    """Make a container, run two processes in it, look at everything."""
+    with lc.Factory(root) as factory:
+        with factory.create("box", config) as container:
+            assert_type(container, lc.Container)
+            process = lc.Process(["cat"], stdin=lc.PIPE, stdout=lc.PIPE)
+            handle = container.run(process)
+            assert_type(handle, lc.ProcessHandle)
+            out, err = handle.communicate(b"x", timeout=1)
+            assert_type(out, bytes | None)
+            assert_type(err, bytes | None)
+            assert_type(handle.wait(), lc.ExitStatus)
+            assert_type(container.status(), lc.Status)
+            with container.exec(lc.Process(["true"], user="a:b", env=["A=1"])) as more:
+                more.signal("TERM")
+            code = handle.wait().code
+            assert_type(code, int | None)
+        assert_type(factory.list(), list[lc.Container])
+    return code
+
+
+def errors(error: lc.LibcontainerError) -> str:
+    """Tell what went wrong."""
+    if isinstance(error, lc.ConfigError):
+        return ", ".join(problem.path for problem in error.problems)
+    if isinstance(error, lc.StepError):
+        assert_type(error.hint, str | None)
+        return f"{error.title} {error.index}/{error.total}"
+    return str(error)
