@@ -14,6 +14,7 @@ from libcontainer.config import Config
 from libcontainer.errors import (
     ContainerNotFoundError,
     ProcessNotStartedError,
+    ProgramError,
     StateError,
     TimeoutExpired,
     UnsupportedError,
@@ -53,6 +54,7 @@ class Container:
         self._store = store
         self._launcher = launcher
         self._init: ProcessHandle | None = None
+        self._joined: list[ProcessHandle] = []
 
     def __repr__(self) -> str:
         return f"<Container {self.id!r}>"
@@ -155,6 +157,12 @@ class Container:
             require(self.id, self._status(folder, state), "start")
             try:
                 open_gate(folder, state.args[0])
+            except ProgramError:
+                # Init says why first and ends then.
+                with ProcessRef.open(state.init) as init:
+                    if init is not None:
+                        has_ended(init.pidfd, _KILL_SECONDS)
+                raise
             finally:
                 folder.remove_gate()
             folder.write(evolve(state, status=Status.RUNNING))
@@ -227,7 +235,8 @@ class Container:
         """Remove the container; everything of it is gone when this returns.
 
         A created container's init is ended first. With *force* so is a running
-        one's, and a container that is gone already is no error.
+        one's, and a container that is gone already is no error. Processes that
+        this object ran in it are ended too.
 
         Raises:
             StateError: it runs, and *force* is not set.
@@ -248,7 +257,7 @@ class Container:
             if not force:
                 raise
             # Somebody else deleted it; a child of ours is still ours to reap.
-            self._end_own_init()
+            self._end_own()
 
     # -- not yet
 
@@ -315,7 +324,12 @@ class Container:
         self, folder: Folder, state: State, process: Process, *, gate: bool
     ) -> ProcessHandle:
         self._init = self._launcher.create(
-            folder, state, self.config, process, gate=gate
+            folder,
+            state,
+            self.config,
+            process,
+            gate=gate,
+            companions=self._joined,
         )
         return self._init
 
@@ -323,10 +337,12 @@ class Container:
         with ProcessRef.open(state.init) as init:
             if init is None:
                 raise StateError(self.id, Status.STOPPED.value, "exec")
-            return self._launcher.join(self.config, process, init)
+            handle = self._launcher.join(self.config, process, init)
+        self._joined.append(handle)
+        return handle
 
     def _end_init(self, state: State) -> None:
-        self._end_own_init()
+        self._end_own()
         # Another process may have made the container anew under the same id.
         with ProcessRef.open(state.init) as init:
             if init is not None and not kill_and_reap(
@@ -334,7 +350,12 @@ class Container:
             ):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
 
-    def _end_own_init(self) -> None:
+    def _end_own(self) -> None:
+        # Those that joined first: where the pid namespace is shared they are not
+        # in init's hands, and where it is not, init ends only after they are reaped.
+        for handle in tuple(self._joined):
+            handle.kill()
+            handle.wait(_KILL_SECONDS)
         if self._init is not None:
             self._init.kill()
             self._init.wait(_KILL_SECONDS)

@@ -7,13 +7,15 @@ import contextlib
 import os
 import signal as signals
 import threading
+import time
 import warnings
 from types import TracebackType
 from typing import IO, Any, Self
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.errors import TimeoutExpired
-from libcontainer.host.children import ExitStatus, has_ended, reap
+from libcontainer.host.children import ExitStatus, any_ended, reap
+from libcontainer.host.fds import close_all
 from libcontainer.host.stdio import Stdio
 from libcontainer.host.streams import exchange
 
@@ -42,6 +44,7 @@ class ProcessHandle:
         host_pid: int,
         terminal: int | None = None,
         stdio: Stdio | None = None,
+        companions: list[ProcessHandle] | None = None,
     ) -> None:
         self.args = args
         self.host_pid = host_pid
@@ -49,6 +52,9 @@ class ProcessHandle:
         self.stdin: IO[Any] | None = stdio.stdin if stdio else None
         self.stdout: IO[Any] | None = stdio.stdout if stdio else None
         self.stderr: IO[Any] | None = stdio.stderr if stdio else None
+        # The first process of a pid namespace can end only when every other
+        # has been reaped, and those that joined are children of ours as well.
+        self._companions = [] if companions is None else companions
         self._pidfd = pidfd
         self._status: ExitStatus | None = None
         self._lock = threading.Lock()
@@ -90,21 +96,34 @@ class ProcessHandle:
         Raises:
             TimeoutExpired: it still runs.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             status = self.poll()
             if status is not None:
                 return status
-            with self._lock:
-                # A duplicate: another thread may reap and close meanwhile.
-                pidfd = os.dup(self._pidfd) if self._pidfd >= 0 else -1
-            if pidfd < 0:
-                continue
-            try:
-                ended = has_ended(pidfd, timeout)
-            finally:
-                os.close(pidfd)
-            if not ended:
+            for other in tuple(self._companions):
+                if other.poll() is not None:
+                    with contextlib.suppress(ValueError):
+                        self._companions.remove(other)
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not self._await_end(left):
                 raise TimeoutExpired(list(self.args), timeout or 0.0)
+
+    def _await_end(self, timeout: float | None) -> bool:
+        """Wait until this process or a companion has ended; tell if one has."""
+        handles = (self, *self._companions)
+        pidfds = [handle._duplicate() for handle in handles]  # noqa: SLF001
+        if pidfds[0] < 0:
+            return True
+        try:
+            return any_ended((fd for fd in pidfds if fd >= 0), timeout)
+        finally:
+            close_all(fd for fd in pidfds if fd >= 0)
+
+    def _duplicate(self) -> int:
+        # Another thread may reap the process and close its pidfd meanwhile.
+        with self._lock:
+            return os.dup(self._pidfd) if self._pidfd >= 0 else -1
 
     def signal(self, number: int | str) -> None:
         """Send a signal to this process alone.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 
 from attrs import evolve
 
@@ -50,6 +51,7 @@ class Launcher:
     def __init__(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self.deadline_seconds = deadline_seconds
         self.fault = (0, 0)
+        self._lock = threading.Lock()
         self._helper = -1
         self._template = Template()
         self._texts: Memo[Config, bytes] = Memo()
@@ -82,6 +84,7 @@ class Launcher:
         process: Process,
         *,
         gate: bool,
+        companions: list[ProcessHandle],
     ) -> ProcessHandle:
         """Launch the init process of a container.
 
@@ -91,6 +94,7 @@ class Launcher:
             config: the container's configuration.
             process: what init becomes.
             gate: whether it waits at the gate first.
+            companions: where handles of processes that join will be put.
 
         Raises:
             LibcontainerError: nothing is left behind, the state is as before.
@@ -110,7 +114,9 @@ class Launcher:
 
         actions = HostActions(folder, self._take_template(), record)
         try:
-            return self._launch(compiled, settings, process, actions)
+            return self._launch(
+                compiled, settings, process, actions, companions=companions
+            )
         except BaseException:
             folder.remove_gate()
             folder.write(state)
@@ -130,11 +136,12 @@ class Launcher:
             (config, settings, facts),
             lambda _: Compiled(compile_join(config, settings, facts)),
         )
-        return self._launch(compiled, settings, process, None, init.pidfd)
+        return self._launch(compiled, settings, process, None, init_pidfd=init.pidfd)
 
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
-        helper, self._helper = self._helper, -1
+        with self._lock:
+            helper, self._helper = self._helper, -1
         if helper >= 0:
             os.close(helper)
         self._template.close()
@@ -158,9 +165,10 @@ class Launcher:
         return self._template.take(self._image()) if is_privileged() else -1
 
     def _image(self) -> int:
-        if self._helper < 0:
-            self._helper = above_stdio(sealed_helper())
-        return self._helper
+        with self._lock:
+            if self._helper < 0:
+                self._helper = above_stdio(sealed_helper())
+            return self._helper
 
     def _launch(
         self,
@@ -168,7 +176,9 @@ class Launcher:
         settings: Settings,
         process: Process,
         actions: HostActions | None,
+        *,
         init_pidfd: int = -1,
+        companions: list[ProcessHandle] | None = None,
     ) -> ProcessHandle:
         launch = Launch(
             compiled,
@@ -188,6 +198,7 @@ class Launcher:
                 host_pid=launch.host_pid,
                 terminal=launch.terminal if launch.terminal >= 0 else None,
                 stdio=stdio,
+                companions=companions,
             )
 
 

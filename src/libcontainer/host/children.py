@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Iterable
 
 from attrs import frozen
 
@@ -93,8 +94,14 @@ def has_ended(pidfd: int, timeout: float | None = 0) -> bool:
 
     None waits for ever. The process may still be a zombie.
     """
+    return any_ended([pidfd], timeout)
+
+
+def any_ended(pidfds: Iterable[int], timeout: float | None) -> bool:
+    """Tell whether any of the processes has ended; else as `has_ended`."""
     poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
+    for pidfd in pidfds:
+        poll.register(pidfd, select.POLLIN)
     milliseconds = None if timeout is None else max(0, int(timeout * 1000 + 0.999))
     return bool(poll.poll(milliseconds))
 

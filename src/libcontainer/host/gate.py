@@ -39,7 +39,7 @@ def open_gate(folder: Folder, program: str) -> None:
         connection.settimeout(_SECONDS)
         try:
             connection.connect(folder.gate_address)
-            connection.send(wire.GO_MESSAGE)
+            connection.send(wire.GO_MESSAGE, socket.MSG_NOSIGNAL)
             data = connection.recv(wire.MESSAGE_SIZE)
         except TimeoutError as error:
             message = f"init of container {folder.id!r} does not answer at its gate"

@@ -11,6 +11,7 @@
     HOST steps
                         ---- LC_GO ------>
                                            INIT steps ... execve
+                   <---- LC_AT_BARRIER ---  set-up is done
     end of file: the program runs  <------ (the socket is close-on-exec)
     or              <---- LC_FAILED ------ step, errno, part
 
@@ -36,6 +37,7 @@ from libcontainer.host.failure import step_error
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
+from libcontainer.plan.ops import Barrier
 from libcontainer.plan.steps import CONTROL_SLOT, Side, Spawn, Step
 
 _KILL_SECONDS = 5.0
@@ -129,23 +131,31 @@ class Launch:
     def _run_step(self, step: Step) -> None:
         if step.side is Side.HOST:
             self._run_host(step)
+            return
+        self._let_go()
+        if isinstance(step.action, Barrier) and step.action.early:
+            self._send_go()
+            self._await_barrier(step)
+            self._at_barrier = False
         else:
-            self._let_go()
             self._await_barrier(step)
 
     def _let_go(self) -> None:
         if self._at_barrier:
             self._at_barrier = False
-            self._control_socket().send(wire.GO_MESSAGE)
+            self._send_go()
+
+    def _send_go(self) -> None:
+        # A helper that has failed is no longer there; its report still is. The
+        # program around us may have SIGPIPE at its default, which would end it.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._control_socket().send(wire.GO_MESSAGE, socket.MSG_NOSIGNAL)
 
     def _await_exec(self) -> None:
         """Wait until the program has taken the helper's place."""
         received = self._receive(self._control_socket())
         if received is not None:
             self._unexpected(received[0])
-        if self.pidfd < 0:
-            # It died before it cloned the process that becomes the program.
-            raise self._helper_died(self.plan.steps[-1])
 
     def _run_host(self, step: Step) -> None:
         try:
@@ -217,7 +227,9 @@ class Launch:
         try:
             data, fds, _, _ = socket.recv_fds(control, wire.MESSAGE_SIZE, _MAX_FDS)
         except ConnectionResetError:
-            return None, []
+            # It ended without reading our word. The kernel tells that once, and
+            # before what the helper had sent: its report, then the end.
+            data, fds, _, _ = socket.recv_fds(control, wire.MESSAGE_SIZE, _MAX_FDS)
         if not data:
             return None, []
         return wire.decode_message(data), [above_stdio(fd) for fd in fds]

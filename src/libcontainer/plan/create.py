@@ -18,6 +18,7 @@ from libcontainer.plan.identity import (
 from libcontainer.plan.mounts import MountPlanner
 from libcontainer.plan.namespaces import (
     keeps_groups,
+    needs_second_clone,
     plan_namespaces,
     require_privilege,
 )
@@ -54,7 +55,12 @@ def compile_create(
     mounts.open_sources(sources)
     gate_slot = _listen(builder) if gate else None
 
-    plan_namespaces(builder, config, facts)
+    # What runs at once needs no word from us before its program: the state is
+    # saved while the helper works, and the helper's last barrier is open by the
+    # time it comes there. What waits at the gate is recorded when it is ready.
+    early = gate_slot is None and not needs_second_clone(config)
+    status = RecordState("running" if gate_slot is None else "created")
+    plan_namespaces(builder, config, facts, record=status if early else None)
 
     builder.stage("mounts")
     sources.clone_pending()
@@ -71,6 +77,12 @@ def compile_create(
     _plan_machine(builder, config)
     plan_session(builder, settings, dev=mounts.dev)
     plan_identity(builder, settings, keep_groups=keep_groups)
+    builder.stage("commit")
+    builder.init(ops.FindProgram(settings.args[0], settings.candidates))
+    if early:
+        builder.init(ops.Barrier(early=True))
+    else:
+        builder.host(status)
     _plan_program(builder, settings, gate_slot)
     return builder.build()
 
@@ -91,9 +103,6 @@ def _plan_machine(builder: Builder, config: Config) -> None:
 
 
 def _plan_program(builder: Builder, settings: Settings, gate_slot: int | None) -> None:
-    builder.stage("commit")
-    builder.init(ops.FindProgram(settings.args[0], settings.candidates))
-    builder.host(RecordState("running" if gate_slot is None else "created"))
     builder.stage("program")
     if gate_slot is not None:
         builder.init(ops.Gate(gate_slot))

@@ -49,6 +49,7 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     plan_identity(builder, settings, keep_groups=keep_groups)
     builder.stage("program")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
+    builder.init(ops.Barrier(early=True))
     plan_exec(builder, settings, exec_fds(builder, settings))
     return builder.build()
 

@@ -15,24 +15,38 @@ from libcontainer.plan.ops import (
     SetPropagation,
     Unshare,
 )
-from libcontainer.plan.steps import MapIds, Spawn, UseTemplate
+from libcontainer.plan.steps import MapIds, RecordState, Spawn, UseTemplate
 
 MS_PRIVATE = 1 << 18
 
 
-def plan_namespaces(builder: Builder, config: Config, facts: Facts) -> None:
+def plan_namespaces(
+    builder: Builder, config: Config, facts: Facts, *, record: RecordState | None
+) -> None:
     """Add the steps that put the init process into its namespaces.
+
+    Args:
+        builder: the plan in the making.
+        config: what the container is.
+        facts: what the host offers.
+        record: how to save the state as soon as init is known, while it is at
+            work; None if that is done later.
+    """
+    if needs_second_clone(config):
+        _enter_by_second_clone(builder, config, facts)
+    else:
+        _enter_by_first_clone(builder, config, facts, record)
+    if NamespaceType.USER in config.namespaces:
+        _map_ids(builder, config, facts)
+
+
+def needs_second_clone(config: Config) -> bool:
+    """Tell whether the helper has to clone init.
 
     Without a user or time namespace the first clone enters them all and the
     helper itself becomes init: one process less.
     """
-    kinds = config.namespaces
-    if NamespaceType.USER in kinds or NamespaceType.TIME in kinds:
-        _enter_by_second_clone(builder, config, facts)
-    else:
-        _enter_by_first_clone(builder, config, facts)
-    if NamespaceType.USER in kinds:
-        _map_ids(builder, config, facts)
+    return not config.namespaces.isdisjoint({NamespaceType.USER, NamespaceType.TIME})
 
 
 def require_privilege(config: Config, facts: Facts) -> None:
@@ -64,20 +78,21 @@ def clone_flags(config: Config) -> int:
     return flags
 
 
-def _enter_by_first_clone(builder: Builder, config: Config, facts: Facts) -> None:
+def _enter_by_first_clone(
+    builder: Builder, config: Config, facts: Facts, record: RecordState | None
+) -> None:
     flags = clone_flags(config)
-    if facts.template:
-        template = _take_template(builder)
-        builder.stage("spawn")
-        builder.host(Spawn(flags & ~CLONE_NEWNS))
-        builder.stage("namespaces")
+    template = _take_template(builder) if facts.template else None
+    builder.stage("spawn")
+    builder.host(Spawn(flags if template is None else flags & ~CLONE_NEWNS))
+    if record is not None:
+        builder.host(record)
+    builder.stage("namespaces")
+    if template is None:
+        builder.init(SetPropagation(MS_PRIVATE))
+    else:
         builder.init(Setns(template, CLONE_NEWNS, "the template"))
         builder.init(Unshare(CLONE_NEWNS))
-        return
-    builder.stage("spawn")
-    builder.host(Spawn(flags))
-    builder.stage("namespaces")
-    builder.init(SetPropagation(MS_PRIVATE))
 
 
 def _enter_by_second_clone(builder: Builder, config: Config, facts: Facts) -> None:

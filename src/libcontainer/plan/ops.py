@@ -100,16 +100,24 @@ class Clone(Op):
 
 @frozen
 class Barrier(Op):
-    """Wait until the host side has done its steps."""
+    """Wait until the host side has done its steps.
+
+    Attributes:
+        early: the host has done them already and says so in advance, so that
+            nobody waits; the helper's word then only tells that all went well.
+    """
 
     KIND = 4
     MAN = "unix(7)"
+    early: bool = False
 
     def record(self) -> Record:
         return Record()
 
     @property
     def title(self) -> str:
+        if self.early:
+            return "tell the host that the program is next"
         return "wait for the host"
 
 

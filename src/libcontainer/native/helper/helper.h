@@ -13,7 +13,6 @@ struct helper {
     int root;              // fd of the container's root; -1: none yet
     uint32_t step;         // of the operation that runs
     uint32_t umask;        // what EXEC sets; until then it is 0 so that modes are exact
-    bool released;         // GATE let it go: it no longer depends on its caller
     bool no_new_privs;     // NO_NEW_PRIVS ran, so IDENTITY must find it set
     bool limit_files;      // RLIMIT_NOFILE was asked for: see op_rlimit
     struct rlimit64 files;

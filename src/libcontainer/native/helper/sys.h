@@ -84,7 +84,6 @@ enum {
     SOL_SOCKET = 1,
     SO_RCVTIMEO = 20,
     SCM_RIGHTS = 1,
-    MSG_PEEK = 0x2,
     MSG_DONTWAIT = 0x40,
     MSG_NOSIGNAL = 0x4000,
     IFF_UP = 1,
