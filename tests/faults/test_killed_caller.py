@@ -57,7 +57,7 @@ with lc.Factory(root) as factory:
         container = factory.create(f"box-{number}", config)
         container.prepare(lc.Process(["sleep", "1000"]))
         container.start()
-        container.exec(lc.Process(["sleep", "1000"]))
+        container.exec(lc.Process(["true"])).wait()
         container.delete(force=True)
 """
 

@@ -16,7 +16,7 @@ RunAsUser = Callable[..., "subprocess.CompletedProcess[str]"]
 SUBIDS = Path("/etc/subuid")
 
 
-def report_of(program: Path, *args: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+def report_of(program: Path, *args: str, **options: Any) -> dict[str, Any]:
     """Run the test program and return what it saw."""
     done = subprocess.run(
         [program, *args], stdout=subprocess.PIPE, check=True, **options

@@ -39,7 +39,7 @@ def observe(factory: lc.Factory, init_rootfs: Path) -> Observe:
     Keywords named after fields of `Config` go there, all others to `Process`.
     """
 
-    def run(*args: str, expect: int = 0, **wishes: Any) -> dict[str, Any]:  # noqa: ANN401
+    def run(*args: str, expect: int = 0, **wishes: Any) -> dict[str, Any]:
         fields = set(lc.Config.__annotations__)
         for_config = {k: v for k, v in wishes.items() if k in fields}
         for_process = {k: v for k, v in wishes.items() if k not in fields}

@@ -347,7 +347,10 @@ def test_delete_ends_what_another_process_made_anew_under_the_id(
         old.run(TRUE).wait()
         factory.load(old.id).delete()
         factory.create(old.id, config)
-        script = "print(box.run(lc.Process(['sleep', '1000'])).host_pid)"
+        script = (
+            "process = lc.Process(['sleep', '1000'], stdout=lc.DEVNULL,"
+            " stderr=lc.DEVNULL); print(box.run(process).host_pid)"
+        )
         pid = int(_said(_other(script, old)))
         assert old.status() is Status.RUNNING
         old.delete(force=True)

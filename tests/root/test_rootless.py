@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Containers of an ordinary user: a user namespace, and what it allows."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import libcontainer as lc
+from libcontainer.host.hints import hint_for
+from libcontainer.plan import ops
+from tests import capabilities
+from tests.conftest import RunAsUser
+
+pytestmark = pytest.mark.needs("userns", "rootfs")
+
+# sh() runs a shell script in a container and returns what it says.
+_START = """
+import json, os, sys
+import libcontainer as lc
+rootfs = sys.argv[1]
+uid, gid = os.geteuid(), os.getegid()
+SINGLE = {
+    "namespaces": [*lc.Config().namespaces, "user"],
+    "uid_mappings": [lc.IdMapping(0, uid, 1)],
+    "gid_mappings": [lc.IdMapping(0, gid, 1)],
+}
+RANGE = {
+    "namespaces": [*lc.Config().namespaces, "user"],
+    "uid_mappings": [lc.IdMapping(0, uid, 1), lc.IdMapping(1, 2000000, 65536)],
+    "gid_mappings": [lc.IdMapping(0, gid, 1), lc.IdMapping(1, 2000000, 65536)],
+}
+def sh(script, maps=SINGLE, process={}, **wishes):
+    config = lc.Config(rootfs=lc.Overlay(rootfs), **maps, **wishes)
+    with lc.Factory() as factory, factory.create("box", config) as container:
+        words = lc.Process(["sh", "-c", script], stdout=lc.PIPE, **process)
+        with container.run(words) as running:
+            out, _ = running.communicate()
+            assert running.wait().code == 0, running.wait()
+    return out.decode().split()
+def say(value):
+    print(json.dumps(value))
+"""
+
+Script = Callable[..., Any]
+
+
+@pytest.fixture
+def script(unprivileged: RunAsUser, busybox_rootfs: Path) -> Script:
+    """Run a script as an ordinary user; return what it says, from JSON."""
+
+    def run(text: str, *args: str, subids: bool = False) -> Any:
+        done = unprivileged(_START + text, str(busybox_rootfs), *args, subids=subids)
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+
+    return run
+
+
+def _uid() -> int:
+    return capabilities.UNPRIVILEGED_ID if os.geteuid() == 0 else os.geteuid()
+
+
+def test_run_makes_an_ordinary_user_root_inside(script: Script) -> None:
+    said = script(
+        "done = lc.run(['id', '-u'], rootfs=lc.Overlay(rootfs), capture_output=True)\n"
+        "say([done.returncode, done.stdout.decode(), done.stderr.decode()])"
+    )
+    assert said == [0, "0\n", ""]
+
+
+def test_one_id_is_mapped_and_setgroups_denied(script: Script) -> None:
+    files = "/proc/self/uid_map /proc/self/gid_map /proc/self/setgroups"
+    said = script(f"say([uid, gid, *sh('cat {files}; id -u; id -g')])")
+    uid, gid = (str(number) for number in said[:2])
+    assert said[2:] == ["0", uid, "1", "0", gid, "1", "deny", "0", "0"]
+
+
+@pytest.mark.needs("subids")
+def test_a_range_of_ids_is_mapped_and_setgroups_allowed(script: Script) -> None:
+    files = "/proc/self/uid_map /proc/self/gid_map /proc/self/setgroups"
+    process = "dict(user='1000:1000', additional_groups=[29, 44])"
+    text = f"say(sh('cat {files}; id -u; id -G', RANGE, {process}))"
+    said = script(text, subids=True)
+    uid = str(_uid())
+    rows = ["0", uid, "1", "1", "2000000", "65536"]
+    assert said == [*rows, *rows, "allow", "1000", "1000", "29", "44"]
+
+
+def test_a_file_made_inside_belongs_to_the_caller(script: Script) -> None:
+    said = script(
+        "folder = os.path.expanduser('~/shared'); os.mkdir(folder)\n"
+        "mounts = [lc.Mount.bind(folder, '/mnt', recursive=True)]\n"
+        "sh('echo hello >/mnt/file', mounts=mounts)\n"
+        "status = os.stat(folder + '/file')\n"
+        "say([status.st_uid == uid, status.st_gid == gid])"
+    )
+    assert said == [True, True]
+
+
+@pytest.mark.needs("subids")
+def test_a_file_of_another_user_inside_has_a_sub_id(script: Script) -> None:
+    said = script(
+        "folder = os.path.expanduser('~/shared'); os.mkdir(folder)\n"
+        "mounts = [lc.Mount.bind(folder, '/mnt', recursive=True)]\n"
+        "script = 'touch /mnt/a /mnt/b; chown 7:8 /mnt/b'\n"
+        "sh(script, RANGE, mounts=mounts)\n"
+        "statuses = [os.stat(folder + name) for name in ('/a', '/b')]\n"
+        "say([[status.st_uid, status.st_gid] for status in statuses])\n"
+        "sh('rm /mnt/a /mnt/b', RANGE, mounts=mounts)",
+        subids=True,
+    )
+    assert said == [[_uid(), _uid()], [2000006, 2000007]]
+
+
+def test_exec_joins_every_namespace(script: Script) -> None:
+    said = script(
+        "config = lc.Config(rootfs=lc.Overlay(rootfs), **SINGLE)\n"
+        "script = 'for n in /proc/self/ns/*; do readlink $n; done; id -u'\n"
+        "look = ['sh', '-c', script + '; cd /proc; echo [0-9]*']\n"
+        "with lc.Factory() as factory, factory.create('box', config) as container:\n"
+        "    init = container.run(lc.Process(['sleep', '1000']))\n"
+        "    base = f'/proc/{init.host_pid}/ns'\n"
+        "    names = sorted(os.listdir(base))\n"
+        "    first = [os.readlink(f'{base}/{name}') for name in names]\n"
+        "    with container.exec(lc.Process(look, stdout=lc.PIPE)) as second:\n"
+        "        out, _ = second.communicate()\n"
+        "    say([first, out.decode().split()])\n"
+    )
+    namespaces, seen = said
+    assert seen[: len(namespaces)] == namespaces
+    # It is root, and the first process is there.
+    assert seen[len(namespaces) : len(namespaces) + 2] == ["0", "1"]
+
+
+def test_prepare_and_start_work(script: Script) -> None:
+    said = script(
+        "config = lc.Config(rootfs=lc.Overlay(rootfs), **SINGLE)\n"
+        "with lc.Factory() as factory, factory.create('box', config) as container:\n"
+        "    process = container.prepare(lc.Process(['sh', '-c', 'exit 9']))\n"
+        "    before = str(container.status())\n"
+        "    factory.load('box').start()\n"
+        "    say([before, process.wait().code, str(container.status())])\n"
+    )
+    assert said == ["created", 9, "stopped"]
+
+
+def test_paths_are_masked_and_read_only(script: Script) -> None:
+    text = (
+        "wc -c </proc/interrupts; ls /sys/firmware | wc -l;"
+        " touch /proc/sys/kernel/hostname 2>&1 | grep -c Read-only;"
+        " echo x 2>/dev/null >/proc/sysrq-trigger || echo refused"
+    )
+    assert script(f"say(sh({text!r}))") == ["0", "0", "1", "refused"]
+
+
+def test_the_host_name_is_the_containers_own(script: Script) -> None:
+    before = os.uname().nodename
+    assert script("say(sh('hostname', hostname='box'))") == ["box"]
+    assert os.uname().nodename == before
+
+
+def test_devices_work(script: Script) -> None:
+    text = "echo x >/dev/null; head -c 3 /dev/zero | wc -c; ls /dev/pts/ptmx /dev/tty"
+    assert script(f"say(sh({text!r}))") == ["3", "/dev/pts/ptmx", "/dev/tty"]
+
+
+def test_without_a_user_namespace_the_need_is_told(script: Script) -> None:
+    said = script(
+        "with lc.Factory() as factory:\n"
+        "    config = lc.Config(rootfs=lc.Overlay(rootfs))\n"
+        "    with factory.create('box', config) as container:\n"
+        "        try:\n"
+        "            container.run(lc.Process(['true']))\n"
+        "        except lc.UnsupportedError as error:\n"
+        "            say([error.feature, error.need, str(container.status())])\n"
+        "    assert not factory.list()\n"
+    )
+    assert "user" in said[1]
+    assert "namespace" in said[1]
+    assert said[2] == "creating"
+
+
+def test_groups_without_a_range_are_refused_before_the_launch(script: Script) -> None:
+    said = script(
+        "try:\n"
+        "    sh('true', process={'additional_groups': [0]})\n"
+        "except lc.LibcontainerError as error:\n"
+        "    say([type(error).__name__, str(error)])\n"
+    )
+    assert said[0] == "UnsupportedError"
+    assert "/etc/subgid" in said[1]
+
+
+def test_a_range_that_is_not_the_users_own_is_refused(script: Script) -> None:
+    said = script(
+        "foreign = [lc.IdMapping(0, uid, 1), lc.IdMapping(1, 1, 100)]\n"
+        "try:\n"
+        "    sh('true', {**SINGLE, 'uid_mappings': foreign})\n"
+        "except lc.LibcontainerError as error:\n"
+        "    say([type(error).__name__, str(error), os.listdir(lc.Factory().root)])\n"
+    )
+    assert said[0] == "UnsupportedError"
+    assert "/etc/subuid" in said[1]
+    assert said[2] == []
+
+
+@pytest.mark.needs("root")
+def test_the_state_of_another_user_is_not_trusted(
+    script: Script, state_root: Path
+) -> None:
+    state_root.chmod(0o700)
+    state_root.parent.chmod(0o711)
+    said = script(
+        "try:\n"
+        "    lc.Factory(sys.argv[2]).load('box')\n"
+        "except (lc.LibcontainerError, OSError) as error:\n"
+        "    say(type(error).__name__)\n",
+        str(state_root),
+    )
+    assert said in ("StateFileError", "PermissionError")
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSPC])
+def test_a_host_that_forbids_user_namespaces_is_told(number: int) -> None:
+    hint = hint_for(ops.Clone(0), number)
+    assert hint is not None
+    assert "max_" in hint
+    assert "namespaces" in hint
+    error = lc.StepError(number, "clone", hint=hint)
+    assert str(error).endswith(f"hint: {hint}")
