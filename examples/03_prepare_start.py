@@ -13,14 +13,14 @@ def main() -> None:
     config = lc.Config(rootfs=lc.Overlay("/"), hostname="box")
     with tempfile.TemporaryDirectory() as root, lc.Factory(root) as factory:
         container = factory.create("box", config)
-        print("made:     ", container.status.value)
+        print("made:     ", container.status().value)
         init = container.prepare(lc.Process(["sleep", "60"]))
-        print("prepared: ", container.status.value)
+        print("prepared: ", container.status().value)
         container.start()
-        print("started:  ", container.status.value)
+        print("started:  ", container.status().value)
         container.signal("KILL")
         print("ended by: ", init.wait(10))
-        print("ended:    ", container.status.value)
+        print("ended:    ", container.status().value)
         container.delete()
         print("deleted:  ", "box" not in factory)
 

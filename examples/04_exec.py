@@ -22,9 +22,9 @@ def main() -> None:
             lc.Process(["sh", "-c", script], stdin=lc.PIPE, stdout=lc.PIPE)
         )
         out, _ = other.communicate(b"and this came through a pipe\n", 10)
-        print(out.decode(), end="")
+        print((out or b"").decode(), end="")
         print("the second process:", other.wait(10))
-        print("the container:", container.status.value)
+        print("the container:", container.status().value)
 
 
 if __name__ == "__main__":
