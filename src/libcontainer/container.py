@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.config import Config
 from libcontainer.errors import (
     ContainerNotFoundError,
+    HelperError,
     ProcessNotStartedError,
     ProgramError,
     StateError,
@@ -337,7 +339,17 @@ class Container:
         with ProcessRef.open(state.init) as init:
             if init is None:
                 raise StateError(self.id, Status.STOPPED.value, "exec")
-            handle = self._launcher.join(self.config, process, init)
+            try:
+                handle = self._launcher.join(self.config, process, init)
+            except (OSError, HelperError) as error:
+                # What it was that failed then depends on the moment.
+                if has_ended(init.pidfd):
+                    status = Status.STOPPED.value
+                    raise StateError(self.id, status, "exec") from error
+                raise
+        for ended in [h for h in self._joined if h.is_reaped]:
+            with contextlib.suppress(ValueError):
+                self._joined.remove(ended)
         self._joined.append(handle)
         return handle
 

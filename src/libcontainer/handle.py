@@ -55,6 +55,7 @@ class ProcessHandle:
         # The first process of a pid namespace can end only when every other
         # has been reaped, and those that joined are children of ours as well.
         self._companions = [] if companions is None else companions
+        self._is_closed = False
         self._pidfd = pidfd
         self._status: ExitStatus | None = None
         self._lock = threading.Lock()
@@ -65,8 +66,13 @@ class ProcessHandle:
 
     @property
     def pidfd(self) -> int:
-        """The process as an fd for `select`, owned by this handle; -1 once closed."""
+        """The process as an fd for `select`, owned by this handle; -1 once reaped."""
         return self._pidfd
+
+    @property
+    def is_reaped(self) -> bool:
+        """Whether its end has been seen; makes no system call."""
+        return self._status is not None
 
     @property
     def returncode(self) -> int | None:
@@ -169,7 +175,12 @@ class ProcessHandle:
         return exchange(self, input, timeout)
 
     def close(self) -> None:
-        """Close the streams, the terminal and the pidfd; the process goes on."""
+        """Close the streams and the terminal; the process goes on.
+
+        It can still be waited for: a child that nobody reaps would keep the
+        container's init from ending.
+        """
+        self._is_closed = True
         for stream in (self.stdin, self.stdout, self.stderr):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
@@ -177,8 +188,7 @@ class ProcessHandle:
         terminal, self.terminal = self.terminal, None
         if terminal is not None:
             os.close(terminal)
-        with self._lock:
-            self._close_pidfd()
+        self.poll()
 
     def __enter__(self) -> Self:
         return self
@@ -202,7 +212,7 @@ class ProcessHandle:
 
     def __del__(self) -> None:
         if getattr(self, "_pidfd", -1) >= 0:
-            if self._status is None:
+            if self._status is None and not self._is_closed:
                 warnings.warn(
                     f"process {self.host_pid} was not waited for",
                     ResourceWarning,

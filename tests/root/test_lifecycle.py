@@ -230,9 +230,10 @@ def test_an_id_that_is_allowed_names_a_container(
 def test_an_id_that_is_not_allowed_makes_nothing(
     factory: lc.Factory, config: lc.Config, name: str
 ) -> None:
-    for call in (lambda: factory.create(name, config), lambda: factory.load(name)):
-        with pytest.raises(lc.InvalidIdError):
-            call()
+    with pytest.raises(lc.InvalidIdError):
+        factory.create(name, config)
+    with pytest.raises(lc.InvalidIdError):
+        factory.load(name)
     assert os.listdir(factory.root) == []
     assert name not in factory
 
@@ -372,3 +373,15 @@ def test_a_context_ends_and_deletes_its_container(
         raise ZeroDivisionError
     assert process.wait() == lc.ExitStatus(signal=9)
     assert os.listdir(factory.root) == []
+
+
+@pytest.mark.parametrize("which", ["init", "further"])
+def test_a_closed_handle_does_not_keep_the_container_from_being_deleted(
+    factory: lc.Factory, config: lc.Config, which: str
+) -> None:
+    container = factory.create(new_id(), config)
+    init = container.run(lc.Process(["sleep", "1000"]))
+    further = container.exec(lc.Process(["sleep", "1000"]))
+    (init if which == "init" else further).close()
+    container.delete(force=True)
+    assert init.wait(10) == further.wait(10) == lc.ExitStatus(signal=9)
