@@ -49,7 +49,9 @@ def test_a_process_joins_a_running_container(run: Start, container: Make) -> Non
     second.plan.add("MAKE_FS", slot=second.proc, text=b"proc")
     second.plan.add("CHDIR", text=b"/made/here")
     second.plan.add("IDENTITY", data=identity(1, 2))
-    second.program("hostname; pwd; id -u; ps -o pid,args | grep -c '[s]leep 60'")
+    # The shell may still be about to become what it sleeps with.
+    sees = "until ps -o args | grep -q '[s]leep 60'; do usleep 9999; done; echo 1"
+    second.program(f"hostname; pwd; id -u; {sees}")
     # The pidfd is the first run's own: only its number is lent.
     assert output_of(run, second) == "first\n/made/here\n1\n1\n"
 
