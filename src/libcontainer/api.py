@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import subprocess
@@ -14,7 +15,7 @@ from attrs import evolve
 
 from libcontainer.config import Config, IdMapping, Mount, Rootfs
 from libcontainer.errors import CalledProcessError, TimeoutExpired
-from libcontainer.factory import Factory
+from libcontainer.factory import Factory, default_root
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import ExitStatus
 from libcontainer.host.probe import is_privileged
@@ -63,7 +64,8 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
 
     The keywords that `subprocess.run` has too mean the same. The container is
     gone when this returns, whatever happened. An unprivileged caller gets a
-    user namespace in which it is root, if *config* does not say otherwise.
+    user namespace in which it is root, if *config* does not say otherwise; it
+    has to name a *rootfs*, as only root can take layers off the host's own root.
 
     Args:
         args: the program and its arguments; looked up in the container's PATH.
@@ -72,7 +74,8 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
         mounts: further mounts.
         hostname: the container's host name.
         config: everything else; *rootfs*, *mounts* and *hostname* go on top.
-        factory: where the container is made; None is the default root.
+        factory: where the container is made; None is one with the default root,
+            which is kept for the next call: two fds.
         input: what the program reads from its standard input.
         capture_output: collect both outputs.
         stdin: as for `Process`.
@@ -109,8 +112,10 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
     )
     text_form = _TextForm.of(text=text, encoding=encoding, errors=errors)
     wanted = _configure(config, rootfs, tuple(mounts), hostname)
-    with _Owned(factory) as maker:
-        done = _run_in(maker, wanted, process, text_form.encode(input), timeout)
+    maker = (
+        _default_factory(default_root(), os.getpid()) if factory is None else factory
+    )
+    done = _run_in(maker, wanted, process, text_form.encode(input), timeout)
     return text_form.finish(done, check=check)
 
 
@@ -186,21 +191,11 @@ def _default_config() -> Config:
     )
 
 
-class _Owned:
-    """A factory for a block: the caller's, or a new one that is closed after."""
-
-    def __init__(self, factory: Factory | None) -> None:
-        self._given = factory
-        self._made = Factory() if factory is None else None
-
-    def __enter__(self) -> Factory:
-        factory = self._given or self._made
-        assert factory is not None  # noqa: S101
-        return factory
-
-    def __exit__(self, *_: object) -> None:
-        if self._made is not None:
-            self._made.close()
+@functools.lru_cache(maxsize=1)
+def _default_factory(root: str, own_pid: int) -> Factory:
+    # Kept, so that the helper's image and the template namespace are made once.
+    # A forked program makes its own: a lock of its parent's may be held for ever.
+    return Factory(root)
 
 
 class _TextForm:
