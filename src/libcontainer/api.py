@@ -137,7 +137,7 @@ def _run_in(
             error.output, error.stderr = _rest(handle, error)
             raise
         finally:
-            _close_streams(handle)
+            handle.close()
         status = handle.wait()
     result = Result(list(process.args), status.returncode, out, err)
     result.status = status
@@ -156,12 +156,6 @@ def _rest(handle: ProcessHandle, error: TimeoutExpired) -> tuple[Any, Any]:
 
 def _join(first: bytes | None, then: bytes | None) -> bytes | None:
     return first if then is None else (first or b"") + then
-
-
-def _close_streams(handle: ProcessHandle) -> None:
-    for stream in (handle.stdin, handle.stdout, handle.stderr):
-        if stream is not None and not stream.closed:
-            stream.close()
 
 
 def _configure(

@@ -9,7 +9,6 @@ import signal as signals
 import threading
 import time
 import warnings
-from types import TracebackType
 from typing import IO, Any, Self
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
@@ -181,10 +180,7 @@ class ProcessHandle:
         container's init from ending.
         """
         self._is_closed = True
-        for stream in (self.stdin, self.stdout, self.stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        self._close_streams()
         terminal, self.terminal = self.terminal, None
         if terminal is not None:
             os.close(terminal)
@@ -193,16 +189,8 @@ class ProcessHandle:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for stream in (self.stdin, self.stdout, self.stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+    def __exit__(self, *_: object) -> None:
+        self._close_streams()
         self.wait()
         self.close()
 
@@ -220,6 +208,13 @@ class ProcessHandle:
                     stacklevel=2,
                 )
             os.close(self._pidfd)
+
+    def _close_streams(self) -> None:
+        for stream in (self.stdin, self.stdout, self.stderr):
+            if stream is not None:
+                # What was not written yet has nobody to read it.
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
 
     def _close_pidfd(self) -> None:
         pidfd, self._pidfd = self._pidfd, -1
