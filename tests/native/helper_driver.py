@@ -17,7 +17,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 NATIVE = Path(__file__).resolve().parents[2] / "src" / "libcontainer" / "native"
 HEADER = struct.Struct("=IIIIIIIIIIiI")
@@ -147,6 +147,17 @@ class Plan:
 def attributes(attr_set: int = 0, propagation: int = 0, recursive: int = 0) -> bytes:
     """Return a ``struct lc_attributes``."""
     return struct.pack("=QQQQ", attr_set, 0, propagation, recursive)
+
+
+def call(*numbers: int, memory: bytes = b"") -> bytes:
+    """Return a ``struct lc_arguments`` and what its pointers point to."""
+    return struct.pack("=6Q", *numbers, *[0] * (6 - len(numbers))) + memory
+
+
+def hostname(name: bytes) -> dict[str, Any]:
+    """Return the fields of a CALL of sethostname(2)."""
+    data = call(48, len(name), memory=name)
+    return {"mode": ABI["LC_CALL_SETHOSTNAME"], "flags": 1, "data": data}
 
 
 def identity(

@@ -10,7 +10,10 @@ import signal
 import pytest
 
 from tests.native.helper_driver import (
+    ABI,
+    call,
     failure,
+    hostname,
 )
 from tests.native.small_container import (
     Container,
@@ -28,9 +31,9 @@ def whole(container: Make, **options: int) -> Container:
     box.namespaces()
     box.root()
     box.devices()
-    box.plan.add("HOSTNAME", text=b"box")
+    box.plan.add("CALL", **hostname(b"box"))
     box.plan.add("LOOPBACK")
-    box.plan.add("SETSID")
+    box.plan.add("CALL", mode=ABI["LC_CALL_SETSID"], data=call())
     box.finish("true")
     return box
 

@@ -19,6 +19,7 @@ from tests.native.helper_driver import (
     NEWUSER,
     NEWUTS,
     Run,
+    hostname,
     identity,
 )
 from tests.native.small_container import (
@@ -36,7 +37,7 @@ def test_a_process_joins_a_running_container(run: Start, container: Make) -> Non
     first = container()
     first.namespaces()
     first.root()
-    first.plan.add("HOSTNAME", text=b"first")
+    first.plan.add("CALL", **hostname(b"first"))
     first.finish("echo up; sleep 60")
     running = run(first.plan)
     assert running.messages() == []

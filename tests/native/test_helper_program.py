@@ -14,6 +14,7 @@ from tests.native.helper_driver import (
     Plan,
     failure,
     fds,
+    hostname,
     identity,
 )
 from tests.native.small_container import (
@@ -33,8 +34,9 @@ def test_a_whole_container_runs(run: Start, container: Make) -> None:
     box.namespaces()
     box.root()
     box.devices()
-    box.plan.add("HOSTNAME", text=b"box")
-    box.plan.add("DOMAINNAME", text=b"example")
+    box.plan.add("CALL", **hostname(b"box"))
+    domain = hostname(b"example") | {"mode": ABI["LC_CALL_SETDOMAINNAME"]}
+    box.plan.add("CALL", **domain)
     box.plan.add("LOOPBACK")
     box.plan.add("UMASK", mode=0o27)
     box.plan.add("RLIMIT", mode=7, flags=40, arg=50)

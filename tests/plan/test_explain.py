@@ -41,7 +41,7 @@ def test_every_step_is_one_line_that_names_number_and_side(name: str) -> None:
         assert line.split()[:2] == [str(step.index), step.side.value]
         assert step.title in line
         if isinstance(step.action, Op):
-            assert line.endswith(step.action.MAN)
+            assert line.endswith(step.action.man)
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -42,8 +42,6 @@ PRIVILEGED_OPS: Final = (
     ops.Overlay,
     ops.Scratch,
     ops.Mknod,
-    ops.Hostname,
-    ops.Domainname,
     ops.Loopback,
     ops.SetRlimit,
     ops.Terminal,

@@ -110,9 +110,16 @@ def test_an_operation_has_one_word_in_python_and_in_c(kind: type[Op]) -> None:
     assert f"[{stem}]" in helper or f"case {stem}:" in helper
 
 
+def test_a_call_has_one_number_in_python_and_in_c() -> None:
+    names = enum_of("lc_call")
+    del names["LC_CALL_LAST"]
+    assert {f"LC_CALL_{name.upper()}": n for name, n in ops.CALLS.items()} == names
+    assert list(ops.CALLS.values()) == list(range(1, len(names) + 1))
+
+
 def test_every_kind_of_the_header_has_a_class_and_a_man_page() -> None:
     numbers = set(enum_of("lc_op_kind").values())
-    assert [kind.KIND for kind in KINDS] == sorted(numbers)
+    assert sorted(kind.KIND for kind in KINDS) == sorted(numbers)
     assert all(re.fullmatch(r"[a-z0-9_]+\([2-7]\)", kind.MAN) for kind in KINDS)
 
 
@@ -235,6 +242,21 @@ def check_fields(decoded: Decoder, op: Any, action: Op) -> None:
     assert (op.data == 0) == (op.data_size == 0)
 
 
+def check_call(decoded: Decoder, op: Any, action: ops.Call) -> None:
+    assert op.mode == enum_of("lc_call")[f"LC_CALL_{action.call.upper()}"]
+    arguments = decoded.struct(op, "lc_arguments").value
+    for index, value in enumerate((*action.args, 0, 0, 0, 0, 0, 0)[:6]):
+        found = arguments[index]
+        assert bool(op.flags >> index & 1) == isinstance(value, bytes)
+        assert bool(op.flags >> 8 + index & 1) == isinstance(value, ops.SlotRef)
+        if isinstance(value, bytes):
+            start = op.data + found
+            assert decoded.data[start : start + len(value)] == value
+        else:
+            expected = value.slot if isinstance(value, ops.SlotRef) else value
+            assert found == expected % 2**64
+
+
 def check_data(decoded: Decoder, op: Any, action: Op) -> None:
     """Compare the struct of an operation with its own fields, not its record."""
     match action:
@@ -266,6 +288,8 @@ def check_data(decoded: Decoder, op: Any, action: Op) -> None:
             assert (data.uid, data.gid) == action.owner
             rows, columns = action.size or (0, 0)
             assert (op.arg >> 32, op.arg & 0xFFFFFFFF) == (rows, columns)
+        case ops.Call():
+            check_call(decoded, op, action)
         case ops.Exec():
             pairs: Sequence[Any] = decoded.struct(op, "lc_fd")
             count = op.data_size // ffi.sizeof("struct lc_fd")

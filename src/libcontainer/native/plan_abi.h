@@ -82,22 +82,41 @@ enum lc_op_kind {
     LC_OP_MASK = 17,        /* text inside hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
     LC_OP_READONLY = 18,    /* text inside made a read-only mount of itself; absent: skipped */
     LC_OP_PIVOT = 19,       /* pivot_root(".", "."), detach the old root */
-    LC_OP_HOSTNAME = 20,    /* sethostname(text) */
-    LC_OP_DOMAINNAME = 21,  /* setdomainname(text) */
+    LC_OP_CALL = 20,        /* system call mode (enum lc_call); data: lc_arguments, then what its pointers point to */
+    LC_OP_GATE = 21,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
     LC_OP_LOOPBACK = 22,    /* lo up */
     LC_OP_WRITE_PROC = 23,  /* text2 into file text of the procfs in slot */
     LC_OP_RLIMIT = 24,      /* setrlimit(mode, soft flags, hard arg) */
     LC_OP_UMASK = 25,       /* umask(mode) */
     LC_OP_CHDIR = 26,       /* chdir(text), made 0755 if absent; the result must be inside the root */
-    LC_OP_SETSID = 27,      /* setsid() */
+    LC_OP_EXEC = 27,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on */
     LC_OP_TERMINAL = 28,    /* new pty of the devpts behind text; slot := its slave; arg = rows<<32|columns, flags: enum lc_terminal, owner data: lc_owner */
     LC_OP_NO_NEW_PRIVS = 29,/* prctl(PR_SET_NO_NEW_PRIVS) */
     LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
     LC_OP_FIND_PROGRAM = 31,/* the first executable of list becomes the program */
-    LC_OP_GATE = 32,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
-    LC_OP_EXEC = 33,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on */
-    LC_OP_LAST = 33,
+    LC_OP_LAST = 31,
 };
+
+/*
+ * Plain system calls that need neither a path nor a look at the result. In the
+ * flags of LC_OP_CALL bit i says that argument i is an offset into its data, bit
+ * 8 + i that it is a slot.
+ */
+enum lc_call {
+    LC_CALL_SETSID = 1,
+    LC_CALL_SETHOSTNAME = 2,
+    LC_CALL_SETDOMAINNAME = 3,
+    LC_CALL_PRCTL = 4,
+    LC_CALL_PERSONALITY = 5,
+    LC_CALL_SCHED_SETATTR = 6,
+    LC_CALL_SCHED_SETAFFINITY = 7,
+    LC_CALL_IOPRIO_SET = 8,
+    LC_CALL_SET_MEMPOLICY = 9,
+    LC_CALL_KEYCTL = 10,
+    LC_CALL_LAST = 10,
+};
+
+struct lc_arguments { uint64_t value[6]; };
 
 enum lc_become_root { LC_KEEP_GROUPS = 1 };
 

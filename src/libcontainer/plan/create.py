@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from libcontainer.config import Config, NamespaceType
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import ops
@@ -95,11 +97,17 @@ def _listen(builder: Builder) -> int:
 
 def _plan_machine(builder: Builder, config: Config) -> None:
     if config.hostname is not None:
-        builder.init(ops.Hostname(config.hostname))
+        _set_name(builder, "hostname", config.hostname)
     if config.domainname is not None:
-        builder.init(ops.Domainname(config.domainname))
+        _set_name(builder, "domainname", config.domainname)
     if config.loopback and NamespaceType.NETWORK in config.namespaces:
         builder.init(ops.Loopback())
+
+
+def _set_name(builder: Builder, what: str, name: str) -> None:
+    value = os.fsencode(name)
+    args = (value, len(value)) if value else ()
+    builder.init(ops.Call(f"set{what}", args, f"set {what} {name!r}"))
 
 
 def _plan_program(builder: Builder, settings: Settings, gate_slot: int | None) -> None:

@@ -26,6 +26,6 @@ def explain(plan: Plan) -> str:
 
 
 def _line(step: Step) -> str:
-    man = step.action.MAN if isinstance(step.action, Op) else ""
+    man = step.action.man if isinstance(step.action, Op) else ""
     text = f"{step.index:3} {step.side.value}  {step.title}"
     return f"{text:<79} {man}".rstrip()

@@ -27,7 +27,7 @@ def plan_session(builder: Builder, settings: Settings, dev: int = NONE) -> None:
     """
     builder.stage("terminal")
     if not settings.terminal:
-        builder.init(ops.Setsid())
+        builder.init(ops.Call("setsid", (), "start a new session"))
         return
     slot = builder.slot("terminal")
     owner = (settings.identity.uid, _UNCHANGED)

@@ -184,8 +184,8 @@ static void make_seed(struct seed *seed)
 {
     static const uint16_t slot_only[] = {LC_OP_SETNS, LC_OP_SCRATCH, LC_OP_ROOT,
                                          LC_OP_GATE};
-    static const uint16_t text_only[] = {LC_OP_HOSTNAME, LC_OP_CHDIR, LC_OP_READONLY};
-    static const uint16_t bare[] = {LC_OP_BARRIER, LC_OP_PIVOT, LC_OP_SETSID};
+    static const uint16_t text_only[] = {LC_OP_CHDIR, LC_OP_READONLY};
+    static const uint16_t bare[] = {LC_OP_BARRIER, LC_OP_PIVOT, LC_OP_LOOPBACK};
     *seed = (struct seed){.head = {.magic = LC_MAGIC, .abi = LC_ABI, .nslots = NSLOTS}};
     for (int32_t i = 0; i < NSLOTS; i++)
         seed->slots[i] = i + 3;

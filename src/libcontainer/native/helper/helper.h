@@ -80,12 +80,12 @@ void drop_tree(struct helper *helper, int32_t slot, int tree);
     X(ATTRIBUTES, op_attributes) X(ROOT, op_root) X(ATTACH, op_attach)          \
     X(MKDIR, op_mkdir) X(MKNOD, op_mknod) X(SYMLINK, op_symlink)                \
     X(MASK, op_mask) X(READONLY, op_readonly) X(PIVOT, op_pivot)                \
-    X(HOSTNAME, op_hostname) X(DOMAINNAME, op_domainname)                       \
     X(LOOPBACK, op_loopback) X(WRITE_PROC, op_write_proc)                       \
     X(RLIMIT, op_rlimit) X(UMASK, op_umask) X(CHDIR, op_chdir)                  \
-    X(SETSID, op_setsid) X(TERMINAL, op_terminal)                               \
+    X(TERMINAL, op_terminal)                               \
     X(NO_NEW_PRIVS, op_no_new_privs) X(IDENTITY, op_identity)                   \
-    X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)
+    X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)  \
+    X(CALL, op_call)
 
 #define DECLARE(kind, function)                                                 \
     int function(struct helper *helper, const struct lc_op *op);

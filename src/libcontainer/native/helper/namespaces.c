@@ -44,18 +44,6 @@ int op_clone(struct helper *helper, const struct lc_op *op)
     return result;
 }
 
-int op_hostname(struct helper *helper, const struct lc_op *op)
-{
-    const char *name = plan_text(&helper->plan, op->text);
-    return sethostname(name, text_size(name));
-}
-
-int op_domainname(struct helper *helper, const struct lc_op *op)
-{
-    const char *name = plan_text(&helper->plan, op->text);
-    return setdomainname(name, text_size(name));
-}
-
 int op_loopback(struct helper *helper, const struct lc_op *op)
 {
     (void)helper, (void)op;

@@ -42,6 +42,7 @@ struct shape {
 #define FILE_TYPE 0170000
 #define PERMISSIONS 07777
 #define MAKES (LC_MAKE_DIRECTORY | LC_MAKE_FILE | LC_MAKE_LIKE_SOURCE)
+#define ARGUMENTS 0x3f  // one bit an argument of a system call
 #define ALL_BITS (~(uint64_t)0)
 
 static const struct shape shapes[LC_OP_LAST + 1] = {
@@ -66,14 +67,11 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_MASK] = {.needs = SLOT | SLOT2 | TEXT},
     [LC_OP_READONLY] = {.needs = TEXT},
     [LC_OP_PIVOT] = {0},
-    [LC_OP_HOSTNAME] = {.needs = TEXT},
-    [LC_OP_DOMAINNAME] = {.needs = TEXT},
     [LC_OP_LOOPBACK] = {0},
     [LC_OP_WRITE_PROC] = {.needs = SLOT | TEXT | TEXT2},
     [LC_OP_RLIMIT] = {.may = ARG, .mode = 15, .flags = ALL_BITS},
     [LC_OP_UMASK] = {.mode = 0777},
     [LC_OP_CHDIR] = {.needs = TEXT},
-    [LC_OP_SETSID] = {0},
     [LC_OP_TERMINAL] = {.needs = SLOT | TEXT | DATA, .may = SLOT2 | ARG,
                         .flags = LC_CONSOLE},
     [LC_OP_NO_NEW_PRIVS] = {0},
@@ -81,6 +79,7 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_FIND_PROGRAM] = {.needs = LIST},
     [LC_OP_GATE] = {.needs = SLOT},
     [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA},
+    [LC_OP_CALL] = {.needs = DATA, .mode = 255, .flags = ARGUMENTS | ARGUMENTS << 8},
 };
 
 // Strings may be shared between operations, so a small plan could ask for far more
@@ -195,6 +194,24 @@ static bool fds_ok(const struct plan *plan, const struct lc_op *op)
     return true;
 }
 
+static bool call_ok(const struct plan *plan, const struct lc_op *op)
+{
+    const struct lc_arguments *call = plan_data(plan, op);
+    uint64_t pointers = op->flags & ARGUMENTS, slots = op->flags >> 8;
+    if (op->data_size < sizeof(*call) || op->mode == 0 || op->mode > LC_CALL_LAST ||
+        (pointers & slots) != 0)
+        return false;
+    for (int i = 0; i < 6; i++) {
+        uint64_t value = call->value[i];
+        if ((pointers >> i & 1) &&
+            (value < sizeof(*call) || value >= op->data_size || value % 8 != 0))
+            return false;
+        if ((slots >> i & 1) && value >= plan->head->nslots)
+            return false;
+    }
+    return true;
+}
+
 static bool details_ok(struct plan *plan, const struct lc_op *op)
 {
     switch (op->kind) {
@@ -213,6 +230,8 @@ static bool details_ok(struct plan *plan, const struct lc_op *op)
         return identity_ok(plan, op);
     case LC_OP_EXEC:
         return fds_ok(plan, op);
+    case LC_OP_CALL:
+        return call_ok(plan, op);
     default:
         return true;
     }

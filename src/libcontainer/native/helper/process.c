@@ -30,13 +30,6 @@ int op_gate(struct helper *helper, const struct lc_op *op)
     return 0;
 }
 
-int op_setsid(struct helper *helper, const struct lc_op *op)
-{
-    (void)helper, (void)op;
-    int result = setsid();
-    return result < 0 ? result : 0;
-}
-
 int op_umask(struct helper *helper, const struct lc_op *op)
 {
     helper->umask = op->mode;

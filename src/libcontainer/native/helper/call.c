@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plain system calls: what needs no path and no look at the result.
+
+#include "helper.h"
+
+static const uint16_t numbers[LC_CALL_LAST + 1] = {
+    [LC_CALL_SETSID] = __NR_setsid,
+    [LC_CALL_SETHOSTNAME] = __NR_sethostname,
+    [LC_CALL_SETDOMAINNAME] = __NR_setdomainname,
+    [LC_CALL_PRCTL] = __NR_prctl,
+    [LC_CALL_PERSONALITY] = __NR_personality,
+    [LC_CALL_SCHED_SETATTR] = __NR_sched_setattr,
+    [LC_CALL_SCHED_SETAFFINITY] = __NR_sched_setaffinity,
+    [LC_CALL_IOPRIO_SET] = __NR_ioprio_set,
+    [LC_CALL_SET_MEMPOLICY] = __NR_set_mempolicy,
+    [LC_CALL_KEYCTL] = __NR_keyctl,
+};
+
+int op_call(struct helper *helper, const struct lc_op *op)
+{
+    const struct lc_arguments *call = plan_data(&helper->plan, op);
+    long args[6];
+    for (int i = 0; i < 6; i++) {
+        args[i] = (long)call->value[i];
+        if (op->flags >> i & 1)
+            args[i] += (long)call;
+        else if (op->flags >> (8 + i) & 1)
+            args[i] = helper->slots[args[i]];
+    }
+    long result = arch_syscall(numbers[op->mode], args[0], args[1], args[2], args[3],
+                            args[4], args[5]);
+    return result < 0 ? (int)result : 0;
+}

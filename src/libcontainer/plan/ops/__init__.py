@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The init operations: the closed vocabulary of what the helper can do.
+
+One class an operation. The class name, ``LC_OP_*`` in ``plan_abi.h``,
+``op_*()`` in the helper and the test carry the same stem. A class knows two
+things: how its fields travel (`Op.record`) and how it is told to a person
+(`Op.title`). It decides nothing: a plan has no variables and no conditions.
+
+*slot* is the number of an fd in the plan's slot table. A *tree* is a slot that
+holds a detached mount. A path *inside* is resolved beneath the container's
+root, so a symlink of the image can never lead out of it.
+"""
+
+from __future__ import annotations
+
+from libcontainer.plan.ops.attach import (
+    MAKE_DIRECTORY,
+    MAKE_FILE,
+    MAKE_LIKE_SOURCE,
+    REAL_DIRECTORY,
+    Attach,
+    Mask,
+    Pivot,
+    Readonly,
+    Root,
+    Scratch,
+    SetPropagation,
+)
+from libcontainer.plan.ops.base import Op
+from libcontainer.plan.ops.call import CALLS, Call, SlotRef
+from libcontainer.plan.ops.namespaces import (
+    CLONE_NEWNS,
+    BecomeRoot,
+    Clone,
+    Loopback,
+    Setns,
+    Unshare,
+    WriteProc,
+)
+from libcontainer.plan.ops.nodes import (
+    Mkdir,
+    Mknod,
+    Symlink,
+)
+from libcontainer.plan.ops.process import (
+    Barrier,
+    Chdir,
+    Exec,
+    FindProgram,
+    Gate,
+    NoNewPrivs,
+    SetIdentity,
+    SetRlimit,
+    Terminal,
+    Umask,
+)
+from libcontainer.plan.ops.trees import (
+    CloneTree,
+    MakeFs,
+    Overlay,
+    SetAttributes,
+)
+
+__all__ = [
+    "CALLS",
+    "CLONE_NEWNS",
+    "MAKE_DIRECTORY",
+    "MAKE_FILE",
+    "MAKE_LIKE_SOURCE",
+    "REAL_DIRECTORY",
+    "Attach",
+    "Barrier",
+    "BecomeRoot",
+    "Call",
+    "Chdir",
+    "Clone",
+    "CloneTree",
+    "Exec",
+    "FindProgram",
+    "Gate",
+    "Loopback",
+    "MakeFs",
+    "Mask",
+    "Mkdir",
+    "Mknod",
+    "NoNewPrivs",
+    "Op",
+    "Overlay",
+    "Pivot",
+    "Readonly",
+    "Root",
+    "Scratch",
+    "SetAttributes",
+    "SetIdentity",
+    "SetPropagation",
+    "SetRlimit",
+    "Setns",
+    "SlotRef",
+    "Symlink",
+    "Terminal",
+    "Umask",
+    "Unshare",
+    "WriteProc",
+]

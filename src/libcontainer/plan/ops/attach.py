@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations that put mounts where they belong."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from libcontainer.plan.ops.base import Op
+from libcontainer.plan.record import NONE, Record
+
+MAKE_DIRECTORY = 1
+MAKE_FILE = 2
+MAKE_LIKE_SOURCE = 4
+REAL_DIRECTORY = 8
+
+
+@frozen
+class SetPropagation(Op):
+    """Cut every mount off from the host's."""
+
+    KIND = 6
+    MAN = "mount(2)"
+    flags: int
+
+    def record(self) -> Record:
+        return Record(flags=self.flags)
+
+    @property
+    def title(self) -> str:
+        return "make '/' private, recursive"
+
+
+@frozen
+class Scratch(Op):
+    """Attach the tmpfs *slot* where the layers of an overlay are put."""
+
+    KIND = 9
+    MAN = "move_mount(2)"
+    slot: int
+
+    def record(self) -> Record:
+        return Record(slot=self.slot)
+
+    @property
+    def title(self) -> str:
+        return "attach a private tmpfs for the layers"
+
+
+@frozen
+class Root(Op):
+    """Attach the tree *slot* as the root of the container."""
+
+    KIND = 12
+    MAN = "move_mount(2)"
+    slot: int
+    what: str
+
+    def record(self) -> Record:
+        return Record(slot=self.slot)
+
+    @property
+    def title(self) -> str:
+        return f"attach {self.what} as the container's root"
+
+
+@frozen
+class Attach(Op):
+    """Attach the tree *slot* on *path*, inside or beneath the tree *base*."""
+
+    KIND = 13
+    MAN = "move_mount(2)"
+    slot: int
+    path: str
+    what: str
+    base: int = NONE
+    flags: int = 0
+    mode: int = 0o755
+    base_path: str = ""
+
+    def record(self) -> Record:
+        return Record(
+            slot=self.slot,
+            slot2=self.base,
+            text=self.path,
+            flags=self.flags,
+            mode=self.mode,
+        )
+
+    @property
+    def title(self) -> str:
+        path = f"{self.base_path}/{self.path}" if self.base_path else self.path
+        return f"attach {self.what} on {path!r}"
+
+
+@frozen
+class Mask(Op):
+    """Hide *path*: a directory by an empty tmpfs, a file by the null device."""
+
+    KIND = 17
+    MAN = "move_mount(2)"
+    path: str
+    empty: int
+    null: int
+
+    def record(self) -> Record:
+        return Record(slot=self.empty, slot2=self.null, text=self.path)
+
+    @property
+    def title(self) -> str:
+        return f"mask {self.path!r}"
+
+
+@frozen
+class Readonly(Op):
+    """Make *path* a read-only mount of itself."""
+
+    KIND = 18
+    MAN = "mount_setattr(2)"
+    path: str
+
+    def record(self) -> Record:
+        return Record(text=self.path)
+
+    @property
+    def title(self) -> str:
+        return f"make {self.path!r} read-only"
+
+
+@frozen
+class Pivot(Op):
+    """Make the container's root the root and let go of the old one."""
+
+    KIND = 19
+    MAN = "pivot_root(2)"
+
+    def record(self) -> Record:
+        return Record()
+
+    @property
+    def title(self) -> str:
+        return "pivot_root to the rootfs, detach the old root"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One plain system call of a closed list."""
+
+from __future__ import annotations
+
+import struct
+
+from attrs import frozen
+
+from libcontainer.plan.ops.base import Op
+from libcontainer.plan.record import Record
+
+CALLS = {
+    "setsid": 1,
+    "sethostname": 2,
+    "setdomainname": 3,
+    "prctl": 4,
+    "personality": 5,
+    "sched_setattr": 6,
+    "sched_setaffinity": 7,
+    "ioprio_set": 8,
+    "set_mempolicy": 9,
+    "keyctl": 10,
+}
+"""Number of each system call that `Call` can make: ``enum lc_call``."""
+
+_ARGUMENTS = 6
+_SLOTS = 8
+
+
+@frozen
+class SlotRef:
+    """An argument that is the fd in a slot."""
+
+    slot: int
+
+
+@frozen
+class Call(Op):
+    """Make one system call with nothing but the given arguments.
+
+    Attributes:
+        call: its name, the stem of the man page (`CALLS`).
+        args: numbers; `bytes`, of which the kernel gets the address; or the
+            fd in a slot. What is not given is 0.
+        what: what it does, for people: ``verb object (flags)``.
+    """
+
+    KIND = 20
+    MAN = "syscalls(2)"
+    call: str
+    args: tuple[int | bytes | SlotRef, ...]
+    what: str
+
+    def record(self) -> Record:
+        numbers, memory, flags = [], b"", 0
+        for index, value in enumerate(self.args):
+            if isinstance(value, SlotRef):
+                flags |= 1 << _SLOTS + index
+                numbers.append(value.slot)
+            elif isinstance(value, bytes):
+                flags |= 1 << index
+                memory = memory.ljust(-(-len(memory) // 8) * 8, b"\0")
+                numbers.append(_ARGUMENTS * 8 + len(memory))
+                memory += value
+            else:
+                numbers.append(value % 2**64)
+        numbers += [0] * (_ARGUMENTS - len(numbers))
+        data = struct.pack("=6Q", *numbers) + memory
+        return Record(mode=CALLS[self.call], flags=flags, data=data)
+
+    @property
+    def man(self) -> str:
+        return f"{self.call}(2)"
+
+    @property
+    def title(self) -> str:
+        return self.what

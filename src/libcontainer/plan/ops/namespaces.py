@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on namespaces, and on what they hold besides mounts."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from libcontainer.plan.describe import flags_text
+from libcontainer.plan.ops.base import Op
+from libcontainer.plan.record import Record
+
+CLONE_NEWNS = 0x00020000
+
+
+@frozen
+class Setns(Op):
+    """Join the namespaces *flags* of the process or namespace in *slot*."""
+
+    KIND = 1
+    MAN = "setns(2)"
+    slot: int
+    flags: int
+    of: str
+
+    def record(self) -> Record:
+        return Record(slot=self.slot, flags=self.flags)
+
+    @property
+    def title(self) -> str:
+        return f"join the namespaces {flags_text(self.flags)} of {self.of}"
+
+
+@frozen
+class Unshare(Op):
+    """Leave the namespaces *flags* for new ones."""
+
+    KIND = 2
+    MAN = "unshare(2)"
+    flags: int
+
+    def record(self) -> Record:
+        return Record(flags=self.flags)
+
+    @property
+    def title(self) -> str:
+        return f"enter new namespaces {flags_text(self.flags)}"
+
+
+@frozen
+class Clone(Op):
+    """Go on in a child that enters the new namespaces *flags*."""
+
+    KIND = 3
+    MAN = "clone(2)"
+    flags: int
+
+    def record(self) -> Record:
+        return Record(flags=self.flags)
+
+    @property
+    def title(self) -> str:
+        if not self.flags:
+            return "go on in a child, which is in the joined pid namespace"
+        return f"go on in a child in new namespaces {flags_text(self.flags)}"
+
+
+@frozen
+class BecomeRoot(Op):
+    """Become user 0 of the new user namespace."""
+
+    KIND = 5
+    MAN = "setresuid(2)"
+    keep_groups: bool
+
+    def record(self) -> Record:
+        return Record(flags=int(self.keep_groups))
+
+    @property
+    def title(self) -> str:
+        return "become user 0 of the user namespace"
+
+
+@frozen
+class Loopback(Op):
+    """Bring the loopback interface up."""
+
+    KIND = 22
+    MAN = "netdevice(7)"
+
+    def record(self) -> Record:
+        return Record()
+
+    @property
+    def title(self) -> str:
+        return "bring the interface lo up"
+
+
+@frozen
+class WriteProc(Op):
+    """Write *value* into the file *path* of the private procfs."""
+
+    KIND = 23
+    MAN = "proc(5)"
+    slot: int
+    path: str
+    value: str
+
+    def record(self) -> Record:
+        return Record(slot=self.slot, text=self.path, text2=self.value)
+
+    @property
+    def title(self) -> str:
+        return f"write {self.value!r} to '/proc/{self.path}'"

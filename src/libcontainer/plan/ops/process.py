@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on the process itself, up to the program that replaces it."""
+
+from __future__ import annotations
+
+import struct
+
+from attrs import field, frozen
+
+from libcontainer.plan.ops.base import Op
+from libcontainer.plan.record import NONE, Record
+
+
+@frozen
+class Barrier(Op):
+    """Wait until the host side has done its steps.
+
+    Attributes:
+        early: the host has done them already and says so in advance, so that
+            nobody waits; the helper's word then only tells that all went well.
+    """
+
+    KIND = 4
+    MAN = "unix(7)"
+    early: bool = False
+
+    def record(self) -> Record:
+        return Record()
+
+    @property
+    def title(self) -> str:
+        if self.early:
+            return "tell the host that the program is next"
+        return "wait for the host"
+
+
+@frozen
+class SetRlimit(Op):
+    """Set one resource limit."""
+
+    KIND = 24
+    MAN = "setrlimit(2)"
+    resource: int
+    name: str
+    soft: int
+    hard: int
+
+    def record(self) -> Record:
+        return Record(mode=self.resource, flags=self.soft, arg=self.hard)
+
+    @property
+    def title(self) -> str:
+        return f"set {self.name} (soft {self.soft}, hard {self.hard})"
+
+
+@frozen
+class Umask(Op):
+    """Set the file mode creation mask."""
+
+    KIND = 25
+    MAN = "umask(2)"
+    mask: int
+
+    def record(self) -> Record:
+        return Record(mode=self.mask)
+
+    @property
+    def title(self) -> str:
+        return f"set umask {self.mask:#o}"
+
+
+@frozen
+class Chdir(Op):
+    """Enter the directory *path*, made where it is absent."""
+
+    KIND = 26
+    MAN = "chdir(2)"
+    path: str
+
+    def record(self) -> Record:
+        return Record(text=self.path)
+
+    @property
+    def title(self) -> str:
+        return f"enter the directory {self.path!r}"
+
+
+@frozen
+class Terminal(Op):
+    """Make a terminal of the container's own devpts; hand the master over."""
+
+    KIND = 28
+    MAN = "pty(7)"
+    slot: int
+    size: tuple[int, int] | None
+    owner: tuple[int, int]
+    console_base: int = NONE
+
+    def record(self) -> Record:
+        rows, columns = self.size or (0, 0)
+        return Record(
+            slot=self.slot,
+            slot2=self.console_base,
+            text="/dev/pts/ptmx",
+            flags=int(self.console_base != NONE),
+            arg=rows << 32 | columns,
+            data=struct.pack("=II", *self.owner),
+        )
+
+    @property
+    def title(self) -> str:
+        return "make a terminal from '/dev/pts/ptmx'"
+
+
+@frozen
+class NoNewPrivs(Op):
+    """Let no execve grant privileges from here on."""
+
+    KIND = 29
+    MAN = "prctl(2)"
+
+    def record(self) -> Record:
+        return Record()
+
+    @property
+    def title(self) -> str:
+        return "set no_new_privs"
+
+
+@frozen
+class SetIdentity(Op):
+    """Become the container's user, with exactly these capabilities."""
+
+    KIND = 30
+    MAN = "capabilities(7)"
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    keep_groups: bool
+    bounding: int
+    effective: int
+    permitted: int
+    inheritable: int
+    ambient: int
+
+    def record(self) -> Record:
+        data = struct.pack(
+            "=5Q4I",
+            self.bounding,
+            self.effective,
+            self.permitted,
+            self.inheritable,
+            self.ambient,
+            self.uid,
+            self.gid,
+            self.keep_groups,
+            len(self.groups),
+        )
+        groups = struct.pack(f"={len(self.groups)}I", *self.groups)
+        return Record(data=data + groups)
+
+    @property
+    def title(self) -> str:
+        groups = ",".join(str(group) for group in self.groups)
+        return (
+            f"become user {self.uid}:{self.gid} (groups {groups or 'none'}, "
+            f"bounding {self.bounding:#x}, effective {self.effective:#x})"
+        )
+
+
+@frozen
+class FindProgram(Op):
+    """Choose the first executable of *candidates* as the program."""
+
+    KIND = 31
+    MAN = "access(2)"
+    name: str
+    candidates: tuple[str, ...] = field(repr=False)
+
+    def record(self) -> Record:
+        return Record(list=self.candidates)
+
+    @property
+    def title(self) -> str:
+        return f"find the program {self.name!r}"
+
+
+@frozen
+class Gate(Op):
+    """Wait at the container's gate until somebody calls ``start``."""
+
+    KIND = 21
+    MAN = "accept(2)"
+    slot: int
+
+    def record(self) -> Record:
+        return Record(slot=self.slot)
+
+    @property
+    def title(self) -> str:
+        return "wait at the gate for start"
+
+
+@frozen
+class Exec(Op):
+    """Execute the program; *fds* are the only descriptors that live on."""
+
+    KIND = 27
+    MAN = "execve(2)"
+    args: tuple[str, ...]
+    env: tuple[str, ...] = field(repr=False)
+    fds: tuple[tuple[int, int], ...] = ()
+
+    def record(self) -> Record:
+        flat = [number for pair in self.fds for number in pair]
+        return Record(
+            list=self.args, list2=self.env, data=struct.pack(f"={len(flat)}i", *flat)
+        )
+
+    @property
+    def title(self) -> str:
+        return f"execute {self.args[0]!r}"

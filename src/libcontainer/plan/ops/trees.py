@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations that make detached mounts."""
+
+from __future__ import annotations
+
+import struct
+
+from attrs import frozen
+
+from libcontainer.plan.describe import attributes_text
+from libcontainer.plan.ops.base import Op
+from libcontainer.plan.record import NONE, Record
+
+
+@frozen
+class CloneTree(Op):
+    """Clone the mount tree at *host_path*, the inode that *slot* holds."""
+
+    KIND = 7
+    MAN = "open_tree(2)"
+    slot: int
+    host_path: str
+    attr_set: int
+    propagation: int
+    recursive: bool
+
+    def record(self) -> Record:
+        data = struct.pack("=4Q", self.attr_set, 0, self.propagation, self.recursive)
+        return Record(slot=self.slot, text=self.host_path, data=data)
+
+    @property
+    def title(self) -> str:
+        how = attributes_text(self.attr_set, recursive=self.recursive)
+        return f"open the mount tree of {self.host_path!r} ({how})"
+
+
+@frozen
+class MakeFs(Op):
+    """Make a new filesystem of *fstype*, mounted nowhere yet."""
+
+    KIND = 8
+    MAN = "fsopen(2)"
+    slot: int
+    fstype: str
+    options: tuple[str, ...] = ()
+    attributes: int = 0
+    purpose: str = ""
+
+    def record(self) -> Record:
+        return Record(
+            slot=self.slot,
+            flags=self.attributes,
+            text=self.fstype,
+            list=self.options,
+        )
+
+    @property
+    def title(self) -> str:
+        words = [attributes_text(self.attributes), *self.options]
+        what = f"make a {self.fstype} filesystem ({', '.join(w for w in words if w)})"
+        return f"{what} for {self.purpose}" if self.purpose else what
+
+
+@frozen
+class Overlay(Op):
+    """Make an overlay filesystem of layers."""
+
+    KIND = 10
+    MAN = "fsopen(2)"
+    slot: int
+    scratch: int
+    lower: tuple[int, ...]
+    upper: int = NONE
+    upper_path: str | None = None
+    work_path: str | None = None
+    attributes: int = 0
+    options: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+    def record(self) -> Record:
+        count = len(self.lower)
+        data = struct.pack("=iiIIQII", self.scratch, self.upper, 0, 0, 0, 0, 0)
+        return Record(
+            slot=self.slot,
+            list=self.options,
+            data=data + struct.pack(f"={count}i", *self.lower),
+            patch=(
+                (8, "I", self.upper_path),
+                (12, "I", self.work_path),
+                (16, "Q", self.attributes),
+                (24, "I", count),
+            ),
+        )
+
+    @property
+    def title(self) -> str:
+        upper = self.upper_path or "a tmpfs"
+        lower = ", ".join(repr(layer) for layer in self.layers)
+        return f"make an overlay of {lower} under {upper}"
+
+
+@frozen
+class SetAttributes(Op):
+    """Change the attributes of the mount in *slot*."""
+
+    KIND = 11
+    MAN = "mount_setattr(2)"
+    slot: int
+    attr_set: int
+    what: str
+    recursive: bool = False
+
+    def record(self) -> Record:
+        data = struct.pack("=4Q", self.attr_set, 0, 0, self.recursive)
+        return Record(slot=self.slot, data=data)
+
+    @property
+    def title(self) -> str:
+        return f"make {self.what} {attributes_text(self.attr_set, recursive=self.recursive)}"  # noqa: E501
