@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from typing import Self
 
 from attrs import evolve
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
-from libcontainer.config import Config
+from libcontainer.cgroups.group import FREEZE_SECONDS, Group
+from libcontainer.cgroups.stats import Stats, read_stats
+from libcontainer.config import Config, Resources
 from libcontainer.errors import (
     ContainerNotFoundError,
     HelperError,
@@ -253,6 +256,9 @@ class Container:
                     return
                 require(self.id, self._status(folder, state), verb)
                 self._end_init(state)
+                group = _group(state)
+                if group is not None:
+                    group.remove()
                 folder.remove()
         except ContainerNotFoundError:
             if not force:
@@ -260,39 +266,65 @@ class Container:
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
 
-    # -- not yet
+    # -- its cgroup
 
-    def pause(self) -> None:
+    def pause(self, timeout: float = FREEZE_SECONDS) -> None:
         """Freeze every process of the container.
 
-        Raises:
-            UnsupportedError: this release has no cgroup support.
-        """
-        raise _needs_cgroups("pause")
+        Returns when the kernel says that all have stopped.
 
-    def resume(self) -> None:
+        Raises:
+            StateError: it is not ``running``.
+            CgroupError: it took longer than *timeout* seconds; all go on again.
+            UnsupportedError: it has no cgroup, or no freezer.
+        """
+        with self._locked_group("pause") as group:
+            group.freeze(timeout)
+
+    def resume(self, timeout: float = FREEZE_SECONDS) -> None:
         """Thaw every process of the container.
 
         Raises:
-            UnsupportedError: this release has no cgroup support.
+            StateError: it is not ``paused``.
+            CgroupError: the kernel did not confirm it within *timeout* seconds.
         """
-        raise _needs_cgroups("resume")
+        with self._locked_group("resume") as group:
+            group.thaw(timeout)
 
-    def update(self, **resources: object) -> None:
-        """Change the limits of the container.
+    def processes(self) -> list[int]:
+        """Return the host pids of its processes, sub-cgroups included.
+
+        The list is of the past unless the container is paused.
 
         Raises:
-            UnsupportedError: this release has no cgroup support.
+            UnsupportedError: it has no cgroup.
         """
-        raise _needs_cgroups("update")
+        return self._group_of(self.state()).pids()
 
-    def stats(self) -> object:
-        """Measure the container.
+    def update(self, resources: Resources) -> None:
+        """Change limits of the container; what is None stays as it is.
+
+        Either all of them hold afterwards, or what held before does again.
 
         Raises:
-            UnsupportedError: this release has no cgroup support.
+            ConfigError: *resources* is wrong.
+            UnsupportedError: it has no cgroup, or not this version of cgroups.
+            CgroupError: the kernel refused a limit.
+            StateError: it has stopped, or nothing runs in it yet.
         """
-        raise _needs_cgroups("stats")
+        with self._locked_group("update") as group:
+            self._launcher.update(group, resources)
+
+    def stats(self) -> Stats:
+        """Measure the container; until it is deleted, also after its end.
+
+        Raises:
+            UnsupportedError: it has no cgroup.
+            StateError: nothing has run in it yet.
+        """
+        state = self.state()
+        require(self.id, state.status, "stats")
+        return read_stats(self._group_of(state))
 
     # -- life
 
@@ -314,7 +346,24 @@ class Container:
         with ProcessRef.open(state.init) as init:
             if init is None or has_ended(init.pidfd):
                 return Status.STOPPED
+        group = _group(state)
+        if group is not None and group.is_frozen():
+            return Status.PAUSED
         return Status.CREATED if folder.has_gate() else Status.RUNNING
+
+    @contextlib.contextmanager
+    def _locked_group(self, verb: str) -> Iterator[Group]:
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), verb)
+            yield self._group_of(state)
+
+    def _group_of(self, state: State) -> Group:
+        group = _group(state)
+        if group is None:
+            need = "a cgroup: Factory(cgroups='cgroupfs'), as root or delegated"
+            raise UnsupportedError(f"container {self.id!r}", need)
+        return group
 
     def _start_init(
         self, folder: Folder, state: State, process: Process, *, gate: bool
@@ -334,7 +383,7 @@ class Container:
             if init is None:
                 raise StateError(self.id, Status.STOPPED.value, "exec")
             try:
-                handle = self._launcher.join(self.config, process, init)
+                handle = self._launcher.join(self.config, process, init, _group(state))
             except (OSError, HelperError) as error:
                 # What it was that failed then depends on the moment.
                 if has_ended(init.pidfd):
@@ -348,6 +397,10 @@ class Container:
         return handle
 
     def _end_init(self, state: State) -> None:
+        group = _group(state)
+        if group is not None and group.exists():
+            # Frozen processes end too, and what shares a pid namespace with others.
+            group.kill()
         self._end_own()
         # Another process may have made the container anew under the same id.
         with ProcessRef.open(state.init) as init:
@@ -379,5 +432,5 @@ def _settled_status(pidfd: int) -> ExitStatus:
     return status
 
 
-def _needs_cgroups(verb: str) -> UnsupportedError:
-    return UnsupportedError(verb, "cgroup support, which this release does not have")
+def _group(state: State) -> Group | None:
+    return Group(state.cgroup) if state.cgroup else None

@@ -192,6 +192,13 @@ class StepError(LibcontainerError, OSError):
         return _rebuild_step_error, (type(self), self.errno, dict(vars(self)))
 
 
+class CgroupError(StepError):
+    """A cgroup could not be made, changed, frozen or removed.
+
+    The attributes are those of `StepError`; outside a launch there is no step.
+    """
+
+
 def _rebuild_step_error(
     kind: type[StepError], number: int, fields: dict[str, object]
 ) -> StepError:

@@ -6,16 +6,20 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Mapping
 
 from attrs import evolve
 
 from libcontainer.bindings.helper import sealed_helper
-from libcontainer.config import Config, config_to_json
+from libcontainer.cgroups.group import Group
+from libcontainer.cgroups.strategy import limits, update_limits
+from libcontainer.cgroups.writes import Write
+from libcontainer.config import Config, Resources, config_to_json
 from libcontainer.errors import ConfigError
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.actions import HostActions
 from libcontainer.host.check import check_host
-from libcontainer.host.fds import above_stdio
+from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.launch import Launch
 from libcontainer.host.probe import is_privileged, read_facts
 from libcontainer.host.processref import ProcessRef, record_of
@@ -32,12 +36,13 @@ from libcontainer.plan import (
     explain,
     merge,
 )
+from libcontainer.plan.cgroup import cgroup_slots
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.join import INIT_SLOT
 from libcontainer.process import Process
 from libcontainer.state import State
 from libcontainer.status import Status
-from libcontainer.validate import validate, validate_process
+from libcontainer.validate import validate, validate_process, validate_resources
 
 DEADLINE_SECONDS = 30.0
 
@@ -55,6 +60,7 @@ class Launcher:
         self._helper = -1
         self._template = Template()
         self._texts: Memo[Config, bytes] = Memo()
+        self._limits: Memo[tuple[object, ...], tuple[Write, ...]] = Memo()
         self._plans: Memo[tuple[object, ...], Compiled] = Memo()
 
     def check(self, config: Config) -> bytes:
@@ -100,7 +106,10 @@ class Launcher:
             LibcontainerError: nothing is left behind, the state is as before.
         """
         _check_process(config, process)
-        compiled, settings = self._compile_create(config, process, gate=gate)
+        names = tuple(state.cgroup)
+        compiled, settings = self._compile_create(
+            config, process, gate=gate, cgroups=names
+        )
 
         def record(status: str, launch: Launch) -> None:
             folder.write(
@@ -113,17 +122,30 @@ class Launcher:
             )
 
         actions = HostActions(folder, self._take_template(), record)
+        if state.cgroup:
+            actions.group = Group(state.cgroup)
+            actions.limits = self._limits.get(
+                (config, names), lambda _: limits(config, state.cgroup)
+            )
         try:
             return self._launch(
                 compiled, settings, process, actions, companions=companions
             )
         except BaseException:
             folder.remove_gate()
+            if actions.group is not None and actions.made_group:
+                actions.group.remove()
             folder.write(state)
             raise
 
-    def join(self, config: Config, process: Process, init: ProcessRef) -> ProcessHandle:
-        """Launch a further process in the container of *init*.
+    def join(
+        self,
+        config: Config,
+        process: Process,
+        init: ProcessRef,
+        group: Group | None = None,
+    ) -> ProcessHandle:
+        """Launch a further process in the container of *init*, in its cgroup.
 
         Raises:
             LibcontainerError: nothing is left behind.
@@ -131,12 +153,36 @@ class Launcher:
         _check_process(config, process)
         identity = identity_in_container(config, process, init.host_pid)
         settings = merge(config, process, identity)
-        facts = read_facts(template=False)
+        names = () if group is None else tuple(group.paths)
+        facts = evolve(read_facts(template=False), cgroups=names)
         compiled = self._plans.get(
             (config, settings, facts),
             lambda _: Compiled(compile_join(config, settings, facts)),
         )
-        return self._launch(compiled, settings, process, None, init_pidfd=init.pidfd)
+        given = {INIT_SLOT: init.pidfd}
+        joins = [] if group is None else group.open_joins()
+        try:
+            given.update(zip(cgroup_slots(compiled.plan), joins, strict=True))
+            return self._launch(compiled, settings, process, None, given=given)
+        finally:
+            close_all(joins)
+
+    def update(self, group: Group, resources: Resources) -> None:
+        """Change limits of a cgroup; all of them, or none.
+
+        Raises:
+            ConfigError, UnsupportedError, CgroupError: nothing has changed.
+        """
+        problems = validate_resources(resources)
+        if problems:
+            raise ConfigError(problems)
+        writes = update_limits(resources, group.paths)
+        before = group.read(writes)
+        try:
+            group.write(writes)
+        except BaseException:
+            group.restore(before)
+            raise
 
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
@@ -147,11 +193,16 @@ class Launcher:
         self._template.close()
 
     def _compile_create(
-        self, config: Config, process: Process, *, gate: bool
+        self,
+        config: Config,
+        process: Process,
+        *,
+        gate: bool,
+        cgroups: tuple[str, ...] = (),
     ) -> tuple[Compiled, Settings]:
         identity = identity_in_rootfs(config, process)
         settings = merge(config, process, identity)
-        facts = self._facts()
+        facts = evolve(self._facts(), cgroups=cgroups)
         compiled = self._plans.get(
             (config, settings, facts, gate),
             lambda _: Compiled(compile_create(config, settings, facts, gate=gate)),
@@ -177,7 +228,7 @@ class Launcher:
         process: Process,
         actions: HostActions | None,
         *,
-        init_pidfd: int = -1,
+        given: Mapping[int, int] | None = None,
         companions: list[ProcessHandle] | None = None,
     ) -> ProcessHandle:
         launch = Launch(
@@ -188,10 +239,7 @@ class Launcher:
             fault=self.fault,
         )
         with Stdio(process, terminal=settings.terminal) as stdio:
-            given = stdio.given(compiled.plan.stdio)
-            if init_pidfd >= 0:
-                given[INIT_SLOT] = init_pidfd
-            launch.run(given)
+            launch.run({**stdio.given(compiled.plan.stdio), **(given or {})})
             return ProcessHandle(
                 settings.args,
                 pidfd=launch.pidfd,

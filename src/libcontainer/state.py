@@ -73,6 +73,7 @@ class State:
         status: the last status written; the system decides the real one.
         init: the init process, or None before there is one.
         args: what the init process runs.
+        cgroup: host paths of its cgroup by hierarchy; empty if it has none.
         unknown: keys of the file this version does not know.
     """
 
@@ -83,6 +84,7 @@ class State:
     status: Status
     init: ProcessRecord | None = None
     args: tuple[str, ...] = ()
+    cgroup: Mapping[str, str] = field(factory=dict)
     unknown: Mapping[str, Any] = field(factory=dict)
 
 
@@ -98,6 +100,7 @@ def dump(state: State) -> bytes:
         "status": state.status.value,
         "init": None if state.init is None else _dump_process(state.init),
         "args": state.args,
+        "cgroup": dict(state.cgroup),
     }
     return json.dumps(document).encode()
 
@@ -123,6 +126,7 @@ def parse(data: bytes) -> State:
             creator=_parse_process(_take(document, "creator", dict)),
             init=None if init is None else _parse_process(init),
             args=tuple(_take_texts(document, "args")),
+            cgroup=_take_paths(document),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -153,6 +157,14 @@ def _take(document: dict[str, Any], key: str, *kinds: type) -> Any:  # noqa: ANN
         message = f"{key} must not be {value!r}"
         raise TypeError(message)
     return value
+
+
+def _take_paths(document: dict[str, Any]) -> dict[str, str]:
+    paths: dict[str, str] = _take(document, "cgroup", dict)
+    if not all(isinstance(path, str) for path in paths.values()):
+        message = f"cgroup must be paths, not {paths!r}"
+        raise TypeError(message)
+    return paths
 
 
 def _take_texts(document: dict[str, Any], key: str) -> list[str]:

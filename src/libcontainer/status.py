@@ -45,6 +45,19 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
         _S.PAUSED: _S.STOPPED,
         _S.STOPPED: _S.STOPPED,
     },
+    "pause": {_S.RUNNING: _S.PAUSED},
+    "resume": {_S.PAUSED: _S.RUNNING},
+    "update": {
+        _S.CREATED: _S.CREATED,
+        _S.RUNNING: _S.RUNNING,
+        _S.PAUSED: _S.PAUSED,
+    },
+    "stats": {
+        _S.CREATED: _S.CREATED,
+        _S.RUNNING: _S.RUNNING,
+        _S.PAUSED: _S.PAUSED,
+        _S.STOPPED: _S.STOPPED,
+    },
     "delete": {_S.CREATING: None, _S.CREATED: None, _S.STOPPED: None},
     "delete (force)": dict.fromkeys(_S, None),
 }

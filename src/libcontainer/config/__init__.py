@@ -33,6 +33,12 @@ from libcontainer.config.namespaces import (
     IdMapping,
     NamespaceType,
 )
+from libcontainer.config.resources import (
+    DeviceRule,
+    Resources,
+    ThrottleDevice,
+    WeightDevice,
+)
 from libcontainer.config.rootfs import Directory, Overlay, Rootfs
 from libcontainer.config.serial import config_from_json, config_to_json
 
@@ -50,6 +56,7 @@ __all__ = [
     "Capabilities",
     "Config",
     "Device",
+    "DeviceRule",
     "Directory",
     "IdMapping",
     "Mount",
@@ -57,8 +64,11 @@ __all__ = [
     "NamespaceType",
     "Overlay",
     "Propagation",
+    "Resources",
     "Rlimit",
     "Rootfs",
+    "ThrottleDevice",
+    "WeightDevice",
     "config_from_json",
     "config_to_json",
     "thermal_throttle_paths",

@@ -32,6 +32,7 @@ from libcontainer.config.namespaces import (
     to_mappings,
     to_namespace,
 )
+from libcontainer.config.resources import Resources
 from libcontainer.config.rootfs import Overlay, Rootfs, to_rootfs
 
 DEFAULT_ENV: Final = (
@@ -173,6 +174,13 @@ class Config:
 
     terminal: bool = field(default=False)
     """Whether processes get a new pseudo-terminal."""
+
+    resources: Resources = field(factory=Resources)
+    """What it may use: the limits of its cgroup."""
+
+    cgroups_path: str | None = field(default=None)
+    """Its cgroup: from the root of the hierarchy if it begins with ``/``, else
+    below the caller's own. None: ``libcontainer-ID`` below the caller's own."""
 
     labels: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
     """Notes of the caller, a mapping; they never change what is done."""

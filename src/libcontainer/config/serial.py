@@ -17,7 +17,22 @@ from libcontainer.config.identity import Capabilities, Rlimit
 from libcontainer.config.model import Config
 from libcontainer.config.mounts import Mount, MountAttr, Propagation
 from libcontainer.config.namespaces import IdMapping
+from libcontainer.config.resources import (
+    DeviceRule,
+    Resources,
+    ThrottleDevice,
+    WeightDevice,
+)
 from libcontainer.config.rootfs import Directory, Overlay
+
+_LISTS: dict[str, type[DeviceRule | ThrottleDevice | WeightDevice]] = {
+    "devices": DeviceRule,
+    "blkio_weight_devices": WeightDevice,
+    "blkio_throttle_read_bps": ThrottleDevice,
+    "blkio_throttle_write_bps": ThrottleDevice,
+    "blkio_throttle_read_iops": ThrottleDevice,
+    "blkio_throttle_write_iops": ThrottleDevice,
+}
 
 _ROOTFS: dict[str, type[Directory | Overlay]] = {
     "directory": Directory,
@@ -48,8 +63,17 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
         fields[name] = [IdMapping(**value) for value in fields[name]]
     fields["devices"] = [Device(**value) for value in fields["devices"]]
     fields["rlimits"] = [Rlimit(**value) for value in fields["rlimits"]]
+    fields["resources"] = _resources(fields["resources"])
     fields["capabilities"] = Capabilities(**fields["capabilities"])
     return Config(**fields)
+
+
+def _resources(value: Mapping[str, Any]) -> Resources:
+    fields = dict(value)
+    for name, kind in _LISTS.items():
+        if fields[name] is not None:
+            fields[name] = [kind(**item) for item in fields[name]]
+    return Resources(**fields)
 
 
 def _mount(value: Mapping[str, Any]) -> Mount:

@@ -14,12 +14,16 @@ from attrs import define
 
 from libcontainer.bindings.mount_setattr import AT_RECURSIVE, mount_setattr
 from libcontainer.bindings.open_tree import OpenTreeFlag, open_tree
+from libcontainer.cgroups.group import Group
+from libcontainer.cgroups.writes import Write
+from libcontainer.errors import HelperError
 from libcontainer.host.fds import above_stdio
 from libcontainer.host.idmap import write_maps
 from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.steps import (
     Listen,
+    MakeCgroup,
     MapIds,
     OpenPath,
     OpenTree,
@@ -39,11 +43,17 @@ class HostActions:
         folder: the container's state folder, locked.
         template: fd of the template mount namespace, or -1.
         record: saves the state of a container whose init is of this launch.
+        group: the container's cgroup, if it has one.
+        limits: what is written into it.
+        made_group: whether the cgroup has been made by this launch.
     """
 
     folder: Folder
     template: int
     record: Callable[[str, Launch], None]
+    group: Group | None = None
+    limits: tuple[Write, ...] = ()
+    made_group: bool = False
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -90,6 +100,17 @@ def _use_template(actions: HostActions, launch: Launch, action: UseTemplate) -> 
     launch.slots[action.slot] = actions.template
 
 
+def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> None:
+    group = actions.group
+    if group is None:
+        message = "the plan has a cgroup, the launch has none"
+        raise HelperError(message)
+    group.make(actions.limits)
+    actions.made_group = True
+    for slot, fd in zip(action.slots, group.open_joins(), strict=True):
+        launch.own(slot, above_stdio(fd))
+
+
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
     gate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     try:
@@ -120,6 +141,7 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenPath: _open_path,
     UseTemplate: _use_template,
     Listen: _listen,
+    MakeCgroup: _make_cgroup,
     MapIds: _map_ids,
     RecordState: _record_state,
 }

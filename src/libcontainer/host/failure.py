@@ -39,11 +39,11 @@ def step_error(plan: Plan, step: Step, number: int, where: int = 0) -> StepError
     if isinstance(step.action, ops.FindProgram):
         return _program_error(plan, step, number)
     if isinstance(step.action, ops.Exec) and where == WHERE_EXECVE:
-        return _place(exec_error(step.title, number), plan, step)
+        return place(exec_error(step.title, number), plan, step)
     part = WHERE[where] if where < len(WHERE) else ""
     title = f"{step.title} ({part})" if part else step.title
     hint = hint_for(step.action, number)
-    return _place(StepError(number, title, hint=hint), plan, step)
+    return place(StepError(number, title, hint=hint), plan, step)
 
 
 def _program_error(plan: Plan, step: Step, number: int) -> StepError:
@@ -52,7 +52,7 @@ def _program_error(plan: Plan, step: Step, number: int) -> StepError:
         kind = ProgramNotFoundError
     elif number == errno.EACCES:
         kind = ProgramNotExecutableError
-    return _place(kind(number, step.title), plan, step)
+    return place(kind(number, step.title), plan, step)
 
 
 def exec_error(title: str, number: int) -> StepError:
@@ -66,7 +66,8 @@ def exec_error(title: str, number: int) -> StepError:
     return ProgramError(number, title)
 
 
-def _place(error: StepError, plan: Plan, step: Step) -> StepError:
+def place(error: StepError, plan: Plan, step: Step) -> StepError:
+    """Tell an error which step of which plan it is of; return it."""
     error.index, error.total = step.index, plan.total
     error.stage, error.side = step.stage, step.side.value
     return error

@@ -31,9 +31,9 @@ from collections.abc import Callable, Mapping
 from libcontainer.bindings.clone import new_box, spawn
 from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
-from libcontainer.errors import HelperError, LaunchTimeoutError
+from libcontainer.errors import CgroupError, HelperError, LaunchTimeoutError
 from libcontainer.host.children import kill_and_reap, reap
-from libcontainer.host.failure import step_error
+from libcontainer.host.failure import place, step_error
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
@@ -163,6 +163,9 @@ class Launch:
                 self._spawn(step.action.flags)
             else:
                 self._run_host_step(self, step)
+        except CgroupError as error:
+            place(error, self.plan, step)
+            raise
         except OSError as error:
             if error.errno is None or type(error).__module__ != "builtins":
                 raise

@@ -65,7 +65,7 @@ struct lc_op {
 enum lc_op_kind {
     LC_OP_SETNS = 1,        /* setns(slot, flags) */
     LC_OP_UNSHARE = 2,      /* unshare(flags) */
-    LC_OP_CLONE = 3,        /* clone3(flags|CLONE_PARENT): the child reports LC_CLONED and goes on, the parent exits */
+    LC_OP_CLONE = 3,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: the child reports LC_CLONED and goes on, the parent exits */
     LC_OP_BARRIER = 4,      /* report LC_AT_BARRIER, wait for LC_GO */
     LC_OP_BECOME_ROOT = 5,  /* setgroups() unless flags&LC_KEEP_GROUPS, setresgid(0), setresuid(0) */
     LC_OP_PROPAGATION = 6,  /* mount(NULL, "/", NULL, MS_REC|flags, NULL) */
@@ -113,7 +113,8 @@ enum lc_call {
     LC_CALL_IOPRIO_SET = 8,
     LC_CALL_SET_MEMPOLICY = 9,
     LC_CALL_KEYCTL = 10,
-    LC_CALL_LAST = 10,
+    LC_CALL_WRITE = 11,
+    LC_CALL_LAST = 11,
 };
 
 struct lc_arguments { uint64_t value[6]; };

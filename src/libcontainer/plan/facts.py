@@ -16,12 +16,15 @@ class Facts:
         privileged: whether the caller holds CAP_SYS_ADMIN, so that it may
             open mount trees and make namespaces without a user namespace.
         template: whether launches start from a kept template mount namespace.
+        cgroups: the hierarchies in which the container has a cgroup: v1
+            controllers joined by commas, or an empty name for v2.
     """
 
     euid: int
     egid: int
     privileged: bool
     template: bool
+    cgroups: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

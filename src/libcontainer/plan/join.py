@@ -10,6 +10,7 @@ from __future__ import annotations
 from libcontainer.config import Config, NamespaceType
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.cgroup import CgroupSlots, enter_cgroup, take_cgroup
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.identity import (
     exec_fds,
@@ -39,10 +40,11 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     builder = Builder()
     init = builder.slot("init", given=True)
     take_fds(builder, settings)
+    group = take_cgroup(builder, facts)
     builder.stage("spawn")
     builder.host(Spawn(0))
     keep_groups = keeps_groups(config, facts)
-    _enter(builder, config, init, keep_groups=keep_groups)
+    _enter(builder, config, init, group, keep_groups=keep_groups)
     builder.stage("rootfs")
     builder.init(ops.Chdir(settings.cwd))
     plan_session(builder, settings)
@@ -54,7 +56,14 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     return builder.build()
 
 
-def _enter(builder: Builder, config: Config, init: int, *, keep_groups: bool) -> None:
+def _enter(
+    builder: Builder,
+    config: Config,
+    init: int,
+    group: CgroupSlots,
+    *,
+    keep_groups: bool,
+) -> None:
     builder.stage("namespaces")
     flags = clone_flags(config)
     others = flags & ~CLONE_NEWPID
@@ -64,4 +73,5 @@ def _enter(builder: Builder, config: Config, init: int, *, keep_groups: bool) ->
     if flags & CLONE_NEWPID:
         # Last, so that no process of the container can see the helper earlier.
         builder.init(ops.Setns(init, CLONE_NEWPID, "init"))
-    builder.init(ops.Clone(0))
+    builder.init(ops.Clone(0, group.unified))
+    enter_cgroup(builder, group)

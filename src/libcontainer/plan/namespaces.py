@@ -6,6 +6,13 @@ from __future__ import annotations
 from libcontainer.config import Config, IdMapping, NamespaceType
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.cgroup import (
+    CLONE_NEWCGROUP,
+    UNIFIED,
+    CgroupSlots,
+    enter_cgroup,
+    enter_cgroup_namespace,
+)
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.ops import (
     CLONE_NEWNS,
@@ -21,7 +28,12 @@ MS_PRIVATE = 1 << 18
 
 
 def plan_namespaces(
-    builder: Builder, config: Config, facts: Facts, *, record: RecordState | None
+    builder: Builder,
+    config: Config,
+    facts: Facts,
+    group: CgroupSlots,
+    *,
+    record: RecordState | None,
 ) -> None:
     """Add the steps that put the init process into its namespaces.
 
@@ -29,24 +41,27 @@ def plan_namespaces(
         builder: the plan in the making.
         config: what the container is.
         facts: what the host offers.
+        group: the container's cgroup.
         record: how to save the state as soon as init is known, while it is at
             work; None if that is done later.
     """
-    if needs_second_clone(config):
-        _enter_by_second_clone(builder, config, facts)
+    if needs_second_clone(config, facts):
+        _enter_by_second_clone(builder, config, facts, group)
     else:
-        _enter_by_first_clone(builder, config, facts, record)
+        _enter_by_first_clone(builder, config, facts, group, record)
     if NamespaceType.USER in config.namespaces:
         _map_ids(builder, config, facts)
 
 
-def needs_second_clone(config: Config) -> bool:
+def needs_second_clone(config: Config, facts: Facts) -> bool:
     """Tell whether the helper has to clone init.
 
-    Without a user or time namespace the first clone enters them all and the
-    helper itself becomes init: one process less.
+    Without a user or time namespace and a v2 cgroup the first clone enters them
+    all and the helper itself becomes init: one process less.
     """
-    return not config.namespaces.isdisjoint({NamespaceType.USER, NamespaceType.TIME})
+    return UNIFIED in facts.cgroups or not config.namespaces.isdisjoint(
+        {NamespaceType.USER, NamespaceType.TIME}
+    )
 
 
 def require_privilege(config: Config, facts: Facts) -> None:
@@ -79,15 +94,20 @@ def clone_flags(config: Config) -> int:
 
 
 def _enter_by_first_clone(
-    builder: Builder, config: Config, facts: Facts, record: RecordState | None
+    builder: Builder,
+    config: Config,
+    facts: Facts,
+    group: CgroupSlots,
+    record: RecordState | None,
 ) -> None:
-    flags = clone_flags(config)
+    flags = _first_flags(config, group)
     template = _take_template(builder) if facts.template else None
     builder.stage("spawn")
     builder.host(Spawn(flags if template is None else flags & ~CLONE_NEWNS))
     if record is not None:
         builder.host(record)
     builder.stage("namespaces")
+    _enter_cgroup(builder, config, group)
     if template is None:
         builder.init(SetPropagation(MS_PRIVATE))
     else:
@@ -95,7 +115,9 @@ def _enter_by_first_clone(
         builder.init(Unshare(CLONE_NEWNS))
 
 
-def _enter_by_second_clone(builder: Builder, config: Config, facts: Facts) -> None:
+def _enter_by_second_clone(
+    builder: Builder, config: Config, facts: Facts, group: CgroupSlots
+) -> None:
     template = _take_template(builder) if facts.template else None
     builder.stage("spawn")
     builder.host(Spawn(0))
@@ -103,9 +125,22 @@ def _enter_by_second_clone(builder: Builder, config: Config, facts: Facts) -> No
     if template is not None:
         # Before the clone: a new user namespace has no right over the template.
         builder.init(Setns(template, CLONE_NEWNS, "the template"))
-    builder.init(Clone(clone_flags(config)))
+    builder.init(Clone(_first_flags(config, group), group.unified))
+    _enter_cgroup(builder, config, group)
     if template is None:
         builder.init(SetPropagation(MS_PRIVATE))
+
+
+def _first_flags(config: Config, group: CgroupSlots) -> int:
+    """Return the namespaces to be born in: the cgroup's comes after its cgroup."""
+    flags = clone_flags(config)
+    return flags & ~CLONE_NEWCGROUP if group else flags
+
+
+def _enter_cgroup(builder: Builder, config: Config, group: CgroupSlots) -> None:
+    if group:
+        enter_cgroup(builder, group)
+        enter_cgroup_namespace(builder, config)
 
 
 def _take_template(builder: Builder) -> int:

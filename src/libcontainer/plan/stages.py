@@ -11,6 +11,10 @@ STAGES: dict[str, str] = {
     "sources": (
         "every host path is opened before the image is visible, and travels as an fd"
     ),
+    "cgroup": (
+        "the limits are written before anything can use what they limit, and after"
+        " the sources, which fail more often"
+    ),
     "spawn": "the helper starts; no line of Python runs between here and execve",
     "namespaces": (
         "the user namespace comes with or before the others, so that it owns them;"

@@ -82,6 +82,17 @@ class UseTemplate:
 
 
 @frozen
+class MakeCgroup:
+    """Make the container's cgroup, with its limits; its fds go into *slots*."""
+
+    slots: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        return "make the cgroup and write its limits"
+
+
+@frozen
 class Listen:
     """Listen at the container's gate; the socket goes into *slot*."""
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from libcontainer.config.model import Config
 from libcontainer.config.report import Report
+from libcontainer.config.resources import Resources
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.process import Process
 from libcontainer.validate.devices import check_devices
@@ -40,6 +41,7 @@ from libcontainer.validate.process import (
     check_stdio,
     check_terminal,
 )
+from libcontainer.validate.resources import check_resources, report_resources
 from libcontainer.validate.rootfs import check_rootfs
 from libcontainer.validate.settings import (
     check_config_settings,
@@ -47,7 +49,7 @@ from libcontainer.validate.settings import (
     check_switches,
 )
 
-__all__ = ["check", "validate", "validate_process"]
+__all__ = ["check", "validate", "validate_process", "validate_resources"]
 
 CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_rootfs,
@@ -64,6 +66,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_switches,
     check_config_settings,
     check_labels,
+    check_resources,
 )
 
 PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
@@ -101,6 +104,14 @@ def validate_process(config: Config, process: Process) -> list[Problem]:
         return report.problems
     for check_process in PROCESS_CHECKS:
         check_process(config, process, report)
+    return report.problems
+
+
+def validate_resources(resources: Resources) -> list[Problem]:
+    """Return every problem of limits that are to be changed."""
+    report = Report()
+    if report.instance("resources", resources, Resources) is not None:
+        report_resources("resources", resources, report)
     return report.problems
 
 

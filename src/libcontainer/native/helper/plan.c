@@ -48,7 +48,7 @@ struct shape {
 static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_SETNS] = {.needs = SLOT, .flags = NAMESPACES},
     [LC_OP_UNSHARE] = {.needs = FLAGS, .flags = NAMESPACES},
-    [LC_OP_CLONE] = {.flags = NAMESPACES},
+    [LC_OP_CLONE] = {.may = SLOT, .flags = NAMESPACES},
     [LC_OP_BARRIER] = {0},
     [LC_OP_BECOME_ROOT] = {.flags = LC_KEEP_GROUPS},
     [LC_OP_PROPAGATION] = {.needs = FLAGS, .flags = PROPAGATIONS},
