@@ -23,7 +23,7 @@ DEFAULT_RULES: Final = (
 
 
 def default_rules(devices: Iterable[Device]) -> tuple[DeviceRule, ...]:
-    """Return the rules of a container that says nothing about them.
+    """Return the rules that every container begins with.
 
     Args:
         devices: nodes of its /dev, which are allowed.
@@ -42,11 +42,8 @@ def default_rules(devices: Iterable[Device]) -> tuple[DeviceRule, ...]:
 
 
 def v1_rules(rules: Iterable[DeviceRule]) -> tuple[tuple[bool, str], ...]:
-    """Return (allow, text) of each write that makes *rules* hold, in order."""
-    return (
-        (False, "a"),
-        *((rule.allow, _v1_text(rule)) for rule in rules),
-    )
+    """Return (allow, text) of each write that adds *rules*, in order."""
+    return tuple((rule.allow, _v1_text(rule)) for rule in rules)
 
 
 def _v1_text(rule: DeviceRule) -> str:

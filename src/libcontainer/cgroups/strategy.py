@@ -17,7 +17,7 @@ from libcontainer.cgroups.hierarchy import (
     read_hierarchies,
 )
 from libcontainer.cgroups.writes import Write
-from libcontainer.config import Config, Resources
+from libcontainer.config import Config, DeviceRule, Resources
 from libcontainer.errors import UnsupportedError
 
 PREFIX = "libcontainer-"
@@ -140,9 +140,8 @@ def limits(config: Config, paths: Mapping[str, str]) -> tuple[Write, ...]:
         _refuse(resources, v2.V1_ONLY, "cgroup v1, which is not what is mounted here")
         return v2.writes(resources)
     _refuse(resources, v1.V2_ONLY, "cgroup v2, which is not what is mounted here")
-    rules = resources.devices
-    if rules is None:
-        rules = default_rules(config.devices)
+    nothing = DeviceRule(allow=False)
+    rules = (nothing, *default_rules(config.devices), *resources.devices)
     return v1.writes(resources, rules)
 
 

@@ -20,14 +20,12 @@ V2_ONLY = (
 """Fields that only cgroup v2 can hold to."""
 
 
-def writes(
-    resources: Resources, rules: Iterable[DeviceRule] | None
-) -> tuple[Write, ...]:
+def writes(resources: Resources, rules: Iterable[DeviceRule]) -> tuple[Write, ...]:
     """Return the files to write, in order.
 
     Args:
         resources: the limits; what is None is left as it is.
-        rules: which devices may be used; None leaves them.
+        rules: which devices may be used, added to those in force.
     """
     return (
         *_devices(rules),
@@ -45,11 +43,10 @@ def _number(controller: str, file: str, value: int | None) -> Iterable[Write]:
         yield Write(controller, file, str(value))
 
 
-def _devices(rules: Iterable[DeviceRule] | None) -> Iterable[Write]:
-    if rules is not None:
-        for allow, rule in v1_rules(rules):
-            file = "devices.allow" if allow else "devices.deny"
-            yield Write("devices", file, rule)
+def _devices(rules: Iterable[DeviceRule]) -> Iterable[Write]:
+    for allow, rule in v1_rules(rules):
+        file = "devices.allow" if allow else "devices.deny"
+        yield Write("devices", file, rule)
 
 
 def _cpu(resources: Resources) -> Iterable[Write]:

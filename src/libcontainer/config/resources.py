@@ -64,10 +64,6 @@ def _to_cpus(value: str | int | Iterable[int] | None) -> str | None:
     return cast("str", value)
 
 
-def _to_rules(value: Iterable[Any] | None) -> tuple[Any, ...] | None:
-    return None if value is None else to_tuple(value)
-
-
 @frozen
 class DeviceRule:
     """Allows or denies devices; a later rule goes before an earlier one."""
@@ -231,6 +227,6 @@ class Resources:
     unified: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
     """Any file of cgroup v2 by name, written as it is, after all others."""
 
-    devices: tuple[DeviceRule, ...] | None = field(default=None, converter=_to_rules)
-    """Rules about devices, in order, beginning with everything denied. None: what
-    a container needs (its standard nodes, mknod of all), as runc does."""
+    devices: tuple[DeviceRule, ...] = field(default=(), converter=to_tuple)
+    """Rules about devices. They come after those that every container has: its
+    standard and own nodes, terminals, making of nodes, and nothing else."""

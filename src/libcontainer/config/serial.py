@@ -71,8 +71,7 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
 def _resources(value: Mapping[str, Any]) -> Resources:
     fields = dict(value)
     for name, kind in _LISTS.items():
-        if fields[name] is not None:
-            fields[name] = [kind(**item) for item in fields[name]]
+        fields[name] = [kind(**item) for item in fields[name]]
     return Resources(**fields)
 
 

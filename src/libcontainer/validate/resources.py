@@ -124,11 +124,10 @@ def _check_cpu(report: Report, path: str, resources: Resources) -> None:
 
 
 def _check_devices(report: Report, path: str, resources: Resources) -> None:
-    if resources.devices is not None:
-        for at, item in report.items(join(path, "devices"), resources.devices):
-            rule = report.instance(at, item, DeviceRule)
-            if rule is not None:
-                _check_rule(report, at, rule)
+    for at, item in report.items(join(path, "devices"), resources.devices):
+        rule = report.instance(at, item, DeviceRule)
+        if rule is not None:
+            _check_rule(report, at, rule)
 
 
 def _check_blkio(report: Report, path: str, resources: Resources) -> None:
