@@ -109,7 +109,8 @@ class Container:
             ConfigError: the configuration or the process is wrong.
             UnsupportedError: the host does not offer what is needed.
         """
-        return self._launcher.explain(self.config, process, gate=gate)
+        names = tuple(self.state().cgroup)
+        return self._launcher.explain(self.config, process, gate=gate, cgroups=names)
 
     # -- running
 

@@ -75,11 +75,18 @@ class Launcher:
             raise ConfigError(problems)
         return text
 
-    def explain(self, config: Config, process: Process, *, gate: bool) -> str:
+    def explain(
+        self,
+        config: Config,
+        process: Process,
+        *,
+        gate: bool,
+        cgroups: tuple[str, ...] = (),
+    ) -> str:
         """Return the plan of an init process as text."""
         self.check(config)
         _check_process(config, process)
-        compiled, _ = self._compile_create(config, process, gate=gate)
+        compiled, _ = self._compile_create(config, process, gate=gate, cgroups=cgroups)
         return explain(compiled.plan)
 
     def create(

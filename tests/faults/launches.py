@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import define
+from attrs import define, evolve
 
 import libcontainer as lc
+from libcontainer.cgroups.group import Group
 from libcontainer.host.probe import read_facts
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.users import identity_in_container
@@ -63,6 +64,7 @@ class Launches:
             sorted(entry.name for entry in path.iterdir()),
             children(),
             sorted(os.listdir("/proc/self/fd"), key=int),
+            Group(self.container.state().cgroup).exists(),
         )
 
     def check_undone(self) -> None:
@@ -141,7 +143,9 @@ def create_plan(factory: lc.Factory, container: lc.Container, kind: str) -> Plan
     """Return the plan of an init process."""
     gate = kind == "prepare"
     launcher = factory._launcher
-    return launcher._compile_create(container.config, PROGRAM, gate=gate)[0].plan
+    return launcher._compile_create(
+        container.config, PROGRAM, gate=gate, cgroups=tuple(container.state().cgroup)
+    )[0].plan
 
 
 def join_plan(container: lc.Container) -> Plan:
@@ -150,5 +154,8 @@ def join_plan(container: lc.Container) -> Plan:
     with ProcessRef.open(container.state().init) as init:
         assert init is not None
         identity = identity_in_container(config, PROGRAM, init.host_pid)
+    names = tuple(container.state().cgroup)
     settings = merge(config, PROGRAM, identity)
-    return compile_join(config, settings, read_facts(template=False))
+    return compile_join(
+        config, settings, evolve(read_facts(template=False), cgroups=names)
+    )
