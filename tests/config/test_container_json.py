@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from libcontainer.config import Capabilities, Device, Directory, Mount, NamespaceType
+from libcontainer.config import (
+    Capabilities,
+    Device,
+    DeviceRule,
+    Directory,
+    Mount,
+    NamespaceType,
+    Resources,
+)
 from libcontainer.config.container_json import (
     config_from_container_json,
     parse_container_json,
@@ -71,8 +79,10 @@ def test_the_minimal_sample_means_what_it_meant() -> None:
         "/proc/irq",
         "/proc/bus",
     )
+    assert config.cgroups_path == "docker/docker-koye"
+    assert len(config.resources.devices) == 14
+    assert config.resources.devices[0] == DeviceRule(allow=True, type="c", access="m")
     assert read.warnings == (
-        "cgroups: not applied by this release",
         "networks[0]: address, gateway and mtu of loopback have no effect",
     )
     assert validate(config, Process(["sh"], **read.process_defaults)) == []
@@ -240,21 +250,18 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"networks": {}}, ["networks: must be a sequence of items, not dict"]),
     ({"routes": [{}]}, ["routes: is not supported by this release"]),
     ({"process_label": "x"}, ["process_label: is not supported by this release"]),
-    *(
-        ({"cgroups": {key: 1}}, [f"cgroups.{key}: is not supported by this release:"])
-        for key in (
-            *("memory", "memory_reservation", "memory_swap", "cpu_shares"),
-            *("cpu_quota", "cpu_period"),
-        )
-    ),
     ({"cgroups": {"memory": True}}, ["cgroups.memory: must be an integer, not bool"]),
     ({"cgroups": {"memory": -2}}, ["cgroups.memory: must be from -1 to"]),
-    ({"cgroups": {"cpuset_cpus": "0"}}, ["cgroups.cpuset_cpus: is not supported by"]),
-    ({"cgroups": {"freezer": "FROZEN"}}, ["cgroups.freezer: is not supported by"]),
+    ({"cgroups": {"parent": "../x"}}, ["cgroups.parent: must not have '..'"]),
+    ({"cgroups": {"freezer": "FROZEN"}}, ["cgroups.freezer: cannot begin frozen"]),
     ({"cgroups": {"name": 7}}, ["cgroups.name: must be a string, not int"]),
     (
-        {"cgroups": {"allowed_devices": [{"major_number": "x"}]}},
-        ["cgroups.allowed_devices[0].major_number: must be an integer, not str"],
+        {"cgroups": {"allowed_devices": [{"type": 7, "major_number": "x"}]}},
+        [
+            "cgroups.allowed_devices[0].type: must be 99 ('c') or 98 ('b'), not 7",
+            "cgroups.allowed_devices[0].cgroup_permissions: must be of 'rwm', not ''",
+            "cgroups.allowed_devices[0].major_number: must be an integer, not str",
+        ],
     ),
     (
         {"mount_config": {"mount_label": "x"}},
@@ -317,7 +324,7 @@ def test_everything_wrong_is_told_at_once() -> None:
         hostname=7,
         capabilities=["FOO"],
         networks=[{"type": "veth"}],
-        cgroups={"memory": 1},
+        cgroups={"memory": "1"},
         apparmor_profile="x",
         namespaces={},
         mount_config=None,
@@ -326,10 +333,10 @@ def test_everything_wrong_is_told_at_once() -> None:
         "apparmor_profile",
         "mount_config",
         "namespaces.NEWNS",
-        "cgroups.memory",
         "hostname",
         "networks[0].type",
         "capabilities[0]",
+        "cgroups.memory",
     ]
 
 
@@ -345,12 +352,57 @@ def test_what_has_no_effect_is_a_warning() -> None:
     assert warnings(networks=[{"type": "loopback", "y": 1}]) == (
         "networks[0].y: unknown key",
     )
-    assert warnings(cgroups={"parent": "a", "allow_all_devices": True}) == (
-        "cgroups: not applied by this release",
+    assert warnings(cgroups={"memory": 8, "memory_swap": 9}) == (
+        "cgroups.memory_swap: ignored as in 1.2.0: it is twice the memory",
     )
-    assert warnings(cgroups={"memory": -1, "memory_swap": -1, "freezer": "THAWED"}) == (
-        "cgroups: not applied by this release",
-    )
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "limits"),
+    [
+        ({}, {}),
+        ({"memory": 8}, {"memory": 8, "memory_swap": 16}),
+        ({"memory": 8, "memory_swap": -1}, {"memory": 8}),
+        ({"memory_reservation": 5}, {"memory_reservation": 5}),
+        (
+            {"cpu_shares": 9, "cpu_quota": 8, "cpu_period": 7000},
+            {"cpu_shares": 9, "cpu_quota": 8, "cpu_period": 7000},
+        ),
+        ({"cpu_shares": 0, "cpuset_cpus": ""}, {}),
+        ({"cpuset_cpus": "0-1"}, {"cpuset_cpus": "0-1"}),
+        ({"allow_all_devices": True}, {"devices": [DeviceRule(allow=True)]}),
+        (
+            {
+                "allowed_devices": [
+                    {
+                        "type": 98,
+                        "major_number": 8,
+                        "minor_number": -1,
+                        "cgroup_permissions": "mr",
+                    }
+                ]
+            },
+            {"devices": [DeviceRule(allow=True, type="b", major=8, access="rm")]},
+        ),
+    ],
+)
+def test_limits_arrive(cgroups: dict[str, Any], limits: dict[str, Any]) -> None:
+    read = config_from_container_json(document(cgroups=cgroups), "/srv")
+    assert read.config.resources == Resources(**limits)
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "path"),
+    [
+        ({}, None),
+        ({"name": "a"}, "a"),
+        ({"name": "a", "parent": "b/c"}, "b/c/a"),
+        ({"name": "a", "parent": "/b"}, "/b/a"),
+    ],
+)
+def test_the_cgroup_is_below_its_parent(cgroups: Any, path: str | None) -> None:
+    read = config_from_container_json(document(cgroups=cgroups), "/srv")
+    assert read.config.cgroups_path == path
 
 
 def test_strict_makes_what_is_unknown_a_problem() -> None:

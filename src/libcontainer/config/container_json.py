@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from libcontainer.config.container_cgroups import read_cgroups_path, read_resources
 from libcontainer.config.container_mounts import (
     KERNEL_FILES,
     base_mounts,
@@ -51,14 +52,6 @@ _NAMESPACES: Final = {
 }
 
 _LATER: Final = "is not supported by this release"
-_LIMITS: Final = (
-    "memory",
-    "memory_reservation",
-    "memory_swap",
-    "cpu_shares",
-    "cpu_quota",
-    "cpu_period",
-)
 
 
 @frozen
@@ -140,7 +133,7 @@ def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
     restricted = reader.boolean("restrict_sys")
     mounts = _mount_config(reader)
     namespaces = _namespaces(reader, unknown)
-    _check_cgroups(reader)
+    cgroups = reader.child("cgroups")
     if reader.items("routes"):
         reader.refuse("routes", _LATER)
     return Config(
@@ -160,6 +153,8 @@ def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
         capabilities=_capabilities(reader),
         no_new_privs=False,  # 1.2.0 did not know it
         terminal=reader.boolean("tty"),
+        resources=read_resources(cgroups),
+        cgroups_path=read_cgroups_path(cgroups),
     )
 
 
@@ -212,24 +207,6 @@ def _loopback(reader: Reader) -> bool:
         else:
             network.refuse("type", f"must be loopback, veth or netns: {show(kind)}")
     return wanted
-
-
-def _check_cgroups(reader: Reader) -> None:
-    # Limits are refused, not ignored: who asks for one relies on it.
-    cgroups = reader.child("cgroups")
-    asked = [key for key in _LIMITS if cgroups.integer(key, low=-1) > 0]
-    asked += ["cpuset_cpus"] if cgroups.text("cpuset_cpus") else []
-    for key in asked:
-        cgroups.refuse(key, f"{_LATER}: no limit would hold")
-    if cgroups.text("freezer") not in {"", "THAWED"}:
-        cgroups.refuse("freezer", _LATER)
-    cgroups.check_types("name parent slice")
-    cgroups.boolean("allow_all_devices")
-    for device in cgroups.children("allowed_devices"):
-        numbers = "major_number minor_number file_mode"
-        device.check_types("path cgroup_permissions", numbers)
-    if cgroups.document:
-        reader.warn("cgroups", "not applied by this release")
 
 
 def _environment(reader: Reader) -> list[tuple[str, str]]:

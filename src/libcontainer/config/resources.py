@@ -84,6 +84,10 @@ class DeviceRule:
     """Some of ``r`` (read), ``w`` (write) and ``m`` (mknod)."""
 
 
+def _to_rules(value: Iterable[DeviceRule]) -> tuple[DeviceRule, ...]:
+    return to_tuple(value)
+
+
 @frozen
 class ThrottleDevice:
     """How fast a block device may be used."""
@@ -227,6 +231,6 @@ class Resources:
     unified: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
     """Any file of cgroup v2 by name, written as it is, after all others."""
 
-    devices: tuple[DeviceRule, ...] = field(default=(), converter=to_tuple)
+    devices: tuple[DeviceRule, ...] = field(default=(), converter=_to_rules)
     """Rules about devices. They come after those that every container has: its
     standard and own nodes, terminals, making of nodes, and nothing else."""
