@@ -300,6 +300,8 @@ def _make_directory(name: str, path: str, made: list[str]) -> None:
         return
     else:
         made.append(path)
+    if name == UNIFIED:
+        _enable_controllers(os.path.dirname(path))
     if "cpuset" in name.split(","):
         _copy_cpuset(path)
 
@@ -315,6 +317,32 @@ def _make_parents(name: str, path: str) -> None:
         os.mkdir(path, 0o755)
     if "cpuset" in name.split(","):
         _copy_cpuset(path)
+
+
+def _enable_controllers(path: str) -> None:
+    """Let the children of a v2 cgroup have every controller that it has itself.
+
+    What is refused shows in the limits: their files are not there.
+    """
+    available = _words(f"{path}/cgroup.controllers")
+    if available is None:
+        return
+    missing = available - (_words(f"{path}/cgroup.subtree_control") or set())
+    if not missing:
+        return
+    _enable_controllers(os.path.dirname(path))
+    missing = _words(f"{path}/cgroup.controllers") or set()
+    # One by one: the kernel takes all that are written together, or none.
+    for controller in sorted(missing):
+        with contextlib.suppress(OSError):
+            _write(f"{path}/cgroup.subtree_control", f"+{controller}")
+
+
+def _words(path: str) -> set[str] | None:
+    try:
+        return set(_read(path).split())
+    except FileNotFoundError:
+        return None
 
 
 def _copy_cpuset(path: str) -> None:

@@ -10,7 +10,7 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
-from libcontainer.plan.steps import Plan
+from libcontainer.plan.steps import MakeCgroup, Plan
 
 CLONE_NEWCGROUP = 0x02000000
 UNIFIED = ""
@@ -49,6 +49,13 @@ def take_cgroup(builder: Builder, facts: Facts) -> CgroupSlots:
         else:
             v1.append((name, slot))
     return CgroupSlots(tuple(v1), unified)
+
+
+def make_cgroup(builder: Builder, group: CgroupSlots) -> None:
+    """Add the step that makes the cgroup, if there is one."""
+    if group:
+        builder.stage("cgroup")
+        builder.host(MakeCgroup(group.slots))
 
 
 def cgroup_slots(plan: Plan) -> tuple[int, ...]:

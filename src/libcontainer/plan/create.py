@@ -9,7 +9,7 @@ from libcontainer.config import Config, NamespaceType
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
-from libcontainer.plan.cgroup import CgroupSlots, take_cgroup
+from libcontainer.plan.cgroup import take_cgroup
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.identity import (
     exec_fds,
@@ -28,7 +28,7 @@ from libcontainer.plan.namespaces import (
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
-from libcontainer.plan.steps import Listen, MakeCgroup, Plan, RecordState
+from libcontainer.plan.steps import Listen, Plan, RecordState
 
 
 def compile_create(
@@ -57,7 +57,7 @@ def compile_create(
     rootfs.open_sources(sources)
     mounts.open_sources(sources)
     gate_slot = _listen(builder) if gate else None
-    group = _make_cgroup(builder, facts)
+    group = take_cgroup(builder, facts)
 
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
@@ -95,14 +95,6 @@ def _listen(builder: Builder) -> int:
     slot = builder.slot("gate", given=True)
     builder.host(Listen(slot))
     return slot
-
-
-def _make_cgroup(builder: Builder, facts: Facts) -> CgroupSlots:
-    group = take_cgroup(builder, facts)
-    if group:
-        builder.stage("cgroup")
-        builder.host(MakeCgroup(group.slots))
-    return group
 
 
 def _plan_machine(builder: Builder, config: Config) -> None:

@@ -12,6 +12,7 @@ from libcontainer.plan.cgroup import (
     CgroupSlots,
     enter_cgroup,
     enter_cgroup_namespace,
+    make_cgroup,
 )
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.ops import (
@@ -102,6 +103,7 @@ def _enter_by_first_clone(
 ) -> None:
     flags = _first_flags(config, group)
     template = _take_template(builder) if facts.template else None
+    make_cgroup(builder, group)
     builder.stage("spawn")
     builder.host(Spawn(flags if template is None else flags & ~CLONE_NEWNS))
     if record is not None:
@@ -119,6 +121,7 @@ def _enter_by_second_clone(
     builder: Builder, config: Config, facts: Facts, group: CgroupSlots
 ) -> None:
     template = _take_template(builder) if facts.template else None
+    make_cgroup(builder, group)
     builder.stage("spawn")
     builder.host(Spawn(0))
     builder.stage("namespaces")
