@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Propagation,
         Rlimit,
     )
+    from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
@@ -78,6 +79,7 @@ _HOMES = {
         "Propagation",
         "Rlimit",
     ),
+    "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "container": ("Container",),
     "errors": (
         "CalledProcessError",
@@ -131,6 +133,9 @@ __all__ = [
     "HelperError",
     "IdMapping",
     "InvalidIdError",
+    "Landlock",
+    "LandlockPath",
+    "LandlockPort",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",

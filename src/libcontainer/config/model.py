@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
@@ -33,6 +33,9 @@ from libcontainer.config.namespaces import (
     to_namespace,
 )
 from libcontainer.config.rootfs import Overlay, Rootfs, to_rootfs
+
+if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
 
 DEFAULT_ENV: Final = (
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -164,6 +167,21 @@ class Config:
 
     no_new_privs: bool = field(default=True)
     """Whether execve(2) can give nothing more, not even by set-id files."""
+
+    apparmor_profile: str | None = field(default=None)
+    """Name of the AppArmor profile that processes run under; it must be loaded.
+    ``unconfined``: none. None: what the kernel gives to a child of the caller."""
+
+    process_label: str | None = field(default=None)
+    """SELinux label of processes, ``user:role:type:level``. None: what the policy
+    gives."""
+
+    mount_label: str | None = field(default=None)
+    """SELinux label of the files in mounts that the container makes. None: what
+    the policy gives."""
+
+    landlock: Landlock | None = field(default=None)
+    """Rights that processes give up for good. None: no others than the caller's."""
 
     rlimits: tuple[Rlimit, ...] = field(default=(), converter=to_rlimits)
     """Resource limits; those not named are the caller's."""

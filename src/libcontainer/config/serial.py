@@ -8,7 +8,7 @@ there are no type names in it, except for the two kinds of rootfs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
@@ -18,6 +18,9 @@ from libcontainer.config.model import Config
 from libcontainer.config.mounts import Mount, MountAttr, Propagation
 from libcontainer.config.namespaces import IdMapping
 from libcontainer.config.rootfs import Directory, Overlay
+
+if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
 
 _ROOTFS: dict[str, type[Directory | Overlay]] = {
     "directory": Directory,
@@ -49,7 +52,19 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     fields["devices"] = [Device(**value) for value in fields["devices"]]
     fields["rlimits"] = [Rlimit(**value) for value in fields["rlimits"]]
     fields["capabilities"] = Capabilities(**fields["capabilities"])
+    fields["landlock"] = _landlock(fields.get("landlock"))
     return Config(**fields)
+
+
+def _landlock(value: Mapping[str, Any] | None) -> Landlock | None:
+    if value is None:
+        return None
+    from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
+
+    fields = dict(value)
+    fields["paths"] = [LandlockPath(**item) for item in fields["paths"]]
+    fields["ports"] = [LandlockPort(**item) for item in fields["ports"]]
+    return Landlock(**fields)
 
 
 def _mount(value: Mapping[str, Any]) -> Mount:

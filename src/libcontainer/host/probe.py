@@ -7,23 +7,47 @@ import functools
 import os
 
 from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
-from libcontainer.plan import Facts
+from libcontainer.config import Config
+from libcontainer.plan import Facts, Settings
+from libcontainer.plan.facts import Security
 
 _STAT_SIZE = 4096
 
 
-def read_facts(*, template: bool) -> Facts:
+def read_facts(
+    *, template: bool, config: Config | None = None, settings: Settings | None = None
+) -> Facts:
     """Return the facts of this moment; two system calls.
 
     Args:
         template: whether a template mount namespace is kept.
+        config: of the container, and
+        settings: of the process, for what only some of them need to know.
     """
     return Facts(
         euid=os.geteuid(),
         egid=os.getegid(),
         privileged=is_privileged(),
         template=template,
+        security=_security(config, settings),
     )
+
+
+def _security(config: Config | None, settings: Settings | None) -> Security | None:
+    if config is None or settings is None:
+        return None
+    wishes = (
+        config.mount_label,
+        settings.apparmor_profile,
+        settings.process_label,
+        settings.landlock,
+    )
+    if all(wish is None for wish in wishes):
+        return None
+    from libcontainer.host.security import read_security, require_profile
+
+    require_profile(settings.apparmor_profile)
+    return read_security()
 
 
 def is_privileged() -> bool:

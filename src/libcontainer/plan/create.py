@@ -25,6 +25,7 @@ from libcontainer.plan.namespaces import (
     require_privilege,
 )
 from libcontainer.plan.rootfs import RootfsPlanner
+from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
 from libcontainer.plan.steps import Listen, Plan, RecordState
@@ -45,6 +46,7 @@ def compile_create(
         UnsupportedError: the host does not offer what *config* needs.
     """
     require_privilege(config, facts)
+    require_labels(config, settings, facts)
     keep_groups = _check_groups(config, settings, facts)
     builder = Builder()
     take_fds(builder, settings)
@@ -52,6 +54,7 @@ def compile_create(
     mounts = MountPlanner(builder, config)
 
     builder.stage("sources")
+    open_procfs(builder, settings)
     sources = Sources(builder, facts)
     rootfs.open_sources(sources)
     mounts.open_sources(sources)
@@ -78,7 +81,7 @@ def compile_create(
     builder.stage("machine")
     _plan_machine(builder, config)
     plan_session(builder, settings, dev=mounts.dev)
-    plan_identity(builder, settings, keep_groups=keep_groups)
+    plan_identity(builder, settings, facts, keep_groups=keep_groups)
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     if early:

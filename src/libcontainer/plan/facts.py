@@ -7,6 +7,21 @@ from attrs import frozen
 
 
 @frozen(kw_only=True)
+class Security:
+    """What the kernel's security modules offer.
+
+    Attributes:
+        apparmor: whether AppArmor is enabled.
+        selinux: whether SELinux is enabled and has a policy.
+        landlock_abi: ABI of Landlock, 0 if there is none.
+    """
+
+    apparmor: bool = False
+    selinux: bool = False
+    landlock_abi: int = 0
+
+
+@frozen(kw_only=True)
 class Facts:
     """A frozen snapshot of the host, read once by `libcontainer.host.probe`.
 
@@ -16,12 +31,15 @@ class Facts:
         privileged: whether the caller holds CAP_SYS_ADMIN, so that it may
             open mount trees and make namespaces without a user namespace.
         template: whether launches start from a kept template mount namespace.
+        security: what the kernel's security modules offer; None unless a launch
+            asks for something of them.
     """
 
     euid: int
     egid: int
     privileged: bool
     template: bool
+    security: Security | None = None
 
 
 @frozen(kw_only=True)

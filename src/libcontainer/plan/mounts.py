@@ -10,6 +10,7 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.devices import DevicePlanner
 from libcontainer.plan.record import NONE
+from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
 _MASK_ATTRIBUTES = (
@@ -98,9 +99,10 @@ class MountPlanner:
         mapped = not mappings or any(
             m.container_id <= _TTY_GROUP < m.container_id + m.size for m in mappings
         )
-        if mapped or mount.type != "devpts":
-            return mount.data
-        return tuple(word for word in mount.data if word != f"gid={_TTY_GROUP}")
+        options = mount.data
+        if not mapped and mount.type == "devpts":
+            options = tuple(word for word in options if word != f"gid={_TTY_GROUP}")
+        return options + context(self._config, mount.type)
 
     def _attach(self, mount: Mount, slot: int, what: str, flags: int) -> None:
         path, base, base_path = mount.destination, NONE, ""

@@ -41,6 +41,7 @@ from libcontainer.validate.process import (
     check_terminal,
 )
 from libcontainer.validate.rootfs import check_rootfs
+from libcontainer.validate.security import check_mount_label
 from libcontainer.validate.settings import (
     check_config_settings,
     check_labels,
@@ -63,6 +64,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_readonly_paths,
     check_switches,
     check_config_settings,
+    check_mount_label,
     check_labels,
 )
 
