@@ -47,6 +47,10 @@ LINUX_OF_ABI: Final = {1: "5.13", 2: "5.19", 3: "6.2", 4: "6.7", 5: "6.10", 6: "
 _READ: Final = frozenset({"execute", "read_file", "read_dir"})
 
 
+def _to_words(value: Iterable[str]) -> frozenset[str]:
+    return to_frozenset(value)
+
+
 @frozen(cache_hash=True)
 class LandlockPath:
     """Rights beneath a file or directory (LANDLOCK_RULE_PATH_BENEATH)."""
@@ -54,7 +58,7 @@ class LandlockPath:
     path: str = field(converter=to_container_path)
     """Absolute container path, resolved inside the root. It must be there."""
 
-    access: frozenset[str] = field(converter=to_frozenset)
+    access: frozenset[str] = field(converter=_to_words)
     """What is allowed there: words of *handled_access_fs*. On a file the kernel
     takes ``execute write_file read_file truncate ioctl_dev`` only."""
 
@@ -66,8 +70,16 @@ class LandlockPort:
     port: int
     """Port, 0 to 65535; 0 is any port the kernel chooses for a bind."""
 
-    access: frozenset[str] = field(converter=to_frozenset)
+    access: frozenset[str] = field(converter=_to_words)
     """What is allowed there: words of *handled_access_net*."""
+
+
+def _to_paths(value: Iterable[LandlockPath]) -> tuple[LandlockPath, ...]:
+    return to_tuple(value)
+
+
+def _to_ports(value: Iterable[LandlockPort]) -> tuple[LandlockPort, ...]:
+    return to_tuple(value)
 
 
 @frozen(kw_only=True, cache_hash=True)
@@ -80,24 +92,20 @@ class Landlock:
     nothing. Linux 5.13; each word needs its own ABI. Source: landlock(7).
     """
 
-    handled_access_fs: frozenset[str] = field(
-        default=frozenset(), converter=to_frozenset
-    )
+    handled_access_fs: frozenset[str] = field(default=frozenset(), converter=_to_words)
     """Rights on files that are denied wherever no rule allows them."""
 
-    handled_access_net: frozenset[str] = field(
-        default=frozenset(), converter=to_frozenset
-    )
+    handled_access_net: frozenset[str] = field(default=frozenset(), converter=_to_words)
     """Rights on TCP ports that are denied wherever no rule allows them."""
 
-    scoped: frozenset[str] = field(default=frozenset(), converter=to_frozenset)
+    scoped: frozenset[str] = field(default=frozenset(), converter=_to_words)
     """``abstract_unix_socket``: no connection to one outside; ``signal``: no
     signal to a process outside."""
 
-    paths: tuple[LandlockPath, ...] = field(default=(), converter=to_tuple)
+    paths: tuple[LandlockPath, ...] = field(default=(), converter=_to_paths)
     """What is allowed on files."""
 
-    ports: tuple[LandlockPort, ...] = field(default=(), converter=to_tuple)
+    ports: tuple[LandlockPort, ...] = field(default=(), converter=_to_ports)
     """What is allowed on TCP ports."""
 
     best_effort: bool = field(default=False)
@@ -122,7 +130,9 @@ class Landlock:
                 from 1 to 5.
             best_effort: whether a kernel of a lower ABI is good enough.
         """
-        rights = frozenset(word for word, (_, first) in ACCESS_FS.items() if first <= abi)
+        rights = frozenset(
+            word for word, (_, first) in ACCESS_FS.items() if first <= abi
+        )
         rules = [LandlockPath(path, _READ) for path in read_only]
         rules += [LandlockPath(path, rights) for path in read_write]
         return Landlock(handled_access_fs=rights, paths=rules, best_effort=best_effort)

@@ -59,12 +59,12 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
 def _landlock(value: Mapping[str, Any] | None) -> Landlock | None:
     if value is None:
         return None
-    from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
+    from libcontainer.config import landlock  # noqa: PLC0415 - loaded only if used
 
     fields = dict(value)
-    fields["paths"] = [LandlockPath(**item) for item in fields["paths"]]
-    fields["ports"] = [LandlockPort(**item) for item in fields["ports"]]
-    return Landlock(**fields)
+    fields["paths"] = [landlock.LandlockPath(**item) for item in fields["paths"]]
+    fields["ports"] = [landlock.LandlockPort(**item) for item in fields["ports"]]
+    return landlock.Landlock(**fields)
 
 
 def _mount(value: Mapping[str, Any]) -> Mount:

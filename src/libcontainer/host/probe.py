@@ -44,10 +44,10 @@ def _security(config: Config | None, settings: Settings | None) -> Security | No
     )
     if all(wish is None for wish in wishes):
         return None
-    from libcontainer.host.security import read_security, require_profile
+    from libcontainer.host import security  # noqa: PLC0415 - loaded only if used
 
-    require_profile(settings.apparmor_profile)
-    return read_security()
+    security.require_profile(settings.apparmor_profile)
+    return security.read_security()
 
 
 def is_privileged() -> bool:

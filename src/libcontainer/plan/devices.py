@@ -44,9 +44,7 @@ class DevicePlanner:
         """Make /dev as *mount* says and attach it; return its slot."""
         tree = self._builder.slot("/dev")
         options = mount.data + context(self._config, "tmpfs")
-        self._builder.init(
-            ops.MakeFs(tree, "tmpfs", options, int(mount.attrs), "/dev")
-        )
+        self._builder.init(ops.MakeFs(tree, "tmpfs", options, int(mount.attrs), "/dev"))
         self._make_directories(tree)
         bound = {device.path for device, _ in self._bound}
         for device in self._config.devices:

@@ -54,10 +54,10 @@ def plan_identity(
     if settings.no_new_privs:
         builder.init(ops.NoNewPrivs())
     if settings.landlock is not None:
-        from libcontainer.plan.landlock import plan_landlock
+        from libcontainer.plan import landlock  # noqa: PLC0415 - loaded only if used
 
         abi = facts.security.landlock_abi if facts.security else 0
-        plan_landlock(builder, settings.landlock, abi)
+        landlock.plan_landlock(builder, settings.landlock, abi)
     builder.init(_identity(settings, keep_groups=keep_groups))
 
 

@@ -69,10 +69,10 @@ def _add_rules(builder: Builder, landlock: Landlock, abi: int, slot: int) -> Non
         access = _mask(port.access, ACCESS_NET, abi)
         if not access:
             continue
-        words = ", ".join(_known(port.access, ACCESS_NET, abi))
+        names = ", ".join(_known(port.access, ACCESS_NET, abi))
         data = struct.pack("=2Q", access, port.port)
         arguments = (ops.SlotRef(slot), _RULE_NET_PORT, data, 0)
-        what = f"allow {words} on port {port.port}"
+        what = f"allow {names} on port {port.port}"
         builder.init(ops.Call("landlock_add_rule", arguments, what))
 
 
@@ -100,9 +100,7 @@ def _known(
     return tuple(w for w, (_, first) in table.items() if w in words and first <= abi)
 
 
-def _mask(
-    words: Iterable[str], table: Mapping[str, tuple[int, int]], abi: int
-) -> int:
+def _mask(words: Iterable[str], table: Mapping[str, tuple[int, int]], abi: int) -> int:
     return sum(1 << table[word][0] for word in _known(words, table, abi))
 
 

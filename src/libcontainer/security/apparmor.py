@@ -86,8 +86,9 @@ def default_profile(name: str = DEFAULT_NAME) -> str:
     """Return the text of a profile that suits most containers.
 
     It allows files, networks and all capabilities the process has; it denies
-    mount(2) and umount(2), and writes to what procfs and sysfs tell of the whole machine. What
-    the host has of /etc/apparmor.d is included.
+    mount(2) and umount(2), and writes to what procfs and sysfs have of the whole
+    machine. The tunables and base rules of /etc/apparmor.d are included where the
+    host has them.
 
     Args:
         name: of the profile: letters, digits, ``_``, ``.`` and ``-``.

@@ -33,9 +33,9 @@ _OPTION: Final = re.compile(r"(disable|(user|role|type|level)[:=](.+))")
 # Relabelled, any of these would break the host. What is below most of them would
 # not: it may be a folder that was made for a container.
 _NEVER: Final = frozenset(
-    "/ /bin /boot /dev /etc /etc/passwd /etc/pki /etc/shadow /home /lib /lib64"
-    " /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /var /var/lib"
-    " /var/log".split()
+    {"/", "/bin", "/boot", "/dev", "/etc", "/etc/passwd", "/etc/pki", "/etc/shadow"}
+    | {"/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root", "/run"}
+    | {"/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log"}
 )
 _NEVER_BELOW: Final = ("/boot", "/dev", "/proc", "/sys", "/usr")
 
@@ -116,6 +116,9 @@ def parse_contexts(text: str) -> tuple[Label, Label]:
     return Label.parse(found["process"]), Label.parse(found["file"])
 
 
+_RANDOM: Final = random.SystemRandom()
+
+
 class Categories:
     """Hands out pairs of categories, none of them twice at a time.
 
@@ -123,8 +126,7 @@ class Categories:
     beside each other may get the same pair. Threads may share it.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        self._random = random.Random(seed) if seed is not None else _SECURE
+    def __init__(self) -> None:
         self._taken: set[frozenset[int]] = set()
         self._lock = threading.Lock()
 
@@ -139,7 +141,7 @@ class Categories:
                 message = "all pairs of SELinux categories are taken"
                 raise LookupError(message)
             while True:
-                low, high = sorted(self._random.sample(range(_CATEGORIES), 2))
+                low, high = sorted(_RANDOM.sample(range(_CATEGORIES), 2))
                 if frozenset((low, high)) not in self._taken:
                     self._taken.add(frozenset((low, high)))
                     return low, high
@@ -168,7 +170,6 @@ class Categories:
             self._taken.discard(pair)
 
 
-_SECURE: Final = random.SystemRandom()
 CATEGORIES: Final = Categories()
 """The pairs that this program has in use."""
 
@@ -212,7 +213,9 @@ def parse_options(options: Iterable[str]) -> dict[str, str] | None:
     for word in words:
         match = _OPTION.fullmatch(word)
         if match is None:
-            message = f"a label option is user:, role:, type:, level: or disable: {word!r}"
+            message = (
+                f"a label option is user:, role:, type:, level: or disable: {word!r}"
+            )
             raise ValueError(message)
         if match[1] == "disable":
             if len(words) > 1:

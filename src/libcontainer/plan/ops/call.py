@@ -72,9 +72,7 @@ class Call(Op):
                 numbers.append(value % 2**64)
         numbers += [0] * (_ARGUMENTS - len(numbers))
         data = struct.pack("=6Q", *numbers) + memory
-        return Record(
-            slot=self.result, mode=CALLS[self.call], flags=flags, data=data
-        )
+        return Record(slot=self.result, mode=CALLS[self.call], flags=flags, data=data)
 
     @property
     def man(self) -> str:
