@@ -25,6 +25,8 @@ _TUNABLES: Final = "/etc/apparmor.d/tunables/global"
 _BASE: Final = "/etc/apparmor.d/abstractions/base"
 _VERSION: Final = re.compile(r"([0-9]+)\.([0-9]+)(?:\.([0-9]+))?")
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# Where the parser lives, and what not every PATH has.
+_SBIN: Final = ":/usr/sbin:/sbin"
 _TIMEOUT_SECONDS: Final = 60
 
 # What a container may not write, or not even read, although its procfs and sysfs
@@ -175,8 +177,7 @@ def _parser_at_least(*version: int) -> bool:
 
 
 def _run_parser(arguments: list[str], text: str = "") -> str:
-    # It lives in sbin, which is not in every PATH.
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    path = os.environ.get("PATH", "") + _SBIN
     try:
         done = subprocess.run(
             [PARSER, *arguments],

@@ -262,7 +262,8 @@ def relabel_target(host_path: str, mount_label: str, *, shared: bool) -> str:
         ValueError: *mount_label* is no label, or the host needs the folder as it is.
     """
     label = Label.parse(mount_label)
-    path = os.path.normpath(host_path)
+    # Two slashes at the start stay two in POSIX.
+    path = os.path.normpath(host_path).replace("//", "/", 1)
     below = any(path.startswith(f"{folder}/") for folder in _NEVER_BELOW)
     if not path.startswith("/") or path in _NEVER or below:
         message = f"relabelling {host_path!r} would harm the host"
