@@ -6,9 +6,11 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+import attrs
 import pytest
 
 from libcontainer import Config, Overlay, Process, UnsupportedError
+from libcontainer.config import thermal_throttle_paths
 from libcontainer.config.landlock import (
     ACCESS_FS,
     ACCESS_NET,
@@ -190,3 +192,19 @@ def test_each_word_needs_its_own_abi(table: dict[str, tuple[int, int]]) -> None:
             both(Security(landlock_abi=abi - 1), landlock=wanted)
         assert caught.value.feature == f"Landlock right {word!r}"
         assert f"ABI {abi} (Linux {LINUX_OF_ABI[abi]})" in caught.value.need
+
+
+def test_the_default_masks_what_tells_of_throttling_and_no_other_list_does() -> None:
+    paths = thermal_throttle_paths(2)
+    host = attrs.evolve(facts(), throttled=paths)
+    for config, expected in (
+        (Config(), (*Config().masked_paths, *paths)),
+        (Config(masked_paths=["/proc/keys"]), ("/proc/keys",)),
+        (Config(masked_paths=[]), ()),
+    ):
+        masks = [
+            a.path
+            for a in actions(samples.create(config, host))
+            if isinstance(a, ops.Mask)
+        ]
+        assert tuple(masks) == expected

@@ -133,7 +133,8 @@ class Config:
     masked_paths: tuple[str, ...] = field(
         default=DEFAULT_MASKED_PATHS, converter=to_container_paths
     )
-    """Container paths that are hidden; one that is not there is left out."""
+    """Container paths that are hidden; one that is not there is left out. The
+    default also hides `thermal_throttle_paths` of the host's processors."""
 
     readonly_paths: tuple[str, ...] = field(
         default=DEFAULT_READONLY_PATHS, converter=to_container_paths

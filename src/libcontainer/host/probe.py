@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 
 from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
-from libcontainer.config import Config
+from libcontainer.config import Config, thermal_throttle_paths
 from libcontainer.plan import Facts, Settings
 from libcontainer.plan.facts import Security
 
 _STAT_SIZE = 4096
+_PROCESSORS = "/sys/devices/system/cpu"
 
 
 def read_facts(
@@ -29,6 +31,7 @@ def read_facts(
         egid=os.getegid(),
         privileged=is_privileged(),
         template=template,
+        throttled=throttled(),
         security=_security(config, settings),
     )
 
@@ -53,6 +56,20 @@ def _security(config: Config | None, settings: Settings | None) -> Security | No
 def is_privileged() -> bool:
     """Tell whether the caller holds CAP_SYS_ADMIN."""
     return bool(capget().effective >> CAP_SYS_ADMIN & 1)
+
+
+@functools.cache
+def throttled() -> tuple[str, ...]:
+    """Return what sysfs tells of the throttling of processors.
+
+    Only physical x86_64 machines have that, and each processor of one has it.
+    """
+    if not os.path.isdir(f"{_PROCESSORS}/cpu0/thermal_throttle"):
+        return ()
+    names = (
+        name for name in os.listdir(_PROCESSORS) if re.fullmatch("cpu[0-9]+", name)
+    )
+    return thermal_throttle_paths(sum(1 for _ in names))
 
 
 @functools.cache

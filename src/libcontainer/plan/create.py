@@ -72,7 +72,7 @@ def compile_create(
     rootfs.attach()
     mounts.attach_all()
     builder.stage("masks")
-    mounts.mask()
+    mounts.mask(facts.throttled)
     builder.stage("rootfs")
     builder.init(ops.Pivot())
     builder.init(ops.Chdir(settings.cwd))

@@ -31,6 +31,8 @@ class Facts:
         privileged: whether the caller holds CAP_SYS_ADMIN, so that it may
             open mount trees and make namespaces without a user namespace.
         template: whether launches start from a kept template mount namespace.
+        throttled: what sysfs tells of the throttling of processors, where the host
+            has that: paths as in the container.
         security: what the kernel's security modules offer; None unless a launch
             asks for something of them.
     """
@@ -39,6 +41,7 @@ class Facts:
     egid: int
     privileged: bool
     template: bool
+    throttled: tuple[str, ...] = ()
     security: Security | None = None
 
 
