@@ -18,6 +18,7 @@ from libcontainer.plan.ops import Barrier, Clone
 from libcontainer.plan.steps import Side
 
 PROGRAM = lc.Process(["sh", "-c", "exit 7"])
+LANDLOCK = lc.Landlock.filesystem(read_write=["/"], abi=1)
 SLEEPER = lc.Process(["sleep", "1000"])
 
 KINDS = (
@@ -105,7 +106,7 @@ def last_answer(plan: Plan) -> int:
 def _config(rootfs: Path, *, user: bool) -> lc.Config:
     layers = lc.Overlay(str(rootfs))
     if not user:
-        return lc.Config(rootfs=layers)
+        return lc.Config(rootfs=layers, landlock=LANDLOCK)
     mapping = [lc.IdMapping(0, 100000, 65536)]
     kinds = [*lc.Config().namespaces, "user"]
     return lc.Config(
@@ -151,4 +152,5 @@ def join_plan(container: lc.Container) -> Plan:
         assert init is not None
         identity = identity_in_container(config, PROGRAM, init.host_pid)
     settings = merge(config, PROGRAM, identity)
-    return compile_join(config, settings, read_facts(template=False))
+    facts = read_facts(template=False, config=config, settings=settings)
+    return compile_join(config, settings, facts)

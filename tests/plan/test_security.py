@@ -124,7 +124,7 @@ def test_new_filesystems_have_the_mount_label_and_kernel_ones_have_not() -> None
         "sysfs": False,
         "tmpfs": True,
         "devpts": True,
-        "mqueue": True,
+        "mqueue": False,
     }
     (overlay,) = [
         a for a in actions(samples.create(config, facts())) if type(a) is ops.Overlay

@@ -87,7 +87,7 @@ def test_new_filesystems_have_the_mount_label(
     shown = done.stdout.splitlines()
     assert [line.split()[0] for line in shown[:6]] == [labels[1]] * 6, done.stdout
     kinds = {line.split()[2] for line in shown[6:] if "context=" in line.split()[3]}
-    assert kinds >= {"tmpfs", "devpts", "mqueue", "overlay"}
+    assert kinds >= {"tmpfs", "devpts", "overlay"}
 
 
 @pytest.mark.needs("selinux")

@@ -178,8 +178,8 @@ class Config:
     gives."""
 
     mount_label: str | None = field(default=None)
-    """SELinux label of the files in mounts that the container makes. None: what
-    the policy gives."""
+    """SELinux label of the files on every tmpfs, devpts and overlay that is made for
+    the container. None: what the policy gives."""
 
     landlock: Landlock | None = field(default=None)
     """Rights that processes give up for good. None: no others than the caller's."""

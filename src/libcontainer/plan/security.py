@@ -19,7 +19,7 @@ from libcontainer.plan.steps import OpenPath
 APPARMOR = "self/attr/apparmor/exec"
 SELINUX = "self/attr/exec"
 _SLOT = "caller's /proc"
-_LABELLED = frozenset({"tmpfs", "devpts", "mqueue", "overlay"})
+_LABELLED = frozenset({"tmpfs", "devpts", "overlay"})
 
 
 def require_labels(config: Config, settings: Settings, facts: Facts) -> None:
@@ -62,7 +62,8 @@ def plan_labels(builder: Builder, settings: Settings) -> None:
 def context(config: Config, fstype: str) -> tuple[str, ...]:
     """Return the option of a new filesystem that labels all its files.
 
-    procfs and sysfs keep the labels that the policy gives to each of their files.
+    procfs and sysfs keep the labels that the policy gives to each of their files; the
+    kernel takes none for mqueue, whose filesystem comes with the ipc namespace.
     """
     if config.mount_label is None or fstype not in _LABELLED:
         return ()
