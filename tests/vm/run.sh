@@ -8,7 +8,8 @@
 # as root and exits with its status. It must know these options:
 #   --kernel VERSION  --suite SUITE  --systemd  --append KERNEL-ARGUMENTS
 #   --share DIR[:ro]  (the same path inside)  --env NAME=VALUE  --timeout SECONDS
-# and take more packages for the machine's image from VMTEST_PACKAGES.
+# and take more packages for the machine's image from VMTEST_PACKAGES. Do not change
+# the tree during a run: the machine sees it.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
@@ -43,6 +44,6 @@ shift
 base=$("$python" -c 'import sys; print(sys.base_prefix)')
 [ "$base" = /usr ] || machine+=(--share "$base:ro")
 exec "$LIBCONTAINER_VMTEST" "${machine[@]}" --share "$PWD" \
-    --env "LIBCONTAINER_MUST_RUN=$needs" --timeout "${VM_TIMEOUT:-900}" -- \
+    --env "PYTHONPATH=$PWD/src" --env "LIBCONTAINER_MUST_RUN=$needs" --timeout "${VM_TIMEOUT:-900}" -- \
     "$python" -B -m pytest -p no:cacheprovider -o faulthandler_timeout=600 -q \
     "${tests[@]}" "$@"
