@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from libcontainer.security import apparmor, selinux
+
 UNPRIVILEGED_ID = 20001
 
 
@@ -70,6 +72,18 @@ def _peers() -> str | None:
     return "neither runc nor crun is installed"
 
 
+def _apparmor() -> str | None:
+    if not apparmor.is_enabled():
+        return "the kernel has no AppArmor: tests/vm/run.sh apparmor"
+    return _programs("apparmor_parser")
+
+
+def _selinux() -> str | None:
+    if selinux.is_enabled():
+        return None
+    return "the kernel has no SELinux: tests/vm/run.sh selinux"
+
+
 def _programs(*names: str) -> str | None:
     missing = [name for name in names if shutil.which(name) is None]
     return f"missing programs: {', '.join(missing)}" if missing else None
@@ -81,6 +95,8 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "subids": _subids,
     "rootfs": _rootfs,
     "network": _network,
+    "apparmor": _apparmor,
+    "selinux": _selinux,
     "cgroup1": lambda: _cgroup("cgroup"),
     "cgroup2": lambda: _cgroup("cgroup2"),
     "peers": _peers,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ThrottleDevice,
         WeightDevice,
     )
+    from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
@@ -87,6 +88,7 @@ _HOMES = {
         "WeightDevice",
         "Rlimit",
     ),
+    "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "container": ("Container",),
     "errors": (
         "CalledProcessError",
@@ -143,6 +145,9 @@ __all__ = [
     "HelperError",
     "IdMapping",
     "InvalidIdError",
+    "Landlock",
+    "LandlockPath",
+    "LandlockPort",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",

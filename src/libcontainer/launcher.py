@@ -17,7 +17,7 @@ from libcontainer.cgroups.writes import Write
 from libcontainer.config import Config, Resources, config_to_json
 from libcontainer.errors import ConfigError
 from libcontainer.handle import ProcessHandle
-from libcontainer.host.actions import HostActions
+from libcontainer.host.actions import HostActions, run_open_path
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.launch import Launch
@@ -161,7 +161,9 @@ class Launcher:
         identity = identity_in_container(config, process, init.host_pid)
         settings = merge(config, process, identity)
         names = () if group is None else tuple(group.paths)
-        facts = evolve(read_facts(template=False), cgroups=names)
+        facts = evolve(
+            read_facts(template=False, config=config, settings=settings), cgroups=names
+        )
         compiled = self._plans.get(
             (config, settings, facts),
             lambda _: Compiled(compile_join(config, settings, facts)),
@@ -209,15 +211,16 @@ class Launcher:
     ) -> tuple[Compiled, Settings]:
         identity = identity_in_rootfs(config, process)
         settings = merge(config, process, identity)
-        facts = evolve(self._facts(), cgroups=cgroups)
+        facts = evolve(self._facts(config, settings), cgroups=cgroups)
         compiled = self._plans.get(
             (config, settings, facts, gate),
             lambda _: Compiled(compile_create(config, settings, facts, gate=gate)),
         )
         return compiled, settings
 
-    def _facts(self) -> Facts:
-        return read_facts(template=self._take_template() >= 0)
+    def _facts(self, config: Config, settings: Settings) -> Facts:
+        template = self._take_template() >= 0
+        return read_facts(template=template, config=config, settings=settings)
 
     def _take_template(self) -> int:
         return self._template.take(self._image()) if is_privileged() else -1
@@ -241,7 +244,7 @@ class Launcher:
         launch = Launch(
             compiled,
             helper=self._image(),
-            run_host_step=actions or _no_host_step,
+            run_host_step=actions or run_open_path,
             deadline_seconds=self.deadline_seconds,
             fault=self.fault,
         )
@@ -255,11 +258,6 @@ class Launcher:
                 stdio=stdio,
                 companions=companions,
             )
-
-
-def _no_host_step(launch: Launch, step: object) -> None:
-    message = f"no host step is expected here: {step!r}"
-    raise TypeError(message)
 
 
 def _checked_text(config: Config) -> bytes:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
@@ -21,6 +21,9 @@ from libcontainer.config.identity import (
     to_optional_capabilities,
     to_optional_rlimits,
 )
+
+if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
 
 # The values of subprocess, which takes long to import.
 PIPE: Final = -1
@@ -67,6 +70,15 @@ class Process:
 
     no_new_privs: bool | None = field(default=None, kw_only=True)
     """Whether execve(2) can give nothing more."""
+
+    apparmor_profile: str | None = field(default=None, kw_only=True)
+    """Name of the AppArmor profile it runs under, or ``unconfined``."""
+
+    process_label: str | None = field(default=None, kw_only=True)
+    """Its SELinux label, ``user:role:type:level``."""
+
+    landlock: Landlock | None = field(default=None, kw_only=True)
+    """Rights it gives up for good; ``Landlock()`` gives up none."""
 
     rlimits: tuple[Rlimit, ...] | None = field(
         default=None, converter=to_optional_rlimits, kw_only=True

@@ -12,6 +12,7 @@ import pytest
 
 from libcontainer.config import (
     Capabilities,
+    Config,
     Device,
     DeviceRule,
     Directory,
@@ -93,8 +94,6 @@ def test_the_minimal_sample_means_what_it_meant() -> None:
     ("sample", "refused"),
     [
         ("attach_to_bridge", ["networks[1].type: 'veth'"]),
-        ("apparmor", ["apparmor_profile:"]),
-        ("selinux", ["process_label:", "mount_config.mount_label:"]),
     ],
 )
 def test_a_sample_that_needs_more_names_what_it_needs(
@@ -248,8 +247,9 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
         ["networks[1].type: must be loopback, veth or netns: 'wifi'"],
     ),
     ({"networks": {}}, ["networks: must be a sequence of items, not dict"]),
+    ({"apparmor_profile": 1}, ["apparmor_profile: must be a string, not int"]),
     ({"routes": [{}]}, ["routes: is not supported by this release"]),
-    ({"process_label": "x"}, ["process_label: is not supported by this release"]),
+    ({"process_label": "x"}, ["process_label: must be user:role:type:level, not 'x'"]),
     ({"cgroups": {"memory": True}}, ["cgroups.memory: must be an integer, not bool"]),
     ({"cgroups": {"memory": -2}}, ["cgroups.memory: must be from -1 to"]),
     ({"cgroups": {"parent": "../x"}}, ["cgroups.parent: must not have '..'"]),
@@ -265,7 +265,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {"mount_config": {"mount_label": "x"}},
-        ["mount_config.mount_label: is not supported by this release"],
+        ["mount_config.mount_label: must be user:role:type:level, not 'x'"],
     ),
     (
         {
@@ -325,19 +325,35 @@ def test_everything_wrong_is_told_at_once() -> None:
         capabilities=["FOO"],
         networks=[{"type": "veth"}],
         cgroups={"memory": "1"},
-        apparmor_profile="x",
+        apparmor_profile="a b",
         namespaces={},
         mount_config=None,
     )
     assert [text.partition(":")[0] for text in found] == [
-        "apparmor_profile",
         "mount_config",
         "namespaces.NEWNS",
         "hostname",
         "networks[0].type",
         "capabilities[0]",
+        "apparmor_profile",
         "cgroups.memory",
     ]
+
+
+def test_the_labels_of_the_samples_arrive() -> None:
+    def read(name: str) -> Config:
+        data = (SAMPLES / f"{name}.json").read_bytes()
+        return config_from_container_json(parse_container_json(data), "/srv").config
+
+    minimal = read("minimal")
+    assert minimal.apparmor_profile is None
+    assert (minimal.process_label, minimal.mount_label) == (None, None)
+    assert read("apparmor").apparmor_profile == "docker-default"
+    labels = (read("selinux").process_label, read("selinux").mount_label)
+    assert labels == (
+        "system_u:system_r:svirt_lxc_net_t:s0:c164,c475",
+        "system_u:object_r:svirt_lxc_net_t:s0:c164,c475",
+    )
 
 
 def test_what_has_no_effect_is_a_warning() -> None:

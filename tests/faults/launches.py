@@ -19,6 +19,7 @@ from libcontainer.plan.ops import Barrier, Clone
 from libcontainer.plan.steps import Side
 
 PROGRAM = lc.Process(["sh", "-c", "exit 7"])
+LANDLOCK = lc.Landlock.filesystem(read_write=["/"], abi=1)
 SLEEPER = lc.Process(["sleep", "1000"])
 
 KINDS = (
@@ -107,7 +108,7 @@ def last_answer(plan: Plan) -> int:
 def _config(rootfs: Path, *, user: bool) -> lc.Config:
     layers = lc.Overlay(str(rootfs))
     if not user:
-        return lc.Config(rootfs=layers)
+        return lc.Config(rootfs=layers, landlock=LANDLOCK)
     mapping = [lc.IdMapping(0, 100000, 65536)]
     kinds = [*lc.Config().namespaces, "user"]
     return lc.Config(
@@ -156,6 +157,5 @@ def join_plan(container: lc.Container) -> Plan:
         identity = identity_in_container(config, PROGRAM, init.host_pid)
     names = tuple(container.state().cgroup)
     settings = merge(config, PROGRAM, identity)
-    return compile_join(
-        config, settings, evolve(read_facts(template=False), cgroups=names)
-    )
+    facts = read_facts(template=False, config=config, settings=settings)
+    return compile_join(config, settings, evolve(facts, cgroups=names))

@@ -61,7 +61,7 @@ VALID: dict[str, dict[str, object]] = {
     "READONLY": {"text": b"/x"},
     "PIVOT": {},
     "LOOPBACK": {},
-    "WRITE_PROC": {"slot": 1, "text": b"self/x", "text2": b"1"},
+    "WRITE_PROC": {"slot": 1, "flags": 1, "text": b"self/x", "text2": b"1"},
     "RLIMIT": {"mode": 7, "flags": 1, "arg": 2},
     "UMASK": {"mode": 0o22},
     "CHDIR": {"text": b"/"},
@@ -77,14 +77,16 @@ VALID: dict[str, dict[str, object]] = {
     "IDENTITY": {"data": identity(1, 2, [3, 4])},
     "FIND_PROGRAM": {"list": [b"/bin/sh"]},
     "GATE": {"slot": 1},
-    "CALL": {"mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
+    "CALL": {"slot": 1, "mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
+    "LANDLOCK_PATH": {"slot": 1, "flags": 4, "text": b"/x"},
     "EXEC": {"list": [b"sh"], "list2": [b"A=b"], "data": fds((1, 0), (1, 1))},
 }
 
 # What each kind may leave out; everything else it names above is required.
 OPTIONAL = {
     "SETNS": ["flags"],
-    "CALL": ["flags"],
+    "CALL": ["flags", "slot"],
+    "WRITE_PROC": ["flags"],
     "CLONE": ["flags"],
     "BECOME_ROOT": ["flags"],
     "MAKE_FS": ["list"],

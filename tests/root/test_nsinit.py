@@ -236,11 +236,11 @@ def test_config_prints_the_configuration_as_it_was_read(rootfs: Path) -> None:
     ("sample", "words"),
     [
         ("attach_to_bridge.json", "networks[1]"),
-        ("apparmor.json", "apparmor_profile"),
-        ("selinux.json", "process_label"),
+        ("apparmor.json", "AppArmor profile 'docker-default': "),
+        ("selinux.json", "SELinux label 'system_u:"),
     ],
 )
-def test_what_is_not_supported_yet_is_refused_by_name(
+def test_what_release_or_host_do_not_have_is_refused_by_name(
     rootfs: Path, sample: str, words: str
 ) -> None:
     _configure(rootfs, sample)

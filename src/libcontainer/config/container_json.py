@@ -27,9 +27,11 @@ from libcontainer.config.model import Config
 from libcontainer.config.namespaces import NamespaceType
 from libcontainer.config.report import Report, show
 from libcontainer.config.rules import (
+    apparmor_profile,
     capability,
     environment_entry,
     host_name,
+    selinux_label,
     user,
     working_directory,
 )
@@ -127,9 +129,6 @@ def config_from_container_json(
 
 
 def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
-    for key in ("apparmor_profile", "process_label"):
-        if reader.text(key):
-            reader.refuse(key, _LATER)
     restricted = reader.boolean("restrict_sys")
     mounts = _mount_config(reader)
     namespaces = _namespaces(reader, unknown)
@@ -152,6 +151,9 @@ def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
         user=_user(reader),
         capabilities=_capabilities(reader),
         no_new_privs=False,  # 1.2.0 did not know it
+        apparmor_profile=_confinement(reader, "apparmor_profile"),
+        process_label=_confinement(reader, "process_label"),
+        mount_label=_confinement(mounts, "mount_label"),
         terminal=reader.boolean("tty"),
         resources=read_resources(cgroups),
         cgroups_path=read_cgroups_path(cgroups),
@@ -164,9 +166,16 @@ def _mount_config(reader: Reader) -> Reader:
     mounts = reader.child("mount_config")
     if mounts.boolean("no_pivot_root"):
         mounts.warn("no_pivot_root", "ignored: the root is always pivoted to")
-    if mounts.text("mount_label"):
-        mounts.refuse("mount_label", _LATER)
     return mounts
+
+
+def _confinement(reader: Reader, key: str) -> str | None:
+    value = reader.text(key)
+    if not value:
+        return None
+    rule = apparmor_profile if key == "apparmor_profile" else selinux_label
+    rule(reader.report, reader.path(key), value)
+    return value
 
 
 def _namespaces(reader: Reader, unknown: Report) -> frozenset[NamespaceType]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
@@ -34,6 +34,9 @@ from libcontainer.config.namespaces import (
 )
 from libcontainer.config.resources import Resources
 from libcontainer.config.rootfs import Overlay, Rootfs, to_rootfs
+
+if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
 
 DEFAULT_ENV: Final = (
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -131,7 +134,8 @@ class Config:
     masked_paths: tuple[str, ...] = field(
         default=DEFAULT_MASKED_PATHS, converter=to_container_paths
     )
-    """Container paths that are hidden; one that is not there is left out."""
+    """Container paths that are hidden; one that is not there is left out. The
+    default also hides `thermal_throttle_paths` of the host's processors."""
 
     readonly_paths: tuple[str, ...] = field(
         default=DEFAULT_READONLY_PATHS, converter=to_container_paths
@@ -165,6 +169,21 @@ class Config:
 
     no_new_privs: bool = field(default=True)
     """Whether execve(2) can give nothing more, not even by set-id files."""
+
+    apparmor_profile: str | None = field(default=None)
+    """Name of the AppArmor profile that processes run under; it must be loaded.
+    ``unconfined``: none. None: what the kernel gives to a child of the caller."""
+
+    process_label: str | None = field(default=None)
+    """SELinux label of processes, ``user:role:type:level``. None: what the policy
+    gives."""
+
+    mount_label: str | None = field(default=None)
+    """SELinux label of the files on every tmpfs, devpts and overlay that is made for
+    the container. None: what the policy gives."""
+
+    landlock: Landlock | None = field(default=None)
+    """Rights that processes give up for good. None: no others than the caller's."""
 
     rlimits: tuple[Rlimit, ...] = field(default=(), converter=to_rlimits)
     """Resource limits; those not named are the caller's."""

@@ -8,7 +8,7 @@ there are no type names in it, except for the two kinds of rootfs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
@@ -33,6 +33,8 @@ _LISTS: dict[str, type[DeviceRule | ThrottleDevice | WeightDevice]] = {
     "blkio_throttle_read_iops": ThrottleDevice,
     "blkio_throttle_write_iops": ThrottleDevice,
 }
+if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
 
 _ROOTFS: dict[str, type[Directory | Overlay]] = {
     "directory": Directory,
@@ -65,6 +67,7 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     fields["rlimits"] = [Rlimit(**value) for value in fields["rlimits"]]
     fields["resources"] = _resources(fields["resources"])
     fields["capabilities"] = Capabilities(**fields["capabilities"])
+    fields["landlock"] = _landlock(fields.get("landlock"))
     return Config(**fields)
 
 
@@ -73,6 +76,17 @@ def _resources(value: Mapping[str, Any]) -> Resources:
     for name, kind in _LISTS.items():
         fields[name] = [kind(**item) for item in fields[name]]
     return Resources(**fields)
+
+
+def _landlock(value: Mapping[str, Any] | None) -> Landlock | None:
+    if value is None:
+        return None
+    from libcontainer.config import landlock  # noqa: PLC0415 - loaded only if used
+
+    fields = dict(value)
+    fields["paths"] = [landlock.LandlockPath(**item) for item in fields["paths"]]
+    fields["ports"] = [landlock.LandlockPort(**item) for item in fields["ports"]]
+    return landlock.Landlock(**fields)
 
 
 def _mount(value: Mapping[str, Any]) -> Mount:

@@ -64,6 +64,19 @@ class HostActions:
         _RUNNERS[type(step.action)](self, launch, step.action)
 
 
+def run_open_path(launch: Launch, step: Step) -> None:
+    """Carry out the one kind of HOST step that a process that joins may have.
+
+    Raises:
+        OSError: the kernel refused it.
+        TypeError: it is of another kind.
+    """
+    if not isinstance(step.action, OpenPath):
+        message = f"no such host step is expected here: {step!r}"
+        raise TypeError(message)
+    _put_path(launch, step.action)
+
+
 def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
     flags = OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC
     if action.recursive:
@@ -81,6 +94,10 @@ def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
 
 
 def _open_path(actions: HostActions, launch: Launch, action: OpenPath) -> None:
+    _put_path(launch, action)
+
+
+def _put_path(launch: Launch, action: OpenPath) -> None:
     fd = above_stdio(os.open(action.host_path, os.O_PATH | os.O_CLOEXEC))
     launch.own(action.slot, fd)
     _check_device(fd, action.device)

@@ -11,6 +11,7 @@ import errno
 from typing import Any
 
 from libcontainer.plan import ops
+from libcontainer.plan.security import APPARMOR, SELINUX
 from libcontainer.plan.steps import MapIds, OpenTree, Spawn
 
 _NO_USER_NAMESPACES = (
@@ -24,7 +25,10 @@ _LIMIT_OF_NAMESPACES = (
 )
 _LIMIT_OF_MOUNTS = "the mount namespace is full: see /proc/sys/fs/mount-max"
 
-HINTS: dict[tuple[type[Any], int], str] = {
+_NO_PROFILE = "no AppArmor profile of this name is loaded: see apparmor_parser(8)"
+
+# Of a plain call or a write to procfs, the key is what is called or written to.
+HINTS: dict[tuple[type[Any] | str, int], str] = {
     (Spawn, errno.EPERM): "new namespaces need CAP_SYS_ADMIN",
     (Spawn, errno.ENOSPC): _LIMIT_OF_NAMESPACES,
     (ops.Clone, errno.EPERM): _NO_USER_NAMESPACES,
@@ -67,6 +71,26 @@ HINTS: dict[tuple[type[Any], int], str] = {
         "more than one's own id needs newuidmap and newgidmap and ranges in"
         " /etc/subuid and /etc/subgid"
     ),
+    (APPARMOR, errno.ENOENT): _NO_PROFILE,
+    (APPARMOR, errno.EACCES): "the caller's own profile does not allow the change",
+    (APPARMOR, errno.EPERM): (
+        "with no_new_privs a confined caller can change to a stack with its own"
+        " profile only"
+    ),
+    (SELINUX, errno.EINVAL): "the loaded SELinux policy has no such label",
+    (SELINUX, errno.EACCES): (
+        "the SELinux policy does not let the caller set the label of its programs"
+        " (setexec)"
+    ),
+    (ops.LandlockPath, errno.EINVAL): (
+        "a file takes execute, write_file, read_file, truncate and ioctl_dev only"
+    ),
+    ("landlock_create_ruleset", errno.EOPNOTSUPP): (
+        "Landlock is not among the kernel's security modules: lsm=landlock,..."
+    ),
+    ("landlock_restrict_self", errno.E2BIG): (
+        "more than 16 Landlock rulesets on top of each other"
+    ),
     (OpenTree, errno.EPERM): "opening mount trees needs CAP_SYS_ADMIN",
     (OpenTree, errno.ENOSYS): "mount_setattr(2) needs Linux 5.12",
 }
@@ -74,4 +98,9 @@ HINTS: dict[tuple[type[Any], int], str] = {
 
 def hint_for(action: object, number: int) -> str | None:
     """Return the hint for a step that failed with an errno, or None."""
-    return HINTS.get((type(action), number))
+    subject: type[Any] | str = type(action)
+    if isinstance(action, ops.WriteProc):
+        subject = action.path
+    elif isinstance(action, ops.Call):
+        subject = action.call
+    return HINTS.get((subject, number))

@@ -82,10 +82,10 @@ enum lc_op_kind {
     LC_OP_MASK = 17,        /* text inside hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
     LC_OP_READONLY = 18,    /* text inside made a read-only mount of itself; absent: skipped */
     LC_OP_PIVOT = 19,       /* pivot_root(".", "."), detach the old root */
-    LC_OP_CALL = 20,        /* system call mode (enum lc_call); data: lc_arguments, then what its pointers point to */
+    LC_OP_CALL = 20,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to */
     LC_OP_GATE = 21,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
     LC_OP_LOOPBACK = 22,    /* lo up */
-    LC_OP_WRITE_PROC = 23,  /* text2 into file text of the procfs in slot */
+    LC_OP_WRITE_PROC = 23,  /* text2 into file text of the procfs in slot; flags: enum lc_write_proc */
     LC_OP_RLIMIT = 24,      /* setrlimit(mode, soft flags, hard arg) */
     LC_OP_UMASK = 25,       /* umask(mode) */
     LC_OP_CHDIR = 26,       /* chdir(text), made 0755 if absent; the result must be inside the root */
@@ -94,7 +94,8 @@ enum lc_op_kind {
     LC_OP_NO_NEW_PRIVS = 29,/* prctl(PR_SET_NO_NEW_PRIVS) */
     LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
     LC_OP_FIND_PROGRAM = 31,/* the first executable of list becomes the program */
-    LC_OP_LAST = 31,
+    LC_OP_LANDLOCK_PATH = 32, /* rights flags beneath text inside, into the ruleset in slot */
+    LC_OP_LAST = 32,
 };
 
 /*
@@ -114,10 +115,15 @@ enum lc_call {
     LC_CALL_SET_MEMPOLICY = 9,
     LC_CALL_KEYCTL = 10,
     LC_CALL_WRITE = 11,
-    LC_CALL_LAST = 11,
+    LC_CALL_LANDLOCK_CREATE_RULESET = 12,
+    LC_CALL_LANDLOCK_ADD_RULE = 13,
+    LC_CALL_LANDLOCK_RESTRICT_SELF = 14,
+    LC_CALL_LAST = 14,
 };
 
 struct lc_arguments { uint64_t value[6]; };
+
+enum lc_write_proc { LC_LAST_WRITE = 1 /* let go of the slot */ };
 
 enum lc_become_root { LC_KEEP_GROUPS = 1 };
 

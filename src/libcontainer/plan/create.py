@@ -26,6 +26,7 @@ from libcontainer.plan.namespaces import (
     require_privilege,
 )
 from libcontainer.plan.rootfs import RootfsPlanner
+from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
 from libcontainer.plan.steps import Listen, Plan, RecordState
@@ -46,6 +47,7 @@ def compile_create(
         UnsupportedError: the host does not offer what *config* needs.
     """
     require_privilege(config, facts)
+    require_labels(config, settings, facts)
     keep_groups = _check_groups(config, settings, facts)
     builder = Builder()
     take_fds(builder, settings)
@@ -53,6 +55,7 @@ def compile_create(
     mounts = MountPlanner(builder, config)
 
     builder.stage("sources")
+    open_procfs(builder, settings)
     sources = Sources(builder, facts)
     rootfs.open_sources(sources)
     mounts.open_sources(sources)
@@ -71,7 +74,7 @@ def compile_create(
     rootfs.attach()
     mounts.attach_all()
     builder.stage("masks")
-    mounts.mask()
+    mounts.mask(facts.throttled)
     builder.stage("rootfs")
     builder.init(ops.Pivot())
     builder.init(ops.Chdir(settings.cwd))
@@ -80,7 +83,7 @@ def compile_create(
     builder.stage("machine")
     _plan_machine(builder, config)
     plan_session(builder, settings, dev=mounts.dev)
-    plan_identity(builder, settings, keep_groups=keep_groups)
+    plan_identity(builder, settings, facts, keep_groups=keep_groups)
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     if early:

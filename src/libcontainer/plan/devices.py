@@ -14,6 +14,7 @@ from libcontainer.config import (
 )
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
 _FILE_TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
@@ -42,9 +43,8 @@ class DevicePlanner:
     def make(self, mount: Mount) -> int:
         """Make /dev as *mount* says and attach it; return its slot."""
         tree = self._builder.slot("/dev")
-        self._builder.init(
-            ops.MakeFs(tree, "tmpfs", mount.data, int(mount.attrs), "/dev")
-        )
+        options = mount.data + context(self._config, "tmpfs")
+        self._builder.init(ops.MakeFs(tree, "tmpfs", options, int(mount.attrs), "/dev"))
         self._make_directories(tree)
         bound = {device.path for device, _ in self._bound}
         for device in self._config.devices:

@@ -7,6 +7,21 @@ from attrs import frozen
 
 
 @frozen(kw_only=True)
+class Security:
+    """What the kernel's security modules offer.
+
+    Attributes:
+        apparmor: whether AppArmor is enabled.
+        selinux: whether SELinux is enabled and has a policy.
+        landlock_abi: ABI of Landlock, 0 if there is none.
+    """
+
+    apparmor: bool = False
+    selinux: bool = False
+    landlock_abi: int = 0
+
+
+@frozen(kw_only=True)
 class Facts:
     """A frozen snapshot of the host, read once by `libcontainer.host.probe`.
 
@@ -18,6 +33,10 @@ class Facts:
         template: whether launches start from a kept template mount namespace.
         cgroups: the hierarchies in which the container has a cgroup: v1
             controllers joined by commas, or an empty name for v2.
+        throttled: what sysfs tells of the throttling of processors, where the host
+            has that: paths as in the container.
+        security: what the kernel's security modules offer; None unless a launch
+            asks for something of them.
     """
 
     euid: int
@@ -25,6 +44,8 @@ class Facts:
     privileged: bool
     template: bool
     cgroups: tuple[str, ...] = ()
+    throttled: tuple[str, ...] = ()
+    security: Security | None = None
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,9 @@ from libcontainer.config import (
 )
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
+from libcontainer.plan.security import plan_labels
 from libcontainer.plan.settings import Settings
 
 _INFINITY = 2**64 - 1
@@ -34,16 +36,28 @@ def plan_session(builder: Builder, settings: Settings, dev: int = NONE) -> None:
     builder.init(ops.Terminal(slot, settings.console_size, owner, dev))
 
 
-def plan_identity(builder: Builder, settings: Settings, *, keep_groups: bool) -> None:
-    """Add limits, umask, no_new_privs and the user, in this order."""
+def plan_identity(
+    builder: Builder, settings: Settings, facts: Facts, *, keep_groups: bool
+) -> None:
+    """Add limits, umask, labels, no_new_privs, Landlock and the user, in this order.
+
+    With no_new_privs a label may only be named if it allows less. Landlock wants
+    no_new_privs or a capability that the user may not have.
+    """
     builder.stage("identity")
     for limit in settings.rlimits:
         number = RLIMIT_NUMBERS[limit.type]
         soft, hard = _rlimit(limit.soft), _rlimit(limit.hard)
         builder.init(ops.SetRlimit(number, limit.type, soft, hard))
     builder.init(ops.Umask(settings.umask))
+    plan_labels(builder, settings)
     if settings.no_new_privs:
         builder.init(ops.NoNewPrivs())
+    if settings.landlock is not None:
+        from libcontainer.plan import landlock  # noqa: PLC0415 - loaded only if used
+
+        abi = facts.security.landlock_abi if facts.security else 0
+        landlock.plan_landlock(builder, settings.landlock, abi)
     builder.init(_identity(settings, keep_groups=keep_groups))
 
 

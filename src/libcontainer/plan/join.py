@@ -20,6 +20,7 @@ from libcontainer.plan.identity import (
     take_fds,
 )
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
+from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.steps import Plan, Spawn
 
@@ -36,11 +37,17 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
         config: the container's configuration.
         settings: what the process gets.
         facts: what the host offers.
+
+    Raises:
+        UnsupportedError: the host does not offer what *settings* need.
     """
+    require_labels(config, settings, facts)
     builder = Builder()
     init = builder.slot("init", given=True)
     take_fds(builder, settings)
     group = take_cgroup(builder, facts)
+    builder.stage("sources")
+    open_procfs(builder, settings)
     builder.stage("spawn")
     builder.host(Spawn(0))
     keep_groups = keeps_groups(config, facts)
@@ -48,7 +55,7 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     builder.stage("rootfs")
     builder.init(ops.Chdir(settings.cwd))
     plan_session(builder, settings)
-    plan_identity(builder, settings, keep_groups=keep_groups)
+    plan_identity(builder, settings, facts, keep_groups=keep_groups)
     builder.stage("program")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     builder.init(ops.Barrier(early=True))

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import posixpath
 
-from libcontainer.config import Config, Mount, MountAttr
+from libcontainer.config import DEFAULT_MASKED_PATHS, Config, Mount, MountAttr
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.devices import DevicePlanner
 from libcontainer.plan.record import NONE
+from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
 _MASK_ATTRIBUTES = (
@@ -65,8 +66,15 @@ class MountPlanner:
             else:
                 self._attach_fs(mount)
 
-    def mask(self) -> None:
-        """Hide the masked paths, protect the read-only ones."""
+    def mask(self, throttled: tuple[str, ...]) -> None:
+        """Hide the masked paths, protect the read-only ones.
+
+        Args:
+            throttled: what the default hides besides, as the host has it.
+        """
+        paths = self._config.masked_paths
+        if paths == DEFAULT_MASKED_PATHS:
+            paths += throttled
         if self._config.masked_paths:
             empty = self._builder.slot("empty")
             self._builder.init(
@@ -74,7 +82,7 @@ class MountPlanner:
                     empty, "tmpfs", _MASK_OPTIONS, int(_MASK_ATTRIBUTES), "masked paths"
                 )
             )
-            for path in self._config.masked_paths:
+            for path in paths:
                 self._builder.init(ops.Mask(path, empty, self._null))
         for path in self._config.readonly_paths:
             self._builder.init(ops.Readonly(path))
@@ -98,9 +106,10 @@ class MountPlanner:
         mapped = not mappings or any(
             m.container_id <= _TTY_GROUP < m.container_id + m.size for m in mappings
         )
-        if mapped or mount.type != "devpts":
-            return mount.data
-        return tuple(word for word in mount.data if word != f"gid={_TTY_GROUP}")
+        options = mount.data
+        if not mapped and mount.type == "devpts":
+            options = tuple(word for word in options if word != f"gid={_TTY_GROUP}")
+        return options + context(self._config, mount.type)
 
     def _attach(self, mount: Mount, slot: int, what: str, flags: int) -> None:
         path, base, base_path = mount.destination, NONE, ""

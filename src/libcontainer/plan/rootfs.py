@@ -10,6 +10,7 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
+from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
 _LAYER_ATTRIBUTES = int(MountAttr.NOSUID | MountAttr.NODEV)
@@ -66,6 +67,7 @@ class RootfsPlanner:
         base = "" if rootfs.upper is None else _upper_base(rootfs)
         # trusted.* extended attributes belong to the host's root alone.
         in_user_namespace = NamespaceType.USER in self._config.namespaces
+        userxattr = ("userxattr",) if in_user_namespace else ()
         self._builder.init(
             ops.Overlay(
                 slot=self.slot,
@@ -74,7 +76,7 @@ class RootfsPlanner:
                 upper=self._upper,
                 upper_path=_below(base, rootfs.upper),
                 work_path=_below(base, rootfs.work),
-                options=("userxattr",) if in_user_namespace else (),
+                options=(*userxattr, *context(self._config, "overlay")),
                 layers=rootfs.lower,
             )
         )

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
 from libcontainer.config import Capabilities, Config, Rlimit
 from libcontainer.plan.facts import Identity
 from libcontainer.process import Process
+
+if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
 
 T = TypeVar("T")
 
@@ -27,6 +30,9 @@ class Settings:
     identity: Identity
     capabilities: Capabilities
     no_new_privs: bool
+    apparmor_profile: str | None
+    process_label: str | None
+    landlock: Landlock | None
     rlimits: tuple[Rlimit, ...]
     umask: int
     terminal: bool
@@ -47,6 +53,9 @@ def merge(config: Config, process: Process, identity: Identity) -> Settings:
         identity=identity,
         capabilities=_first(process.capabilities, config.capabilities),
         no_new_privs=_first(process.no_new_privs, config.no_new_privs),
+        apparmor_profile=_first(process.apparmor_profile, config.apparmor_profile),
+        process_label=_first(process.process_label, config.process_label),
+        landlock=_first(process.landlock, config.landlock),
         rlimits=_first(process.rlimits, config.rlimits),
         umask=_first(process.umask, config.umask),
         terminal=_first(process.terminal, config.terminal),

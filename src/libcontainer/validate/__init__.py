@@ -43,6 +43,7 @@ from libcontainer.validate.process import (
 )
 from libcontainer.validate.resources import check_resources, report_resources
 from libcontainer.validate.rootfs import check_rootfs
+from libcontainer.validate.security import check_mount_label
 from libcontainer.validate.settings import (
     check_config_settings,
     check_labels,
@@ -65,6 +66,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_readonly_paths,
     check_switches,
     check_config_settings,
+    check_mount_label,
     check_labels,
     check_resources,
 )

@@ -18,6 +18,11 @@ from libcontainer.config.rules import (
 )
 from libcontainer.process import Process
 from libcontainer.validate.namespaces import has_namespace, is_mapped
+from libcontainer.validate.security import (
+    check_apparmor_profile,
+    check_label,
+    check_landlock,
+)
 
 _MAX_UMASK: Final = 0o777
 _MAX_GROUPS: Final = 65536
@@ -58,7 +63,7 @@ def check_settings(
     inherits = isinstance(owner, Process)
     for name, check in _CHECKS.items():
         value: object = getattr(owner, name)
-        if value is None and (inherits or name == "additional_groups"):
+        if value is None and (inherits or name in _OPTIONAL):
             continue
         check(config, report, join(prefix, name), value)
 
@@ -182,6 +187,11 @@ def _pairs(
     return found
 
 
+_OPTIONAL: Final = frozenset(
+    {"additional_groups", "apparmor_profile", "process_label", "landlock"}
+)
+"""What a configuration need not have."""
+
 _CHECKS: Final = {
     "env": _check_env,
     "cwd": _check_cwd,
@@ -189,6 +199,9 @@ _CHECKS: Final = {
     "additional_groups": _check_groups,
     "capabilities": _check_capabilities,
     "no_new_privs": _check_flag,
+    "apparmor_profile": check_apparmor_profile,
+    "process_label": check_label,
+    "landlock": check_landlock,
     "rlimits": _check_rlimits,
     "umask": _check_umask,
     "terminal": _check_flag,

@@ -85,5 +85,22 @@ int op_write_proc(struct helper *helper, const struct lc_op *op)
             result = wrote < 0 ? (int)wrote : -EIO;
     }
     close(fd);
+    if (op->flags & LC_LAST_WRITE)
+        set_slot(helper, op->slot, -1);
+    return result;
+}
+
+// A rule holds for the file or directory itself, whatever is mounted or moved later.
+int op_landlock_path(struct helper *helper, const struct lc_op *op)
+{
+    struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
+    int fd = place_open(&place, O_PATH);
+    if (fd < 0)
+        return at(LC_WHERE_RESOLVE, fd);
+    struct landlock_path_beneath_attr rule = {.allowed_access = op->flags,
+                                              .parent_fd = fd};
+    int result = landlock_add_rule(helper->slots[op->slot], LANDLOCK_RULE_PATH_BENEATH,
+                                   &rule, 0);
+    close(fd);
     return result;
 }

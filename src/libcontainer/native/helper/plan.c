@@ -68,7 +68,7 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_READONLY] = {.needs = TEXT},
     [LC_OP_PIVOT] = {0},
     [LC_OP_LOOPBACK] = {0},
-    [LC_OP_WRITE_PROC] = {.needs = SLOT | TEXT | TEXT2},
+    [LC_OP_WRITE_PROC] = {.needs = SLOT | TEXT | TEXT2, .flags = LC_LAST_WRITE},
     [LC_OP_RLIMIT] = {.may = ARG, .mode = 15, .flags = ALL_BITS},
     [LC_OP_UMASK] = {.mode = 0777},
     [LC_OP_CHDIR] = {.needs = TEXT},
@@ -79,7 +79,9 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_FIND_PROGRAM] = {.needs = LIST},
     [LC_OP_GATE] = {.needs = SLOT},
     [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA},
-    [LC_OP_CALL] = {.needs = DATA, .mode = 255, .flags = ARGUMENTS | ARGUMENTS << 8},
+    [LC_OP_CALL] = {.needs = DATA, .may = SLOT, .mode = 255,
+                    .flags = ARGUMENTS | ARGUMENTS << 8},
+    [LC_OP_LANDLOCK_PATH] = {.needs = SLOT | FLAGS | TEXT, .flags = UINT32_MAX},
 };
 
 // Strings may be shared between operations, so a small plan could ask for far more

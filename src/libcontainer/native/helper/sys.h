@@ -12,6 +12,7 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/fcntl.h>
+#include <linux/landlock.h>
 #include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/memfd.h>
@@ -60,6 +61,15 @@
 #endif
 #ifndef __NR_mount_setattr
 #define __NR_mount_setattr 442
+#endif
+#ifndef __NR_landlock_create_ruleset
+#define __NR_landlock_create_ruleset 444
+#endif
+#ifndef __NR_landlock_add_rule
+#define __NR_landlock_add_rule 445
+#endif
+#ifndef __NR_landlock_restrict_self
+#define __NR_landlock_restrict_self 446
 #endif
 
 // Constants that only the C library's headers carry, the same on both processors.
@@ -175,6 +185,7 @@ struct ifreq {
 DEFINE4(int, openat2, int, const char *, const struct open_how *, size_t)
 DEFINE4(int, openat, int, const char *, int, unsigned int)
 DEFINE1(int, close, int)
+DEFINE4(int, landlock_add_rule, int, int, const void *, unsigned int)
 DEFINE3(int, close_range, unsigned int, unsigned int, unsigned int)
 DEFINE3(long, read, int, void *, size_t)
 DEFINE3(long, write, int, const void *, size_t)

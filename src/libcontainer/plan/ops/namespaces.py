@@ -105,16 +105,23 @@ class Loopback(Op):
 
 @frozen
 class WriteProc(Op):
-    """Write *value* into the file *path* of the private procfs."""
+    """Write *value* into the file *path* of a procfs that is not the image's.
+
+    Attributes:
+        last: whether the procfs is let go of afterwards.
+    """
 
     KIND = 23
     MAN = "proc(5)"
     slot: int
     path: str
     value: str
+    last: bool = False
 
     def record(self) -> Record:
-        return Record(slot=self.slot, text=self.path, text2=self.value)
+        return Record(
+            slot=self.slot, flags=int(self.last), text=self.path, text2=self.value
+        )
 
     @property
     def title(self) -> str:

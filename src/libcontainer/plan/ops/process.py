@@ -220,3 +220,22 @@ class Exec(Op):
     @property
     def title(self) -> str:
         return f"execute {self.args[0]!r}"
+
+
+@frozen
+class LandlockPath(Op):
+    """Allow rights beneath *path* inside, in the Landlock ruleset *slot*."""
+
+    KIND = 32
+    MAN = "landlock_add_rule(2)"
+    slot: int
+    path: str
+    access: int
+    words: tuple[str, ...] = ()
+
+    def record(self) -> Record:
+        return Record(slot=self.slot, flags=self.access, text=self.path)
+
+    @property
+    def title(self) -> str:
+        return f"allow {', '.join(self.words)} beneath {self.path!r}"
