@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 from attrs import evolve
 
@@ -17,6 +17,7 @@ from libcontainer.config import Config, Resources
 from libcontainer.errors import (
     ContainerNotFoundError,
     HelperError,
+    HookError,
     ProcessNotStartedError,
     ProgramError,
     StateError,
@@ -30,7 +31,7 @@ from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
 from libcontainer.launcher import Launcher
 from libcontainer.process import Process
-from libcontainer.state import State
+from libcontainer.state import State, oci_state
 from libcontainer.status import Status, require
 
 LOCK_SECONDS = 30.0
@@ -95,6 +96,23 @@ class Container:
         finally:
             folder.close()
 
+    def oci_state(self) -> dict[str, Any]:
+        """Return its state as hooks are told it.
+
+        The keys are those of the OCI runtime specification, *State*; ``bundle``
+        is its state folder, ``annotations`` are its labels, and ``pid`` is
+        there only as long as init lives.
+
+        Raises:
+            ContainerNotFoundError: it has been deleted.
+        """
+        state = self.state()
+        alive = state.init is not None and state.status is not Status.STOPPED
+        pid = state.init.host_pid if state.init is not None and alive else None
+        labels = dict(self.config.labels)
+        status = state.status.value
+        return oci_state(self.id, status, pid, bundle=self.path, annotations=labels)
+
     @property
     def init(self) -> ProcessHandle | None:
         """The handle of its init process, in the program that started it."""
@@ -126,6 +144,7 @@ class Container:
             ConfigError: the configuration or the process is wrong.
             StateError: the container has stopped.
             ProgramError: the program cannot be executed; nothing is left.
+            HookError: a hook failed; nothing is left, and *poststop* has run.
             StepError: a kernel step failed; nothing is left.
         """
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
@@ -156,13 +175,15 @@ class Container:
         Raises:
             StateError: it is not ``created``; also if another call was first.
             ProgramError: the program cannot be executed; init has ended.
+            HookError: a hook of *start_container* or *poststart* failed; init
+                has ended.
         """
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), "start")
             try:
-                open_gate(folder, state.args[0])
-            except ProgramError:
+                open_gate(folder, state.args[0], self.config.hooks.start_container)
+            except (ProgramError, HookError):
                 # Init says why first and ends then.
                 with ProcessRef.open(state.init) as init:
                     if init is not None:
@@ -170,7 +191,9 @@ class Container:
                 raise
             finally:
                 folder.remove_gate()
-            folder.write(evolve(state, status=Status.RUNNING))
+            state = evolve(state, status=Status.RUNNING)
+            folder.write(state)
+            self._poststart(folder, state)
 
     def exec(self, process: Process) -> ProcessHandle:
         """Run a further process in the namespaces of init.
@@ -241,7 +264,8 @@ class Container:
 
         A created container's init is ended first. With *force* so is a running
         one's, and a container that is gone already is no error. Processes that
-        this object ran in it are ended too.
+        this object ran in it are ended too. The hooks of *poststop* run last,
+        with the folder gone, if there has ever been an init process.
 
         Raises:
             StateError: it runs, and *force* is not set.
@@ -261,6 +285,8 @@ class Container:
                 if group is not None:
                     group.remove()
                 folder.remove()
+                if state.init is not None:
+                    self._launcher.poststop(self.id, self.path, self.config)
         except ContainerNotFoundError:
             if not force:
                 raise
@@ -347,6 +373,8 @@ class Container:
         with ProcessRef.open(state.init) as init:
             if init is None or has_ended(init.pidfd):
                 return Status.STOPPED
+        if state.status is Status.CREATING:
+            return Status.CREATING
         group = _group(state)
         if group is not None and group.is_frozen():
             return Status.PAUSED
@@ -369,6 +397,10 @@ class Container:
     def _start_init(
         self, folder: Folder, state: State, process: Process, *, gate: bool
     ) -> ProcessHandle:
+        if state.init is not None:
+            # Its maker was killed while hooks ran, and it ends with it.
+            self._end_init(state)
+            state = evolve(state, init=None)
         self._init = self._launcher.create(
             folder,
             state,
@@ -378,6 +410,16 @@ class Container:
             companions=self._joined,
         )
         return self._init
+
+    def _poststart(self, folder: Folder, state: State) -> None:
+        if not self.config.hooks.poststart or state.init is None:
+            return
+        pid = state.init.host_pid
+        try:
+            self._launcher.poststart(self.id, folder.path, self.config, pid)
+        except BaseException:
+            self._end_init(state)
+            raise
 
     def _join(self, state: State, process: Process) -> ProcessHandle:
         with ProcessRef.open(state.init) as init:

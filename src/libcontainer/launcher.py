@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import evolve
 
@@ -15,11 +16,13 @@ from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.strategy import limits, update_limits
 from libcontainer.cgroups.writes import Write
 from libcontainer.config import Config, Resources, config_to_json
-from libcontainer.errors import ConfigError
+from libcontainer.config.hooks import NO_HOOKS
+from libcontainer.errors import ConfigError, HookError
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.actions import HostActions, run_open_path
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.hooks import HookRunner
 from libcontainer.host.launch import Launch
 from libcontainer.host.probe import is_privileged, read_facts
 from libcontainer.host.processref import ProcessRef, record_of
@@ -40,7 +43,7 @@ from libcontainer.plan.cgroup import cgroup_slots
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.join import INIT_SLOT
 from libcontainer.process import Process
-from libcontainer.state import State
+from libcontainer.state import State, oci_state
 from libcontainer.status import Status
 from libcontainer.validate import validate, validate_process, validate_resources
 
@@ -128,22 +131,36 @@ class Launcher:
                 )
             )
 
-        actions = HostActions(folder, self._take_template(), record)
+        hooks = self._hook_runner(state.id, folder.path, config)
+        actions = HostActions(folder, self._take_template(), record, hooks=hooks)
         if state.cgroup:
             actions.group = Group(state.cgroup)
             actions.limits = self._limits.get(
                 (config, names), lambda _: limits(config, state.cgroup)
             )
         try:
-            return self._launch(
-                compiled, settings, process, actions, companions=companions
+            handle = self._launch(
+                compiled,
+                settings,
+                process,
+                actions,
+                companions=companions,
             )
-        except BaseException:
+            if hooks is not None and not gate:
+                _poststart(hooks, config, handle)
+        except BaseException as error:
             folder.remove_gate()
             if actions.group is not None and actions.made_group:
                 actions.group.remove()
             folder.write(state)
+            if hooks is not None:
+                _give_output(error, hooks)
+                self._hooks_failed(hooks, config)
             raise
+        finally:
+            if hooks is not None:
+                hooks.close()
+        return handle
 
     def join(
         self,
@@ -192,6 +209,45 @@ class Launcher:
         except BaseException:
             group.restore(before)
             raise
+
+    def poststart(self, container_id: str, path: str, config: Config, pid: int) -> None:
+        """Run the hooks that follow the start of the program.
+
+        Args:
+            container_id: the container's id.
+            path: its state folder.
+            config: its configuration.
+            pid: of its init, in the caller's pid namespace.
+
+        Raises:
+            HookError: one has failed; the container still runs.
+        """
+        runner = self._hook_runner(container_id, path, config)
+        if runner is not None:
+            runner.run("poststart", config.hooks.poststart, "running", pid)
+
+    def poststop(self, container_id: str, path: str, config: Config) -> None:
+        """Run the hooks that follow the end of a container; warn if one fails."""
+        runner = self._hook_runner(container_id, path, config)
+        if runner is not None:
+            runner.run_all("poststop", config.hooks.poststop, "stopped")
+
+    def _hook_runner(
+        self, container_id: str, path: str, config: Config
+    ) -> HookRunner | None:
+        if config.hooks == NO_HOOKS:
+            return None
+
+        def describe(status: str, pid: int | None) -> dict[str, Any]:
+            labels = dict(config.labels)
+            return oci_state(container_id, status, pid, bundle=path, annotations=labels)
+
+        return HookRunner(self._image(), describe)
+
+    def _hooks_failed(self, hooks: HookRunner, config: Config) -> None:
+        # The specification goes on with the end of the container's life.
+        if hooks.has_begun:
+            hooks.run_all("poststop", config.hooks.poststop, "stopped")
 
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
@@ -258,6 +314,21 @@ class Launcher:
                 stdio=stdio,
                 companions=companions,
             )
+
+
+def _give_output(error: BaseException, hooks: HookRunner) -> None:
+    if isinstance(error, HookError) and not error.output:
+        error.output = hooks.output()
+
+
+def _poststart(hooks: HookRunner, config: Config, handle: ProcessHandle) -> None:
+    try:
+        hooks.run("poststart", config.hooks.poststart, "running", handle.host_pid)
+    except BaseException:
+        handle.kill()
+        handle.wait()
+        handle.close()
+        raise
 
 
 def _checked_text(config: Config) -> bytes:

@@ -23,6 +23,9 @@ from libcontainer.status import Status
 SCHEMA = 1
 """Version of the file's schema; a newer one is refused."""
 
+OCI_VERSION = "1.2.0"
+"""Version of the OCI runtime specification whose words a state has."""
+
 MAX_ID = 255
 _ID = re.compile(r"[A-Za-z0-9_+.-]+")
 
@@ -86,6 +89,29 @@ class State:
     args: tuple[str, ...] = ()
     cgroup: Mapping[str, str] = field(factory=dict)
     unknown: Mapping[str, Any] = field(factory=dict)
+
+
+def oci_state(
+    container_id: str,
+    status: str,
+    pid: int | None,
+    *,
+    bundle: str,
+    annotations: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return a state as the OCI runtime specification has it (*State*).
+
+    Args:
+        container_id: the container's id.
+        status: ``creating``, ``created``, ``running``, ``paused`` or ``stopped``.
+        pid: of its init process for whom it is told, None where there is none.
+        bundle: the folder of the container, a host path.
+        annotations: its labels.
+    """
+    found = {"ociVersion": OCI_VERSION, "id": container_id, "status": status}
+    process = {} if pid is None else {"pid": pid}
+    rest = {"bundle": bundle, "annotations": dict(annotations)}
+    return {**found, **process, **rest}
 
 
 def dump(state: State) -> bytes:

@@ -8,6 +8,7 @@ from libcontainer.config.devices import (
     DEFAULT_DEVICES,
     Device,
 )
+from libcontainer.config.hooks import HOOK_KINDS, Hook, Hooks, UnavailableHook
 from libcontainer.config.identity import (
     CAPABILITY_NUMBERS,
     DEFAULT_CAPABILITIES,
@@ -52,12 +53,15 @@ __all__ = [
     "DEFAULT_MASKED_PATHS",
     "DEFAULT_NAMESPACES",
     "DEFAULT_READONLY_PATHS",
+    "HOOK_KINDS",
     "RLIMIT_NUMBERS",
     "Capabilities",
     "Config",
     "Device",
     "DeviceRule",
     "Directory",
+    "Hook",
+    "Hooks",
     "IdMapping",
     "Mount",
     "MountAttr",
@@ -68,6 +72,7 @@ __all__ = [
     "Rlimit",
     "Rootfs",
     "ThrottleDevice",
+    "UnavailableHook",
     "WeightDevice",
     "config_from_json",
     "config_to_json",

@@ -17,6 +17,7 @@ from libcontainer.config.convert import (
     to_user,
 )
 from libcontainer.config.devices import DEFAULT_DEVICES, Device, to_devices
+from libcontainer.config.hooks import NO_HOOKS, Hooks
 from libcontainer.config.identity import (
     DEFAULT_CAPABILITIES,
     Capabilities,
@@ -200,6 +201,9 @@ class Config:
     cgroups_path: str | None = field(default=None)
     """Its cgroup: from the root of the hierarchy if it begins with ``/``, else
     below the caller's own. None: ``libcontainer-ID`` below the caller's own."""
+
+    hooks: Hooks = field(default=NO_HOOKS)
+    """What runs at fixed points of the container's life."""
 
     labels: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
     """Notes of the caller, a mapping; they never change what is done."""

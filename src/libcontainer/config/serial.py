@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict
 
 from libcontainer.config.devices import Device
+from libcontainer.config.hooks import Hooks, hooks_from_json, hooks_to_json
 from libcontainer.config.identity import Capabilities, Rlimit
 from libcontainer.config.model import Config
 from libcontainer.config.mounts import Mount, MountAttr, Propagation
@@ -44,7 +45,8 @@ _ROOTFS: dict[str, type[Directory | Overlay]] = {
 
 def config_to_json(config: Config) -> dict[str, Any]:
     """Return *config* as JSON values."""
-    document = asdict(config, value_serializer=_serialize)
+    document = asdict(config, filter=_is_plain, value_serializer=_serialize)
+    document["hooks"] = hooks_to_json(config.hooks)
     kind = "overlay" if isinstance(config.rootfs, Overlay) else "directory"
     document["rootfs"] = {kind: document["rootfs"]}
     return document
@@ -68,6 +70,7 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     fields["resources"] = _resources(fields["resources"])
     fields["capabilities"] = Capabilities(**fields["capabilities"])
     fields["landlock"] = _landlock(fields.get("landlock"))
+    fields["hooks"] = hooks_from_json(fields.get("hooks", {}))
     return Config(**fields)
 
 
@@ -87,6 +90,10 @@ def _landlock(value: Mapping[str, Any] | None) -> Landlock | None:
     fields["paths"] = [landlock.LandlockPath(**item) for item in fields["paths"]]
     fields["ports"] = [landlock.LandlockPort(**item) for item in fields["ports"]]
     return landlock.Landlock(**fields)
+
+
+def _is_plain(attribute: object, value: object) -> bool:
+    return not isinstance(value, Hooks)
 
 
 def _mount(value: Mapping[str, Any]) -> Mount:

@@ -18,17 +18,21 @@ from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.writes import Write
 from libcontainer.errors import HelperError
 from libcontainer.host.fds import above_stdio
+from libcontainer.host.hooks import HookRunner
 from libcontainer.host.idmap import write_maps
 from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.steps import (
+    HookFiles,
     Listen,
     MakeCgroup,
     MapIds,
     OpenPath,
     OpenTree,
     RecordState,
+    RunHooks,
     Step,
+    TellHooks,
     UseTemplate,
 )
 
@@ -46,6 +50,7 @@ class HostActions:
         group: the container's cgroup, if it has one.
         limits: what is written into it.
         made_group: whether the cgroup has been made by this launch.
+        hooks: runs the container's hooks, if it has any.
     """
 
     folder: Folder
@@ -54,6 +59,7 @@ class HostActions:
     group: Group | None = None
     limits: tuple[Write, ...] = ()
     made_group: bool = False
+    hooks: HookRunner | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -153,6 +159,30 @@ def _record_state(actions: HostActions, launch: Launch, action: RecordState) -> 
     actions.record(action.status, launch)
 
 
+def _hook_files(actions: HostActions, launch: Launch, action: HookFiles) -> None:
+    _hooks_of(actions).make_files(launch, action.slots, action.output)
+
+
+def _tell_hooks(actions: HostActions, launch: Launch, action: TellHooks) -> None:
+    # Who runs in the container's namespaces knows init by its number there.
+    pid = 1 if action.own_pids else launch.host_pid
+    hooks = _hooks_of(actions)
+    hooks.tell(action.creating, "creating", pid)
+    hooks.tell(action.created, "created", pid)
+
+
+def _run_hooks(actions: HostActions, launch: Launch, action: RunHooks) -> None:
+    hooks = _hooks_of(actions)
+    hooks.run(action.kind, action.hooks, "creating", launch.host_pid)
+
+
+def _hooks_of(actions: HostActions) -> HookRunner:
+    if actions.hooks is None:
+        message = "no hooks are expected here"
+        raise TypeError(message)
+    return actions.hooks
+
+
 _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenTree: _open_tree,
     OpenPath: _open_path,
@@ -161,4 +191,7 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     MakeCgroup: _make_cgroup,
     MapIds: _map_ids,
     RecordState: _record_state,
+    HookFiles: _hook_files,
+    TellHooks: _tell_hooks,
+    RunHooks: _run_hooks,
 }

@@ -27,6 +27,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 
 from libcontainer.bindings.clone import new_box, spawn
 from libcontainer.bindings.memfd import sealed_memfd
@@ -72,8 +73,8 @@ class Launch:
         self.terminal = -1
         self._helper = helper
         self._run_host_step = run_host_step
-        self._deadline_seconds = deadline_seconds
-        self._deadline = time.monotonic() + deadline_seconds
+        self._deadline_seconds = deadline_seconds + compiled.hook_seconds
+        self._deadline = time.monotonic() + self._deadline_seconds
         self._fault = fault
         self._opened: list[int] = []
         self._control: socket.socket | None = None
@@ -179,7 +180,7 @@ class Launch:
         self.own(CONTROL_SLOT, above_stdio(theirs.detach()))
         image = self._compiled.image.fill(
             self.slots,
-            deadline_ms=int(self._deadline_seconds * 1000),
+            deadline_ms=_milliseconds(self._deadline_seconds),
             fault=self._fault,
         )
         plan_fd = above_stdio(sealed_memfd("libcontainer-plan", image))
@@ -224,7 +225,7 @@ class Launch:
         seconds = deadline - time.monotonic()
         poll = select.poll()
         poll.register(control, select.POLLIN)
-        if not poll.poll(max(0, int(seconds * 1000))):
+        if not poll.poll(None if seconds == inf else max(0, int(seconds * 1000))):
             message = f"launch took longer than {self._deadline_seconds} s"
             raise LaunchTimeoutError(message)
         try:
@@ -293,6 +294,11 @@ class Launch:
         if self._control is not None:
             self._control.close()
             self._control = None
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return a deadline as the helper takes it; 0 is none."""
+    return 0 if seconds == inf else min(int(seconds * 1000), 2**32 - 1)
 
 
 def _above_stdio(end: socket.socket) -> socket.socket:

@@ -74,7 +74,7 @@ enum lc_op_kind {
     LC_OP_SCRATCH = 9,      /* tree slot attached on "/", for the layers of an overlay */
     LC_OP_OVERLAY = 10,     /* slot := overlay; data: lc_overlay; list: more options */
     LC_OP_ATTRIBUTES = 11,  /* mount_setattr(slot, data: lc_attributes) */
-    LC_OP_ROOT = 12,        /* tree slot attached on "/", entered, and from now on the container's root */
+    LC_OP_ROOT = 12,        /* tree slot attached on text (none: "/"), entered, and from now on the container's root */
     LC_OP_ATTACH = 13,      /* tree slot on text inside (or beneath tree slot2); flags: enum lc_attach; mode of what is made */
     LC_OP_MKDIR = 14,       /* directory text in tree slot, mode, owner arg = uid<<32|gid */
     LC_OP_MKNOD = 15,       /* node text in tree slot, mode with type, device number flags = major<<32|minor, owner arg */
@@ -95,7 +95,8 @@ enum lc_op_kind {
     LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
     LC_OP_FIND_PROGRAM = 31,/* the first executable of list becomes the program */
     LC_OP_LANDLOCK_PATH = 32, /* rights flags beneath text inside, into the ruleset in slot */
-    LC_OP_LAST = 32,
+    LC_OP_CHILD = 33,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
+    LC_OP_LAST = 33,
 };
 
 /*
@@ -188,7 +189,7 @@ struct lc_message {
     uint32_t kind;
     uint32_t step;
     int32_t error;   /* errno */
-    uint32_t where;  /* enum lc_where: the part of the step that failed */
+    uint32_t where;  /* enum lc_where: the part of the step that failed; with a hook, its number << 8 */
 };
 
 enum lc_where {
@@ -203,4 +204,7 @@ enum lc_where {
     LC_WHERE_VERIFY = 8,
     LC_WHERE_FDS = 9,
     LC_WHERE_EXECVE = 10,
+    LC_WHERE_EXIT = 11,    /* of the child of LC_OP_CHILD; the error is its exit status */
+    LC_WHERE_SIGNAL = 12,  /* the error is the signal that ended it */
+    LC_WHERE_TIMEOUT = 13, /* it took too long, and was killed */
 };

@@ -11,6 +11,7 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.cgroup import take_cgroup
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.hooks import HookPlanner, before_program
 from libcontainer.plan.identity import (
     exec_fds,
     plan_exec,
@@ -30,6 +31,8 @@ from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
 from libcontainer.plan.steps import Listen, Plan, RecordState
+
+STDERR = 2
 
 
 def compile_create(
@@ -53,19 +56,25 @@ def compile_create(
     take_fds(builder, settings)
     rootfs = RootfsPlanner(builder, config, facts)
     mounts = MountPlanner(builder, config)
+    hooks = HookPlanner(builder, config)
 
     builder.stage("sources")
     open_procfs(builder, settings)
     sources = Sources(builder, facts)
     rootfs.open_sources(sources)
     mounts.open_sources(sources)
+    hooks.open_files()
     gate_slot = _listen(builder) if gate else None
     group = take_cgroup(builder, facts)
 
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
     # time it comes there. What waits at the gate is recorded when it is ready.
-    early = gate_slot is None and not needs_second_clone(config, facts)
+    early = (
+        gate_slot is None
+        and not needs_second_clone(config, facts)
+        and not before_program(config.hooks)
+    )
     status = RecordState("running" if gate_slot is None else "created")
     plan_namespaces(builder, config, facts, group, record=status if early else None)
 
@@ -75,6 +84,7 @@ def compile_create(
     mounts.attach_all()
     builder.stage("masks")
     mounts.mask(facts.throttled)
+    hooks.before_pivot()
     builder.stage("rootfs")
     builder.init(ops.Pivot())
     builder.init(ops.Chdir(settings.cwd))
@@ -90,7 +100,7 @@ def compile_create(
         builder.init(ops.Barrier(early=True))
     else:
         builder.host(status)
-    _plan_program(builder, settings, gate_slot)
+    _plan_program(builder, settings, gate_slot, hooks)
     return builder.build()
 
 
@@ -115,11 +125,15 @@ def _set_name(builder: Builder, what: str, name: str) -> None:
     builder.init(ops.Call(f"set{what}", args, f"set {what} {name!r}"))
 
 
-def _plan_program(builder: Builder, settings: Settings, gate_slot: int | None) -> None:
+def _plan_program(
+    builder: Builder, settings: Settings, gate_slot: int | None, hooks: HookPlanner
+) -> None:
     builder.stage("program")
     if gate_slot is not None:
         builder.init(ops.Gate(gate_slot))
-    plan_exec(builder, settings, exec_fds(builder, settings))
+    fds = exec_fds(builder, settings)
+    hooks.before_exec(next(slot for slot, number in fds if number == STDERR))
+    plan_exec(builder, settings, fds)
 
 
 def _check_groups(config: Config, settings: Settings, facts: Facts) -> bool:

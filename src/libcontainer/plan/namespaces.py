@@ -15,6 +15,7 @@ from libcontainer.plan.cgroup import (
     make_cgroup,
 )
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.hooks import before_pivot
 from libcontainer.plan.ops import (
     CLONE_NEWNS,
     BecomeRoot,
@@ -102,7 +103,7 @@ def _enter_by_first_clone(
     record: RecordState | None,
 ) -> None:
     flags = _first_flags(config, group)
-    template = _take_template(builder) if facts.template else None
+    template = _take_template(builder) if _uses_template(config, facts) else None
     make_cgroup(builder, group)
     builder.stage("spawn")
     builder.host(Spawn(flags if template is None else flags & ~CLONE_NEWNS))
@@ -120,7 +121,7 @@ def _enter_by_first_clone(
 def _enter_by_second_clone(
     builder: Builder, config: Config, facts: Facts, group: CgroupSlots
 ) -> None:
-    template = _take_template(builder) if facts.template else None
+    template = _take_template(builder) if _uses_template(config, facts) else None
     make_cgroup(builder, group)
     builder.stage("spawn")
     builder.host(Spawn(0))
@@ -144,6 +145,11 @@ def _enter_cgroup(builder: Builder, config: Config, group: CgroupSlots) -> None:
     if group:
         enter_cgroup(builder, group)
         enter_cgroup_namespace(builder, config)
+
+
+def _uses_template(config: Config, facts: Facts) -> bool:
+    # Hooks before the pivot look for the host's files.
+    return facts.template and not before_pivot(config.hooks)
 
 
 def _take_template(builder: Builder) -> int:

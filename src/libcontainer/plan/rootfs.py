@@ -9,6 +9,7 @@ from libcontainer.config import Config, MountAttr, NamespaceType, Overlay
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.hooks import root_path
 from libcontainer.plan.record import NONE
 from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
@@ -45,7 +46,7 @@ class RootfsPlanner:
             what = "the overlay"
         else:
             what = repr(rootfs.path)
-        self._builder.init(ops.Root(self.slot, what))
+        self._builder.init(ops.Root(self.slot, what, root_path(self._config)))
 
     def finish(self) -> None:
         """Make the root read-only, once every mount point has been made."""

@@ -26,6 +26,9 @@ STAGES: dict[str, str] = {
         " are mounted while a full one is visible"
     ),
     "masks": "paths are hidden after everything is mounted, so nothing uncovers them",
+    "hooks": (
+        "everything is mounted, and the host's files are still there for them to use"
+    ),
     "rootfs": "the old root goes once nothing of it is needed any more",
     "machine": "names and the loopback interface need the namespaces, not the mounts",
     "terminal": (

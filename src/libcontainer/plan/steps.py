@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
+from libcontainer.config.hooks import AnyHook
 from libcontainer.plan.describe import attributes_text, flags_text
 from libcontainer.plan.ops import Op
 
@@ -138,6 +139,59 @@ class RecordState:
     @property
     def title(self) -> str:
         return f"save state.json: {self.status}"
+
+
+@frozen
+class HookFiles:
+    """Make the files that hooks in the container read their state from.
+
+    Attributes:
+        slots: of those files, one for each hook.
+        output: slot of the file in which their output is kept.
+    """
+
+    slots: tuple[int, ...]
+    output: int
+
+    @property
+    def title(self) -> str:
+        return "make the files of the hooks in the container"
+
+
+@frozen
+class TellHooks:
+    """Write the container's state for the hooks in the container.
+
+    Attributes:
+        creating: slots of the files of those that run before it is created.
+        created: slots of the files of those that run when it is started.
+        own_pids: whether they are in a pid namespace of the container's own.
+    """
+
+    creating: tuple[int, ...]
+    created: tuple[int, ...]
+    own_pids: bool
+
+    @property
+    def title(self) -> str:
+        return "write the state for the hooks in the container"
+
+
+@frozen
+class RunHooks:
+    """Run hooks on the host, one after the other.
+
+    Attributes:
+        kind: which: a field of `libcontainer.Hooks`.
+        hooks: the hooks.
+    """
+
+    kind: str
+    hooks: tuple[AnyHook, ...]
+
+    @property
+    def title(self) -> str:
+        return f"run hooks.{self.kind} on the host ({len(self.hooks)})"
 
 
 @frozen

@@ -20,6 +20,7 @@ from libcontainer.config.resources import Resources
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.process import Process
 from libcontainer.validate.devices import check_devices
+from libcontainer.validate.hooks import check_hooks
 from libcontainer.validate.mounts import (
     check_base_mounts,
     check_masked_paths,
@@ -66,6 +67,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_readonly_paths,
     check_switches,
     check_config_settings,
+    check_hooks,
     check_mount_label,
     check_labels,
     check_resources,

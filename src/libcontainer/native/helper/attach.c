@@ -71,12 +71,12 @@ static int attach_slot(struct helper *helper, int32_t slot, int target,
     return result;
 }
 
-static int attach_on_root(struct helper *helper, int32_t slot)
+static int attach_on_path(struct helper *helper, int32_t slot, const char *path)
 {
     int tree = take_tree(helper, slot);
     if (tree < 0)
         return at(LC_WHERE_CLONE, tree);
-    int result = move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+    int result = move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
     drop_tree(helper, slot, tree);
     return at(LC_WHERE_ATTACH, result);
 }
@@ -90,12 +90,13 @@ int op_propagation(struct helper *helper, const struct lc_op *op)
 
 int op_scratch(struct helper *helper, const struct lc_op *op)
 {
-    return attach_on_root(helper, op->slot);
+    return attach_on_path(helper, op->slot, "/");
 }
 
 int op_root(struct helper *helper, const struct lc_op *op)
 {
-    int result = attach_on_root(helper, op->slot);
+    const char *path = op->text == 0 ? "/" : plan_text(&helper->plan, op->text);
+    int result = attach_on_path(helper, op->slot, path);
     if (result < 0)
         return result;
     helper->root = helper->slots[op->slot];

@@ -18,10 +18,12 @@
 #include <linux/memfd.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <linux/poll.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/sockios.h>
 #include <linux/stat.h>
+#include <linux/wait.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -86,6 +88,7 @@ enum {
     SIGNALS = 64,
     SIGKILL = 9,
     SIGALRM = 14,
+    SIGCHLD = 17,
     SIGSTOP = 19,
     ITIMER_REAL = 0,
     AF_INET = 2,
@@ -229,6 +232,8 @@ DEFINE4(int, prlimit64, int, int, const struct rlimit64 *, struct rlimit64 *)
 DEFINE0(int, getpid)
 DEFINE0(int, setsid)
 DEFINE2(int, kill, int, int)
+DEFINE4(int, wait4, int, int *, int, void *)
+DEFINE5(int, ppoll, struct pollfd *, unsigned int, const long *, const uint64_t *, size_t)
 DEFINE3(int, setitimer, int, const struct itimer *, struct itimer *)
 DEFINE4(int, rt_sigaction, int, const struct kernel_sigaction *,
         struct kernel_sigaction *, size_t)

@@ -45,6 +45,7 @@ from libcontainer.plan.ops.nodes import (
 from libcontainer.plan.ops.process import (
     Barrier,
     Chdir,
+    Child,
     Exec,
     FindProgram,
     Gate,
@@ -74,6 +75,7 @@ __all__ = [
     "BecomeRoot",
     "Call",
     "Chdir",
+    "Child",
     "Clone",
     "CloneTree",
     "Exec",

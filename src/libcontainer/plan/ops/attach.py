@@ -48,19 +48,25 @@ class Scratch(Op):
 
 @frozen
 class Root(Op):
-    """Attach the tree *slot* as the root of the container."""
+    """Attach the tree *slot* as the root of the container.
+
+    Attributes:
+        path: the host's directory on which it is attached.
+    """
 
     KIND = 12
     MAN = "move_mount(2)"
     slot: int
     what: str
+    path: str = "/"
 
     def record(self) -> Record:
-        return Record(slot=self.slot)
+        return Record(slot=self.slot, text=None if self.path == "/" else self.path)
 
     @property
     def title(self) -> str:
-        return f"attach {self.what} as the container's root"
+        where = "" if self.path == "/" else f", on {self.path!r}"
+        return f"attach {self.what} as the container's root{where}"
 
 
 @frozen

@@ -239,3 +239,30 @@ class LandlockPath(Op):
     @property
     def title(self) -> str:
         return f"allow {', '.join(self.words)} beneath {self.path!r}"
+
+
+@frozen
+class Child(Op):
+    """Run a hook in a child: the next *length* operations are its own.
+
+    Attributes:
+        number: of the hook among those of its kind, from 1.
+        hook: where it is in the configuration.
+        program: its path.
+        limit: milliseconds after which it is killed; 0 is never.
+    """
+
+    KIND = 33
+    MAN = "clone(2)"
+    length: int
+    number: int
+    hook: str
+    program: str
+    limit: int
+
+    def record(self) -> Record:
+        return Record(mode=self.length, flags=self.number, arg=self.limit)
+
+    @property
+    def title(self) -> str:
+        return f"run the hook {self.hook} {self.program!r}"
