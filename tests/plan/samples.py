@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import libcontainer as lc
 from libcontainer import Config, Directory, IdMapping, Mount, Overlay, Process, Rlimit
 from libcontainer.config import DEFAULT_NAMESPACES
 from libcontainer.plan import (
@@ -59,6 +60,13 @@ LAYERS: Final = Config(
 )
 
 
+_PROGRAM: Final = lc.Hook("/usr/bin/hook", ["hook", "x"], {"A": "b"}, timeout=5)
+HOOKS: Final = Config(
+    rootfs="/srv/image",
+    hooks=lc.Hooks(*((_PROGRAM,) for _ in range(6))),
+)
+
+
 def settings(
     config: Config, process: Process = SHELL, who: Identity = ROOT
 ) -> Settings:
@@ -105,6 +113,8 @@ SAMPLES: Final[dict[str, Callable[[], Plan]]] = {
     "gate": lambda: create(Config(), gate=True),
     "terminal": _terminal,
     "limits_and_fds": _limited,
+    "hooks": lambda: create(HOOKS, WITH_TEMPLATE),
+    "hooks_gate": lambda: create(HOOKS, gate=True),
     "join": lambda: join(Config()),
     "join_user_namespace": lambda: join(ROOTFUL),
     "join_terminal": lambda: join(

@@ -32,7 +32,7 @@ from math import inf
 from libcontainer.bindings.clone import new_box, spawn
 from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
-from libcontainer.errors import CgroupError, HelperError, LaunchTimeoutError
+from libcontainer.errors import CgroupError, HelperError, HookError, LaunchTimeoutError
 from libcontainer.host.children import kill_and_reap, reap
 from libcontainer.host.failure import place, step_error
 from libcontainer.host.fds import above_stdio, close_all
@@ -164,7 +164,7 @@ class Launch:
                 self._spawn(step.action.flags)
             else:
                 self._run_host_step(self, step)
-        except CgroupError as error:
+        except (CgroupError, HookError) as error:
             place(error, self.plan, step)
             raise
         except OSError as error:

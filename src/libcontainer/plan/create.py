@@ -132,7 +132,8 @@ def _plan_program(
     if gate_slot is not None:
         builder.init(ops.Gate(gate_slot))
     fds = exec_fds(builder, settings)
-    hooks.before_exec(next(slot for slot, number in fds if number == STDERR))
+    stderr = next(slot for slot, number in fds if number == STDERR)
+    hooks.before_exec(stderr, gate=gate_slot is not None)
     plan_exec(builder, settings, fds)
 
 

@@ -70,13 +70,17 @@ class HookPlanner:
                 self._builder.host(RunHooks(kind, getattr(self._hooks, kind)))
         self._run_inside("create_container", self._output)
 
-    def before_exec(self, stderr: int) -> None:
+    def before_exec(self, stderr: int, *, gate: bool) -> None:
         """Run those of the container's own.
 
         Args:
             stderr: slot of the standard error of the program.
+            gate: whether init has waited, so that it is `start` that listens.
         """
         self._run_inside("start_container", stderr)
+        if self._hooks.start_container and not gate:
+            # So that the death of init here is not taken for the program's.
+            self._builder.init(ops.Barrier(early=True))
 
     def _run_inside(self, kind: str, output: int) -> None:
         slots = self._states.get(kind, ())
