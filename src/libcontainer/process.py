@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from libcontainer.config.convert import (
     to_integers,
@@ -108,3 +108,39 @@ class Process:
 
     pass_fds: tuple[int, ...] = field(default=(), converter=to_integers, kw_only=True)
     """Further fds of the caller; inside they are numbered from 3, in order."""
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any] | str | bytes) -> Process:
+        """Return the process that an OCI process object describes.
+
+        What the object does not have is the container's, except the groups of
+        an object with a user: it has those it names and no others. With
+        ``username`` alone the user is looked up in the container.
+
+        Args:
+            document: the object, or its JSON text.
+
+        Raises:
+            ConfigError: with every problem: a key that is unknown, or of what
+                this release does not do; a value of a wrong type or range.
+
+        Source: OCI runtime specification, ``config.md`` *Process*.
+        """
+        from libcontainer.config.process_json import process_fields  # noqa: PLC0415
+
+        names = frozenset(attribute.name for attribute in fields(cls))
+        return cls(**process_fields(document, names))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the process as an OCI process object, of JSON values.
+
+        Streams and *pass_fds* are of this program and left out. So is what the
+        process takes from its container.
+
+        Raises:
+            ConfigError: *user* is neither ``uid:gid`` nor one name, or is None
+                while groups or umask are set: the object has no place for it.
+        """
+        from libcontainer.config.process_json import process_to_json  # noqa: PLC0415
+
+        return process_to_json(self)
