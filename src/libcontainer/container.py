@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from attrs import evolve
@@ -13,11 +14,14 @@ from attrs import evolve
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.cgroups.group import FREEZE_SECONDS, Group
 from libcontainer.cgroups.stats import Stats, read_stats
-from libcontainer.config import Config, Resources
+from libcontainer.config import Config, Device, NamespaceType, Resources
+from libcontainer.config.report import show
 from libcontainer.errors import (
+    ConfigError,
     ContainerNotFoundError,
     HelperError,
     HookError,
+    Problem,
     ProcessNotStartedError,
     ProgramError,
     StateError,
@@ -195,8 +199,13 @@ class Container:
             folder.write(state)
             self._poststart(folder, state)
 
-    def exec(self, process: Process) -> ProcessHandle:
+    def exec(self, process: Process, *, ignore_paused: bool = False) -> ProcessHandle:
         """Run a further process in the namespaces of init.
+
+        Args:
+            process: what to run; paths and ids are the container's.
+            ignore_paused: whether to do so in a paused container too, where it
+                stays frozen until the container is resumed.
 
         Raises:
             ConfigError, ProgramError, StepError: as for `run`.
@@ -204,8 +213,83 @@ class Container:
         """
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
-            require(self.id, self._status(folder, state), "exec")
+            verb = "exec (ignore paused)" if ignore_paused else "exec"
+            require(self.id, self._status(folder, state), verb)
             return self._join(state, process)
+
+    def exec_host(
+        self,
+        args: Sequence[str],
+        *,
+        namespaces: Iterable[str] = ("network",),
+        env: Mapping[str, str] | None = None,
+        stdin: Any = None,  # noqa: ANN401
+        stdout: Any = None,  # noqa: ANN401
+        stderr: Any = None,  # noqa: ANN401
+    ) -> ProcessHandle:
+        """Run a program of the host in some namespaces of the container.
+
+        For tools that the image does not have, such as ``ip``. The program
+        keeps the caller's root, directory, user and privileges: it is not
+        confined, and in the container's pid namespace the container's
+        processes could see it. `delete` ends it. In a user namespace of the
+        container it is root of that.
+
+        Args:
+            args: the program and its arguments; looked up in the PATH of *env*.
+            namespaces: which to enter, words of `NamespaceType`; those that the
+                container shares with the caller make no difference. Not
+                ``mount``: that is `exec`.
+            env: its environment, nothing else is in it; None is the caller's.
+            stdin: as for `Process`.
+            stdout: as for `Process`.
+            stderr: as for `Process`.
+
+        Raises:
+            ConfigError: *args* or *namespaces* are wrong.
+            StateError: there is no live init process.
+            ProgramError, StepError: as for `run`.
+
+        Needs CAP_SYS_ADMIN over the namespaces: without privileges ``user`` has
+        to be among them. See setns(2).
+        """
+        process = Process(
+            args,
+            env=os.environ if env is None else env,
+            terminal=False,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        kinds = _entered(namespaces)
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "exec on the host")
+            with self._live_init(state, "exec on the host") as init:
+                handle = self._launcher.enter(self.config, process, init, kinds)
+        self._joined.append(handle)
+        return handle
+
+    def mknod(self, device: Device) -> None:
+        """Make a device node, or a FIFO, in the /dev of the running container.
+
+        In a user namespace the host's node of the same path is bound instead.
+        The directory of its path must be there. Whether the device can be used
+        is a matter of the cgroup's device rules, if there are any.
+
+        Raises:
+            ConfigError: *device* is wrong.
+            StateError: there is no live init process.
+            StepError: a kernel step failed, ``EEXIST`` where there is such a
+                file; nothing is left behind.
+
+        Needs CAP_MKNOD on the host, and Linux 5.6. See mknod(2).
+        """
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "mknod")
+            with self._live_init(state, "mknod") as init:
+                self._launcher.mknod(self.config, device, init)
 
     # -- ending
 
@@ -421,18 +505,23 @@ class Container:
             self._end_init(state)
             raise
 
-    def _join(self, state: State, process: Process) -> ProcessHandle:
+    @contextlib.contextmanager
+    def _live_init(self, state: State, verb: str) -> Iterator[ProcessRef]:
+        """Open init; what fails because it ends meanwhile is a `StateError`."""
         with ProcessRef.open(state.init) as init:
             if init is None:
-                raise StateError(self.id, Status.STOPPED.value, "exec")
+                raise StateError(self.id, Status.STOPPED.value, verb)
             try:
-                handle = self._launcher.join(self.config, process, init, _group(state))
+                yield init
             except (OSError, HelperError) as error:
                 # What it was that failed then depends on the moment.
-                if has_ended(init.pidfd):
-                    status = Status.STOPPED.value
-                    raise StateError(self.id, status, "exec") from error
+                if init.is_ending():
+                    raise StateError(self.id, Status.STOPPED.value, verb) from error
                 raise
+
+    def _join(self, state: State, process: Process) -> ProcessHandle:
+        with self._live_init(state, "exec") as init:
+            handle = self._launcher.join(self.config, process, init, _group(state))
         for ended in [h for h in self._joined if h.is_reaped]:
             with contextlib.suppress(ValueError):
                 self._joined.remove(ended)
@@ -462,6 +551,24 @@ class Container:
             self._init.kill()
             self._init.wait(_KILL_SECONDS)
             self._init.close()
+
+
+def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:
+    known = {kind.value: kind for kind in NamespaceType}
+    problems = []
+    kinds = set()
+    for word in namespaces:
+        kind = known.get(word)
+        if kind is None or kind is NamespaceType.MOUNT:
+            others = ", ".join(sorted(set(known) - {"mount"}))
+            problems.append(
+                Problem("namespaces", f"must be of {others}, not {show(word)}")
+            )
+        else:
+            kinds.add(kind)
+    if problems:
+        raise ConfigError(problems)
+    return frozenset(kinds)
 
 
 def _settled_status(pidfd: int) -> ExitStatus:

@@ -15,14 +15,15 @@ from libcontainer.bindings.helper import sealed_helper
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.strategy import limits, update_limits
 from libcontainer.cgroups.writes import Write
-from libcontainer.config import Config, Resources, config_to_json
+from libcontainer.config import Config, Device, NamespaceType, Resources, config_to_json
 from libcontainer.config.hooks import NO_HOOKS
 from libcontainer.errors import ConfigError, HookError
 from libcontainer.handle import ProcessHandle
-from libcontainer.host.actions import HostActions, run_open_path
+from libcontainer.host.actions import HostActions, run_source_step
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.hooks import HookRunner
+from libcontainer.host.inside import open_inside
 from libcontainer.host.launch import Launch
 from libcontainer.host.probe import is_privileged, read_facts
 from libcontainer.host.processref import ProcessRef, record_of
@@ -33,6 +34,7 @@ from libcontainer.host.users import identity_in_container, identity_in_rootfs
 from libcontainer.memo import Memo
 from libcontainer.plan import (
     Facts,
+    Identity,
     Settings,
     compile_create,
     compile_join,
@@ -41,11 +43,17 @@ from libcontainer.plan import (
 )
 from libcontainer.plan.cgroup import cgroup_slots
 from libcontainer.plan.compiled import Compiled
+from libcontainer.plan.enter import DEV_SLOT, compile_enter, compile_mknod
 from libcontainer.plan.join import INIT_SLOT
 from libcontainer.process import Process
 from libcontainer.state import State, oci_state
 from libcontainer.status import Status
-from libcontainer.validate import validate, validate_process, validate_resources
+from libcontainer.validate import (
+    validate,
+    validate_device,
+    validate_process,
+    validate_resources,
+)
 
 DEADLINE_SECONDS = 30.0
 
@@ -210,6 +218,52 @@ class Launcher:
             group.restore(before)
             raise
 
+    def enter(
+        self,
+        config: Config,
+        process: Process,
+        init: ProcessRef,
+        kinds: frozenset[NamespaceType],
+    ) -> ProcessHandle:
+        """Launch a program of the host in namespaces *kinds* of a container.
+
+        Raises:
+            LibcontainerError: nothing is left behind.
+        """
+        _check_process(config, process)
+        home = dict(process.env or ()).get("HOME", "/")
+        caller = Identity(uid=os.geteuid(), gid=os.getegid(), groups=(), home=home)
+        settings = merge(config, process, caller)
+        facts = read_facts(template=False)
+        own = kinds & config.namespaces
+        compiled = Compiled(compile_enter(config, settings, facts, own))
+        return self._launch(
+            compiled, settings, process, None, given={INIT_SLOT: init.pidfd}
+        )
+
+    def mknod(self, config: Config, device: Device, init: ProcessRef) -> None:
+        """Make a node in the /dev of the container of *init*.
+
+        Raises:
+            LibcontainerError: nothing is left behind.
+        """
+        problems = validate_device(device)
+        if problems:
+            raise ConfigError(problems)
+        facts = read_facts(template=False)
+        launch = Launch(
+            Compiled(compile_mknod(config, device, facts)),
+            helper=self._image(),
+            run_host_step=run_source_step,
+            deadline_seconds=self.deadline_seconds,
+            fault=self.fault,
+        )
+        with open_inside(init, "dev") as dev:
+            try:
+                launch.run({INIT_SLOT: init.pidfd, DEV_SLOT: dev})
+            finally:
+                launch.abort()
+
     def poststart(self, container_id: str, path: str, config: Config, pid: int) -> None:
         """Run the hooks that follow the start of the program.
 
@@ -300,7 +354,7 @@ class Launcher:
         launch = Launch(
             compiled,
             helper=self._image(),
-            run_host_step=actions or run_open_path,
+            run_host_step=actions or run_source_step,
             deadline_seconds=self.deadline_seconds,
             fault=self.fault,
         )

@@ -34,6 +34,17 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
     "prepare": {_S.CREATING: _S.CREATED},
     "start": {_S.CREATED: _S.RUNNING},
     "exec": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING},
+    "exec (ignore paused)": {
+        _S.CREATED: _S.CREATED,
+        _S.RUNNING: _S.RUNNING,
+        _S.PAUSED: _S.PAUSED,
+    },
+    "mknod": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING, _S.PAUSED: _S.PAUSED},
+    "exec on the host": {
+        _S.CREATED: _S.CREATED,
+        _S.RUNNING: _S.RUNNING,
+        _S.PAUSED: _S.PAUSED,
+    },
     "signal": {
         _S.CREATED: _S.CREATED,
         _S.RUNNING: _S.RUNNING,

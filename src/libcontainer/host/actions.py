@@ -70,20 +70,29 @@ class HostActions:
         _RUNNERS[type(step.action)](self, launch, step.action)
 
 
-def run_open_path(launch: Launch, step: Step) -> None:
-    """Carry out the one kind of HOST step that a process that joins may have.
+def run_source_step(launch: Launch, step: Step) -> None:
+    """Carry out a HOST step that opens something of the host, and no other.
+
+    A process that joins a running container may have no other kind.
 
     Raises:
         OSError: the kernel refused it.
         TypeError: it is of another kind.
     """
-    if not isinstance(step.action, OpenPath):
+    if isinstance(step.action, OpenPath):
+        _put_path(launch, step.action)
+    elif isinstance(step.action, OpenTree):
+        _put_tree(launch, step.action)
+    else:
         message = f"no such host step is expected here: {step!r}"
         raise TypeError(message)
-    _put_path(launch, step.action)
 
 
 def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
+    _put_tree(launch, action)
+
+
+def _put_tree(launch: Launch, action: OpenTree) -> None:
     flags = OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC
     if action.recursive:
         flags |= OpenTreeFlag.RECURSIVE

@@ -114,7 +114,7 @@ class Launch:
         self._close()
 
     def abort(self) -> None:
-        """End whatever this launch has started, and reap it."""
+        """End whatever this launch has started, and reap it. Twice is once."""
         if self._box.pidfd >= 0:
             kill_and_reap(self._box.pidfd, timeout=_KILL_SECONDS)
             if self._compiled.clones and self.pidfd < 0:
@@ -123,6 +123,7 @@ class Launch:
             kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
         self._close()
         close_all(fd for fd in {self.pidfd, self._box.pidfd} if fd >= 0)
+        self._box.forget()
         if self.terminal >= 0:
             os.close(self.terminal)
         self.pidfd = self.terminal = -1
@@ -239,6 +240,10 @@ class Launch:
         return wire.decode_message(data), [above_stdio(fd) for fd in fds]
 
     def _take(self, kind: int, fds: list[int]) -> bool:
+        if kind == wire.CLONED and fds and self.pidfd >= 0:
+            # Both sides of the clone tell of it.
+            close_all(fds)
+            return True
         if kind == wire.CLONED and fds:
             self._adopt(fds[0], pidfd_pid(fds[0]))
             self._await_first_process()

@@ -12,6 +12,7 @@ from libcontainer.config import Config, thermal_throttle_paths
 from libcontainer.plan import Facts, Settings
 from libcontainer.plan.facts import Security
 
+_PF_EXITING = 0x4
 _STAT_SIZE = 4096
 _PROCESSORS = "/sys/devices/system/cpu"
 
@@ -85,6 +86,19 @@ def start_time(host_pid: int) -> int:
     Raises:
         ProcessLookupError: there is no such process.
     """
+    return int(_stat_fields(host_pid)[19])
+
+
+def is_exiting(host_pid: int) -> bool:
+    """Tell whether a process is gone or on its way: ``PF_EXITING`` of proc(5)."""
+    try:
+        return bool(int(_stat_fields(host_pid)[6]) & _PF_EXITING)
+    except ProcessLookupError:
+        return True
+
+
+def _stat_fields(host_pid: int) -> list[bytes]:
+    """Return the fields of ``/proc/PID/stat`` from the third on."""
     try:
         fd = os.open(f"/proc/{host_pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
@@ -94,4 +108,4 @@ def start_time(host_pid: int) -> int:
     finally:
         os.close(fd)
     # The program's name stands in parentheses and may hold anything.
-    return int(text[text.rindex(b")") + 1 :].split()[19])
+    return text[text.rindex(b")") + 1 :].split()

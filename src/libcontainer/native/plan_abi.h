@@ -65,7 +65,7 @@ struct lc_op {
 enum lc_op_kind {
     LC_OP_SETNS = 1,        /* setns(slot, flags) */
     LC_OP_UNSHARE = 2,      /* unshare(flags) */
-    LC_OP_CLONE = 3,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: the child reports LC_CLONED and goes on, the parent exits */
+    LC_OP_CLONE = 3,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: both report LC_CLONED, the child goes on, the parent exits */
     LC_OP_BARRIER = 4,      /* report LC_AT_BARRIER, wait for LC_GO */
     LC_OP_BECOME_ROOT = 5,  /* setgroups() unless flags&LC_KEEP_GROUPS, setresgid(0), setresuid(0) */
     LC_OP_PROPAGATION = 6,  /* mount(NULL, "/", NULL, MS_REC|flags, NULL) */

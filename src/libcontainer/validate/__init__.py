@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from libcontainer.config.devices import Device
 from libcontainer.config.model import Config
 from libcontainer.config.report import Report
 from libcontainer.config.resources import Resources
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.process import Process
-from libcontainer.validate.devices import check_devices
+from libcontainer.validate.devices import check_device, check_devices
 from libcontainer.validate.hooks import check_hooks
 from libcontainer.validate.mounts import (
     check_base_mounts,
@@ -51,7 +52,13 @@ from libcontainer.validate.settings import (
     check_switches,
 )
 
-__all__ = ["check", "validate", "validate_process", "validate_resources"]
+__all__ = [
+    "check",
+    "validate",
+    "validate_device",
+    "validate_process",
+    "validate_resources",
+]
 
 CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_rootfs,
@@ -116,6 +123,13 @@ def validate_resources(resources: Resources) -> list[Problem]:
     report = Report()
     if report.instance("resources", resources, Resources) is not None:
         report_resources("resources", resources, report)
+    return report.problems
+
+
+def validate_device(device: Device) -> list[Problem]:
+    """Return every problem of a node for a running container."""
+    report = Report()
+    check_device(report, "device", device)
     return report.problems
 
 

@@ -25,10 +25,13 @@ int op_unshare(struct helper *helper, const struct lc_op *op)
 
 // CLONE_PARENT makes the new process a child of our caller, which can wait for it.
 // With it the exit signal must be 0; the child gets ours. The handler of the alarm
-// is inherited, the alarm itself is not.
+// is inherited, the alarm itself is not. Both tell the caller of it: either may be
+// killed at any moment, and a child that nobody knows is never reaped.
 int op_clone(struct helper *helper, const struct lc_op *op)
 {
-    struct clone_args args = {.flags = op->flags | CLONE_PARENT};
+    int pidfd = -1;
+    struct clone_args args = {.flags = op->flags | CLONE_PARENT | CLONE_PIDFD,
+                              .pidfd = (uint64_t)(uintptr_t)&pidfd};
     if (op->slot >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)helper->slots[op->slot];
@@ -36,8 +39,10 @@ int op_clone(struct helper *helper, const struct lc_op *op)
     int result = clone3(&args, sizeof(args));
     if (result < 0)
         return at(LC_WHERE_CLONE, result);
-    if (result > 0)
+    if (result > 0) {
+        message_send(helper, LC_CLONED, pidfd);
         exit_group(0);
+    }
     timer_arm(helper);
     result = allow_id_maps(op->flags);
     int self = result < 0 ? result : pidfd_open(getpid(), 0);
