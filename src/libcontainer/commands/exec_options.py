@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,12 +80,29 @@ def process_of(
         for _, field, _ in _OPTIONS
         if (value := getattr(options, f"process_{field}")) is not None
     }
-    if options.preserve_fds < 0:
-        message = f"--preserve-fds must not be negative, not {options.preserve_fds}"
-        raise ValueError(message)
+    fds = _preserved(options.preserve_fds)
     process = _read(options, args, given) or Process(args, **_wishes(given, config))
-    count = options.preserve_fds
-    return evolve(process, pass_fds=range(_FIRST_FD, _FIRST_FD + count))
+    return evolve(process, pass_fds=fds) if fds else process
+
+
+def _preserved(count: int) -> tuple[int, ...]:
+    if count < 0:
+        message = f"--preserve-fds must not be negative, not {count}"
+        raise ValueError(message)
+    fds = tuple(range(_FIRST_FD, _FIRST_FD + count))
+    for fd in fds:
+        if not _is_callers(fd):
+            message = f"--preserve-fds {count}: fd {fd} is not open"
+            raise ValueError(message)
+    return fds
+
+
+def _is_callers(fd: int) -> bool:
+    # What this program has opened itself is close-on-exec.
+    try:
+        return os.get_inheritable(fd)
+    except OSError:
+        return False
 
 
 def _read(
