@@ -204,8 +204,9 @@ class Container:
 
         Args:
             process: what to run; paths and ids are the container's.
-            ignore_paused: whether to do so in a paused container too, where it
-                stays frozen until the container is resumed.
+            ignore_paused: whether to try in a paused container too: where its
+                freezer takes the process as well, the call waits until another
+                program thaws it, and at the deadline of a launch it is undone.
 
         Raises:
             ConfigError, ProgramError, StepError: as for `run`.

@@ -295,10 +295,12 @@ def _bad(folder: Path) -> dict[str, tuple[lc.Hook, int, str]]:
 
 @pytest.mark.parametrize(
     "case",
-    itertools.product(
-        ("run", "prepare"),
-        ("prestart", "create_runtime", "create_container"),
-        ("status", "signal", "time", "absent"),
+    list(
+        itertools.product(
+            ("run", "prepare"),
+            ("prestart", "create_runtime", "create_container"),
+            ("status", "signal", "time", "absent"),
+        )
     ),
     ids=" ".join,
 )

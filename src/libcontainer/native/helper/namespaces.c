@@ -30,11 +30,11 @@ int op_unshare(struct helper *helper, const struct lc_op *op)
 int op_clone(struct helper *helper, const struct lc_op *op)
 {
     int pidfd = -1;
-    struct clone_args args = {.flags = op->flags | CLONE_PARENT | CLONE_PIDFD,
+    struct clone_args args = {.flags = op->flags | (CLONE_PARENT | CLONE_PIDFD),
                               .pidfd = (uint64_t)(uintptr_t)&pidfd};
     if (op->slot >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = (uint64_t)helper->slots[op->slot];
+        args.cgroup = (__u64)helper->slots[op->slot];
     }
     int result = clone3(&args, sizeof(args));
     if (result < 0)
