@@ -31,7 +31,7 @@ int op_clone(struct helper *helper, const struct lc_op *op)
     struct clone_args args = {.flags = op->flags | CLONE_PARENT};
     if (op->slot >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = (uint64_t)helper->slots[op->slot];
+        args.cgroup = (__u64)helper->slots[op->slot];
     }
     int result = clone3(&args, sizeof(args));
     if (result < 0)
