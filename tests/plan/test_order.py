@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from libcontainer.plan.steps import (
 )
 from libcontainer.plan.template import compile_template
 from libcontainer.validate import validate
+from tests.plan import samples
 from tests.plan.samples import PRIVILEGED, SINGLE_ID, UNPRIVILEGED, USER, create
 from tests.plan.strategies import EXAMPLES, Case, cases
 
@@ -441,3 +443,18 @@ def _read(step: Step) -> set[int]:
     elif isinstance(action, Op) and not isinstance(action, MAKERS):
         slots = [getattr(action, "slot", NONE)]
     return {slot for slot in slots if slot != NONE}
+
+
+@pytest.mark.parametrize(("cgroups", "late"), [((), False), (("",), True)])
+def test_on_v2_the_cgroup_namespace_is_joined_by_the_child_in_the_cgroup(
+    cgroups: tuple[str, ...], late: bool
+) -> None:
+    facts = attrs.evolve(samples.PRIVILEGED, cgroups=cgroups)
+    plan = samples.join(Config(), facts)
+    clone = place(plan, ops.Clone)
+    joined = [
+        number
+        for number, step in enumerate(plan.steps)
+        if isinstance(step.action, ops.Setns) and step.action.flags & 0x02000000
+    ]
+    assert [i > clone for i in joined] == [late]
