@@ -30,6 +30,15 @@ from libcontainer.config import (
     DEFAULT_BASE_MOUNTS,
     DEFAULT_DEVICES,
     RLIMIT_NUMBERS,
+    thermal_throttle_paths,
+)
+from libcontainer.config.landlock import (
+    ACCESS_FS,
+    ACCESS_NET,
+    SCOPES,
+    Landlock,
+    LandlockPath,
+    LandlockPort,
 )
 from libcontainer.plan import (
     Facts,
@@ -39,6 +48,7 @@ from libcontainer.plan import (
     compile_join,
     merge,
 )
+from libcontainer.plan.facts import Security
 
 EXAMPLES: Final = settings(
     max_examples=int(os.environ.get("LIBCONTAINER_EXAMPLES", "20")), deadline=None
@@ -124,6 +134,23 @@ def rlimits() -> st.SearchStrategy[list[Rlimit]]:
     kinds = st.sampled_from(sorted(RLIMIT_NUMBERS))
     limit = st.builds(make, kinds, numbers, numbers)
     return st.lists(limit, max_size=3, unique_by=lambda item: item.type)
+
+
+@st.composite
+def landlocks(draw: st.DrawFn) -> Landlock:
+    """Rules that allow some of what is handled."""
+    files = draw(_subsets(ACCESS_FS))
+    ports = draw(_subsets(ACCESS_NET))
+    places = st.builds(LandlockPath, PATHS | st.just("/"), st.just(files))
+    numbers = st.builds(LandlockPort, st.integers(0, 65535), st.just(ports))
+    return Landlock(
+        handled_access_fs=files,
+        handled_access_net=ports,
+        scoped=draw(_subsets(SCOPES)),
+        paths=draw(st.lists(places, max_size=2)) if files else (),
+        ports=draw(st.lists(numbers, max_size=2)) if ports else (),
+        best_effort=draw(st.booleans()),
+    )
 
 
 def rootfs() -> st.SearchStrategy[Directory | Overlay]:
@@ -236,6 +263,10 @@ def cases(draw: st.DrawFn) -> Case:
         cwd=draw(PATHS | st.just("/")),
         capabilities=draw(capabilities()),
         no_new_privs=draw(st.booleans()),
+        apparmor_profile=draw(st.sampled_from([None, "box", "unconfined"])),
+        process_label=draw(st.sampled_from([None, "a:b:c:s0:c1,c2"])),
+        mount_label=draw(st.sampled_from([None, "a:b:d:s0:c1,c2"])),
+        landlock=draw(st.none() | landlocks()),
         rlimits=draw(rlimits()),
         umask=draw(st.integers(0, 0o777)),
         terminal=draw(st.booleans()),
@@ -250,6 +281,8 @@ def cases(draw: st.DrawFn) -> Case:
             egid=egid,
             privileged=draw(st.booleans()) if in_user else True,
             template=draw(st.booleans()),
+            throttled=draw(st.sampled_from([(), thermal_throttle_paths(2)])),
+            security=Security(apparmor=True, selinux=True, landlock_abi=6),
         ),
         gate=draw(st.booleans()),
     )
@@ -273,6 +306,8 @@ def processes(draw: st.DrawFn, *, has_terminal: bool) -> Process:
         terminal=own,
         console_size=draw(size) if terminal else None,
         no_new_privs=draw(st.none() | st.booleans()),
+        apparmor_profile=draw(st.sampled_from([None, "other"])),
+        landlock=draw(st.none() | landlocks()),
         rlimits=draw(st.none() | rlimits()),
         pass_fds=draw(st.lists(st.integers(3, 900), max_size=3, unique=True)),
     )

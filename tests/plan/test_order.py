@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from libcontainer.plan.steps import (
 )
 from libcontainer.plan.template import compile_template
 from libcontainer.validate import validate
+from tests.plan import samples
 from tests.plan.samples import PRIVILEGED, SINGLE_ID, UNPRIVILEGED, USER, create
 from tests.plan.strategies import EXAMPLES, Case, cases
 
@@ -153,10 +155,15 @@ def test_identity_comes_after_every_privileged_operation(plan: Plan) -> None:
 
 @EXAMPLES
 @given(plans())
-def test_no_new_privs_comes_right_before_the_identity(plan: Plan) -> None:
+def test_nothing_but_landlock_is_between_no_new_privs_and_the_identity(
+    plan: Plan,
+) -> None:
     assert before(plan, (ops.NoNewPrivs,), ops.SetIdentity)
     for found in places(plan, ops.NoNewPrivs):
-        assert found == place(plan, ops.SetIdentity) - 1
+        for step in plan.steps[found + 1 : place(plan, ops.SetIdentity)]:
+            call = getattr(step.action, "call", "")
+            is_rule = isinstance(step.action, ops.LandlockPath)
+            assert is_rule or call.startswith("landlock_"), step
 
 
 @EXAMPLES
@@ -413,6 +420,8 @@ def _is_init(step: Step) -> bool:
 
 def _made(step: Step) -> set[int]:
     action = step.action
+    if isinstance(action, ops.Call):
+        return {action.result} - {NONE}
     return {action.slot} if isinstance(action, (*SOURCES, *MAKERS)) else set()
 
 
@@ -427,8 +436,25 @@ def _read(step: Step) -> set[int]:
         slots = [action.slot, action.base]
     elif isinstance(action, ops.Mask):
         slots = [action.empty, action.null]
+    elif isinstance(action, ops.Call):
+        slots = [a.slot for a in action.args if isinstance(a, ops.SlotRef)]
     elif isinstance(action, ops.Exec):
         slots = [slot for slot, _ in action.fds]
     elif isinstance(action, Op) and not isinstance(action, MAKERS):
         slots = [getattr(action, "slot", NONE)]
     return {slot for slot in slots if slot != NONE}
+
+
+@pytest.mark.parametrize(("cgroups", "late"), [((), False), (("",), True)])
+def test_on_v2_the_cgroup_namespace_is_joined_by_the_child_in_the_cgroup(
+    cgroups: tuple[str, ...], late: bool
+) -> None:
+    facts = attrs.evolve(samples.PRIVILEGED, cgroups=cgroups)
+    plan = samples.join(Config(), facts)
+    clone = place(plan, ops.Clone)
+    joined = [
+        number
+        for number, step in enumerate(plan.steps)
+        if isinstance(step.action, ops.Setns) and step.action.flags & 0x02000000
+    ]
+    assert [i > clone for i in joined] == [late]

@@ -139,6 +139,7 @@ def test_another_process_starts_a_prepared_container(
             container.start()
 
 
+@pytest.mark.needs("exit_info")
 def test_another_process_waits_for_the_status(bring: Bring) -> None:
     container = bring(Status.RUNNING)
     script = "print('ready', flush=True); print(box.wait(20).returncode)"

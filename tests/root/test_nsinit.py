@@ -236,14 +236,15 @@ def test_config_prints_the_configuration_as_it_was_read(rootfs: Path) -> None:
     ("sample", "words"),
     [
         ("attach_to_bridge.json", "networks[1]"),
-        ("apparmor.json", "AppArmor profile 'docker-default': "),
+        ("apparmor.json", "AppArmor profile 'libcontainer-absent': "),
         ("selinux.json", "SELinux label 'system_u:"),
     ],
 )
 def test_what_release_or_host_do_not_have_is_refused_by_name(
     rootfs: Path, sample: str, words: str
 ) -> None:
-    _configure(rootfs, sample)
+    absent = {"apparmor_profile": "libcontainer-absent"}
+    _configure(rootfs, sample, **(absent if sample == "apparmor.json" else {}))
     done = _nsinit(rootfs, "exec", "true")
     assert done.returncode == 1
     assert words in done.stderr

@@ -20,11 +20,13 @@ from libcontainer.plan.identity import (
     take_fds,
 )
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
+from libcontainer.plan.record import NONE
 from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.steps import Plan, Spawn
 
 CLONE_NEWPID = 0x20000000
+CLONE_NEWCGROUP = 0x02000000
 
 INIT_SLOT = 1
 """The slot of init's pidfd, in every plan of a further process."""
@@ -73,7 +75,10 @@ def _enter(
 ) -> None:
     builder.stage("namespaces")
     flags = clone_flags(config)
-    others = flags & ~CLONE_NEWPID
+    # From inside its namespace the kernel lets nobody go from one cgroup outside to
+    # another (nsdelegate, cgroups(7)): on v2 that one is joined by the child.
+    late = flags & CLONE_NEWCGROUP if group.unified != NONE else 0
+    others = flags & ~CLONE_NEWPID & ~late
     builder.init(ops.Setns(init, others, "init"))
     if NamespaceType.USER in config.namespaces:
         builder.init(ops.BecomeRoot(keep_groups))
@@ -81,4 +86,6 @@ def _enter(
         # Last, so that no process of the container can see the helper earlier.
         builder.init(ops.Setns(init, CLONE_NEWPID, "init"))
     builder.init(ops.Clone(0, group.unified))
+    if late:
+        builder.init(ops.Setns(init, late, "init"))
     enter_cgroup(builder, group)
