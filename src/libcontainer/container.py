@@ -32,6 +32,7 @@ from libcontainer.status import Status, require
 
 LOCK_SECONDS = 30.0
 _KILL_SECONDS = 10.0
+_SETTLE_SECONDS = 0.2
 
 
 class Container:
@@ -336,8 +337,10 @@ class Container:
             try:
                 handle = self._launcher.join(self.config, process, init)
             except (OSError, HelperError) as error:
-                # What it was that failed then depends on the moment.
-                if has_ended(init.pidfd):
+                # What it was that failed then depends on the moment; that init has
+                # ended shows a little later than that its namespaces are gone.
+                told = isinstance(error, ProgramError)
+                if has_ended(init.pidfd, 0 if told else _SETTLE_SECONDS):
                     status = Status.STOPPED.value
                     raise StateError(self.id, status, "exec") from error
                 raise

@@ -261,10 +261,17 @@ class Run:
             os.close(self.pidfd)
 
     def receive(self) -> Message | None:
-        """Return the next message; the clone's pidfd is kept for clean-up."""
+        """Return the next message; the clone's pidfd is kept for clean-up.
+
+        Both sides of the clone tell of it, the second of them is passed over.
+        """
         message = receive(self.control)
-        if message is not None and message.name == "CLONED":
-            self.pidfd = message.fd
+        if message is None or message.name != "CLONED":
+            return message
+        if self.pidfd >= 0:
+            os.close(message.fd)
+            return self.receive()
+        self.pidfd = message.fd
         return message
 
     def go(self) -> None:

@@ -236,6 +236,10 @@ class Launch:
 
     def _take(self, kind: int, fds: list[int]) -> bool:
         if kind == wire.CLONED and fds:
+            if self.pidfd >= 0:
+                # Both sides of the clone tell of it: either may be killed first.
+                close_all(fds)
+                return True
             self._adopt(fds[0], pidfd_pid(fds[0]))
             self._await_first_process()
             return True

@@ -28,12 +28,18 @@ int op_unshare(struct helper *helper, const struct lc_op *op)
 // is inherited, the alarm itself is not.
 int op_clone(struct helper *helper, const struct lc_op *op)
 {
-    struct clone_args args = {.flags = op->flags | CLONE_PARENT};
+    int pidfd = -1;
+    struct clone_args args = {.flags = op->flags | CLONE_PARENT | CLONE_PIDFD,
+                              .pidfd = (uint64_t)(uintptr_t)&pidfd};
     int result = clone3(&args, sizeof(args));
     if (result < 0)
         return at(LC_WHERE_CLONE, result);
-    if (result > 0)
+    // In a pid namespace that it joins, others may end the new process before it can
+    // say a word; us they cannot see. Unknown it would never be reaped.
+    if (result > 0) {
+        message_send(helper, LC_CLONED, pidfd);
         exit_group(0);
+    }
     timer_arm(helper);
     result = allow_id_maps(op->flags);
     int self = result < 0 ? result : pidfd_open(getpid(), 0);
