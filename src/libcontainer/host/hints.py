@@ -38,6 +38,9 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     (ops.Attach, errno.ELOOP): (
         "the path has a symlink where a real directory is needed"
     ),
+    (ops.Attach, errno.EXDEV): (
+        "a symlink of the image leads into /proc, where nothing may be mounted"
+    ),
     (ops.Attach, errno.ENOTDIR): (
         "a directory can be mounted on a directory only, a file on a file only"
     ),

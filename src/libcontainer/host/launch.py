@@ -245,6 +245,10 @@ class Launch:
             close_all(fds)
             return True
         if kind == wire.CLONED and fds:
+            if self.pidfd >= 0:
+                # Both sides of the clone tell of it: either may be killed first.
+                close_all(fds)
+                return True
             self._adopt(fds[0], pidfd_pid(fds[0]))
             self._await_first_process()
             return True

@@ -79,8 +79,8 @@ enum lc_op_kind {
     LC_OP_MKDIR = 14,       /* directory text in tree slot, mode, owner arg = uid<<32|gid */
     LC_OP_MKNOD = 15,       /* node text in tree slot, mode with type, device number flags = major<<32|minor, owner arg */
     LC_OP_SYMLINK = 16,     /* link text in tree slot to text2 */
-    LC_OP_MASK = 17,        /* text inside hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
-    LC_OP_READONLY = 18,    /* text inside made a read-only mount of itself; absent: skipped */
+    LC_OP_MASK = 17,        /* text inside (or beneath tree arg-1) hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
+    LC_OP_READONLY = 18,    /* text inside (or beneath tree slot) made a read-only mount of itself; absent: skipped */
     LC_OP_PIVOT = 19,       /* pivot_root(".", "."), detach the old root */
     LC_OP_CALL = 20,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to */
     LC_OP_GATE = 21,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
@@ -133,6 +133,7 @@ enum lc_attach {
     LC_MAKE_FILE = 2,        /* ... as an empty file */
     LC_MAKE_LIKE_SOURCE = 4, /* ... as what the tree's root is */
     LC_REAL_DIRECTORY = 8,   /* no component of the target may be a symlink */
+    LC_ON_PROC = 16,         /* the target may be in a procfs */
 };
 
 enum lc_terminal { LC_CONSOLE = 1 /* bind the slave on /dev/console */ };

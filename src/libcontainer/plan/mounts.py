@@ -6,6 +6,7 @@ from __future__ import annotations
 import posixpath
 
 from libcontainer.config import DEFAULT_MASKED_PATHS, Config, Mount, MountAttr
+from libcontainer.config.rules import is_within
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.devices import DevicePlanner
@@ -17,6 +18,7 @@ _MASK_ATTRIBUTES = (
     MountAttr.RDONLY | MountAttr.NOSUID | MountAttr.NODEV | MountAttr.NOEXEC
 )
 _MASK_OPTIONS = ("mode=0555", "nr_inodes=2", "size=4k")
+_KERNELS_OWN = frozenset({"proc", "sysfs"})
 _KERNEL_DIRECTORIES = frozenset({"/proc", "/sys", "/dev"})
 _DEV = Mount(
     destination="/dev",
@@ -39,6 +41,8 @@ class MountPlanner:
         self._mounts = _with_dev(config.base_mounts + config.mounts)
         self._binds: dict[int, int] = {}
         self._null = NONE
+        # Filesystems whose names the kernel alone makes, by where they are.
+        self._kernels_own: dict[str, int] = {}
         self.dev = NONE
 
     def open_sources(self, sources: Sources) -> None:
@@ -83,9 +87,18 @@ class MountPlanner:
                 )
             )
             for path in paths:
-                self._builder.init(ops.Mask(path, empty, self._null))
+                self._builder.init(
+                    ops.Mask(path, empty, self._null, *self._base_of(path))
+                )
         for path in self._config.readonly_paths:
-            self._builder.init(ops.Readonly(path))
+            self._builder.init(ops.Readonly(path, *self._base_of(path)))
+
+    def _base_of(self, path: str) -> tuple[int, str]:
+        """Return slot and place of the kernel's own filesystem above *path*."""
+        for place, slot in self._kernels_own.items():
+            if path.startswith(f"{place}/"):
+                return slot, place
+        return NONE, ""
 
     def _attach_bind(self, mount: Mount, slot: int) -> None:
         source = repr(mount.source)
@@ -118,11 +131,20 @@ class MountPlanner:
             path, base, base_path = posixpath.relpath(path, "/dev"), self.dev, "/dev"
         if path in _KERNEL_DIRECTORIES:
             flags |= ops.REAL_DIRECTORY
+        self._note(mount, slot)
         self._builder.init(
             ops.Attach(slot, path, what, base=base, flags=flags, base_path=base_path)
         )
         if path == "/dev":
             self.dev = NONE  # Covered: what comes below goes into the new one.
+
+    def _note(self, mount: Mount, slot: int) -> None:
+        """Keep a filesystem of the kernel's, forget those that are covered now."""
+        path = mount.destination
+        for place in [p for p in self._kernels_own if is_within(p, path)]:
+            del self._kernels_own[place]
+        if mount.type in _KERNELS_OWN:
+            self._kernels_own[path] = slot
 
 
 def _is_own_dev(mounts: tuple[Mount, ...]) -> bool:

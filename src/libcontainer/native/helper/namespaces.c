@@ -39,6 +39,8 @@ int op_clone(struct helper *helper, const struct lc_op *op)
     int result = clone3(&args, sizeof(args));
     if (result < 0)
         return at(LC_WHERE_CLONE, result);
+    // In a pid namespace that it joins, others may end the new process before it can
+    // say a word; us they cannot see. Unknown it would never be reaped.
     if (result > 0) {
         message_send(helper, LC_CLONED, pidfd);
         exit_group(0);

@@ -59,13 +59,13 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_ATTRIBUTES] = {.needs = SLOT | DATA},
     [LC_OP_ROOT] = {.needs = SLOT, .may = TEXT},
     [LC_OP_ATTACH] = {.needs = SLOT | TEXT, .may = SLOT2, .mode = PERMISSIONS,
-                      .flags = MAKES | LC_REAL_DIRECTORY},
+                      .flags = MAKES | LC_REAL_DIRECTORY | LC_ON_PROC},
     [LC_OP_MKDIR] = {.needs = SLOT | TEXT, .may = ARG, .mode = PERMISSIONS},
     [LC_OP_MKNOD] = {.needs = SLOT | TEXT, .may = ARG, .mode = FILE_TYPE | PERMISSIONS,
                      .flags = 0x00000fff000fffff},
     [LC_OP_SYMLINK] = {.needs = SLOT | TEXT | TEXT2},
-    [LC_OP_MASK] = {.needs = SLOT | SLOT2 | TEXT},
-    [LC_OP_READONLY] = {.needs = TEXT},
+    [LC_OP_MASK] = {.needs = SLOT | SLOT2 | TEXT, .may = ARG},
+    [LC_OP_READONLY] = {.needs = TEXT, .may = SLOT},
     [LC_OP_PIVOT] = {0},
     [LC_OP_LOOPBACK] = {0},
     [LC_OP_WRITE_PROC] = {.needs = SLOT | TEXT | TEXT2, .flags = LC_LAST_WRITE},
@@ -227,6 +227,8 @@ static bool details_ok(struct plan *plan, const struct lc_op *op)
         return overlay_ok(plan, op);
     case LC_OP_ATTACH:
         return (op->flags & MAKES) == 0 || one_bit(op->flags & MAKES);
+    case LC_OP_MASK:
+        return op->arg <= plan->head->nslots;
     case LC_OP_TERMINAL:
         return terminal_ok(plan, op);
     case LC_OP_IDENTITY:
