@@ -33,6 +33,7 @@ from libcontainer.config.namespaces import (
     DEFAULT_NAMESPACES,
     IdMapping,
     NamespaceType,
+    TimeOffset,
 )
 from libcontainer.config.resources import (
     DeviceRule,
@@ -74,6 +75,7 @@ __all__ = [
     "ThrottleDevice",
     "UnavailableHook",
     "WeightDevice",
+    "TimeOffset",
     "config_from_json",
     "config_to_json",
     "thermal_throttle_paths",
