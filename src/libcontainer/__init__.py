@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         Resources,
         Rlimit,
         ThrottleDevice,
-        WeightDevice,
         TimeOffset,
+        WeightDevice,
     )
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.container import Container

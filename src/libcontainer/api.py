@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import evolve
 
-from libcontainer.config import Config, IdMapping, Mount, Rootfs
+from libcontainer.config import Config, Mount, Rootfs
 from libcontainer.errors import CalledProcessError, TimeoutExpired
 from libcontainer.factory import Factory, default_root
 from libcontainer.handle import ProcessHandle
@@ -178,11 +178,7 @@ def _configure(
 def _default_config() -> Config:
     if is_privileged():
         return Config()
-    return Config(
-        namespaces=[*Config().namespaces, "user"],
-        uid_mappings=[IdMapping(0, os.geteuid(), 1)],
-        gid_mappings=[IdMapping(0, os.getegid(), 1)],
-    )
+    return Config(namespaces=[*Config().namespaces, "user"])
 
 
 @functools.lru_cache(maxsize=1)

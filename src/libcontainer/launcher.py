@@ -86,6 +86,21 @@ class Launcher:
             raise ConfigError(problems)
         return text
 
+    def complete(self, config: Config) -> Config:
+        """Return a checked configuration with everything that it leaves to us.
+
+        Raises:
+            UnsupportedError: there are no ids for its user namespace.
+        """
+        if NamespaceType.USER not in config.namespaces or config.uid_mappings:
+            return config
+        if _joined_user_path(config) is not None:
+            return config
+        from libcontainer.host.subids import subid_mappings  # noqa: PLC0415 - rare
+
+        uids, gids = subid_mappings()
+        return evolve(config, uid_mappings=uids, gid_mappings=gids)
+
     def explain(
         self,
         config: Config,
@@ -189,6 +204,11 @@ class Launcher:
         facts = evolve(
             read_facts(template=False, config=config, settings=settings), cgroups=names
         )
+        if _joined_user_path(config) is not None:
+            from libcontainer.host.namespaces import maps_of_process  # noqa: PLC0415 - rare
+
+            maps = maps_of_process(init.host_pid, init.pidfd)
+            facts = evolve(facts, joined_user=maps)
         compiled = self._plans.get(
             (config, settings, facts),
             lambda _: Compiled(compile_join(config, settings, facts)),
@@ -330,7 +350,13 @@ class Launcher:
 
     def _facts(self, config: Config, settings: Settings) -> Facts:
         template = self._take_template() >= 0
-        return read_facts(template=template, config=config, settings=settings)
+        facts = read_facts(template=template, config=config, settings=settings)
+        path = _joined_user_path(config)
+        if path is None:
+            return facts
+        from libcontainer.host.namespaces import maps_of_namespace  # noqa: PLC0415 - rare
+
+        return evolve(facts, joined_user=maps_of_namespace(path, self._image()))
 
     def _take_template(self) -> int:
         return self._template.take(self._image()) if is_privileged() else -1
@@ -368,6 +394,12 @@ class Launcher:
                 stdio=stdio,
                 companions=companions,
             )
+
+
+def _joined_user_path(config: Config) -> str | None:
+    """Return the path of the user namespace that a container joins, or None."""
+    paths = (path for kind, path in config.namespace_paths if kind == "user")
+    return next(paths, None)
 
 
 def _give_output(error: BaseException, hooks: HookRunner) -> None:

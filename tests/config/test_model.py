@@ -82,8 +82,13 @@ def test_an_unknown_keyword_is_a_type_error() -> None:
 
 def test_namespaces_that_are_joined_are_kept_in_the_order_of_the_kinds() -> None:
     kept = ((NamespaceType.PID, "/p"), (NamespaceType.USER, "/u"))
-    assert Config(namespace_paths={"user": Path("/u"), "pid": "/p"}).namespace_paths == kept
-    assert Config(namespace_paths=[["pid", "/p"], ["user", "/u"]]).namespace_paths == kept  # type: ignore[arg-type]
+    assert (
+        Config(namespace_paths={"user": Path("/u"), "pid": "/p"}).namespace_paths
+        == kept
+    )
+    assert (
+        Config(namespace_paths=[["pid", "/p"], ["user", "/u"]]).namespace_paths == kept
+    )  # type: ignore[arg-type]
 
 
 def test_an_offset_of_a_clock_may_be_a_number_of_seconds() -> None:

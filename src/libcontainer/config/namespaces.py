@@ -99,7 +99,9 @@ def to_namespace_paths(
 
     What is no mapping (or no pairs) passes unchanged.
     """
-    return _ordered_pairs(value, [kind.value for kind in NamespaceType], _joined)
+    kinds = [kind.value for kind in NamespaceType]
+    pairs: tuple[tuple[NamespaceType, str], ...] = _pairs(value, kinds, _joined)
+    return pairs
 
 
 def _joined(kind: Any, path: Any) -> tuple[Any, Any]:  # noqa: ANN401
@@ -128,7 +130,8 @@ def to_time_offsets(
     value: Mapping[str, int | TimeOffset],
 ) -> tuple[tuple[str, TimeOffset], ...]:
     """Return a mapping of clocks to offsets as pairs; a number is of seconds."""
-    return _ordered_pairs(value, list(CLOCKS), _offset)
+    pairs: tuple[tuple[str, TimeOffset], ...] = _pairs(value, list(CLOCKS), _offset)
+    return pairs
 
 
 def _offset(clock: Any, offset: Any) -> tuple[Any, Any]:  # noqa: ANN401
@@ -136,7 +139,7 @@ def _offset(clock: Any, offset: Any) -> tuple[Any, Any]:  # noqa: ANN401
     return clock, TimeOffset(offset) if is_number else offset
 
 
-def _ordered_pairs(value: Any, order: list[str], make: Any) -> Any:  # noqa: ANN401
+def _pairs(value: Any, order: list[str], make: Any) -> Any:  # noqa: ANN401
     # Two mappings that say the same are equal, however they were written.
     items = list(value.items()) if isinstance(value, Mapping) else value
     if not is_iterable(items):

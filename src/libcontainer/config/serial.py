@@ -17,13 +17,13 @@ from libcontainer.config.hooks import Hooks, hooks_from_json, hooks_to_json
 from libcontainer.config.identity import Capabilities, Rlimit
 from libcontainer.config.model import Config
 from libcontainer.config.mounts import Mount, MountAttr, Propagation
+from libcontainer.config.namespaces import IdMapping, TimeOffset
 from libcontainer.config.resources import (
     DeviceRule,
     Resources,
     ThrottleDevice,
     WeightDevice,
 )
-from libcontainer.config.namespaces import IdMapping, TimeOffset
 from libcontainer.config.rootfs import Directory, Overlay
 
 _LISTS: dict[str, type[DeviceRule | ThrottleDevice | WeightDevice]] = {
@@ -66,7 +66,8 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     for name in ("uid_mappings", "gid_mappings"):
         fields[name] = [IdMapping(**value) for value in fields[name]]
     fields["time_offsets"] = [
-        (clock, TimeOffset(**offset)) for clock, offset in fields.get("time_offsets", ())
+        (clock, TimeOffset(**offset))
+        for clock, offset in fields.get("time_offsets", ())
     ]
     fields["devices"] = [Device(**value) for value in fields["devices"]]
     fields["rlimits"] = [Rlimit(**value) for value in fields["rlimits"]]

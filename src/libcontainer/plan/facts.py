@@ -5,6 +5,23 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from libcontainer.config import IdMapping
+
+
+@frozen(kw_only=True)
+class UserMaps:
+    """What a user namespace that is there already allows.
+
+    Attributes:
+        uids: its user ids, as the caller sees them.
+        gids: its group ids, as the caller sees them.
+        setgroups: whether setgroups(2) is allowed in it.
+    """
+
+    uids: tuple[IdMapping, ...]
+    gids: tuple[IdMapping, ...]
+    setgroups: bool
+
 
 @frozen(kw_only=True)
 class Security:
@@ -37,6 +54,7 @@ class Facts:
             has that: paths as in the container.
         security: what the kernel's security modules offer; None unless a launch
             asks for something of them.
+        joined_user: of the user namespace that the container joins, or None.
     """
 
     euid: int
@@ -46,6 +64,7 @@ class Facts:
     cgroups: tuple[str, ...] = ()
     throttled: tuple[str, ...] = ()
     security: Security | None = None
+    joined_user: UserMaps | None = None
 
 
 @frozen(kw_only=True)
