@@ -385,6 +385,8 @@ class Launcher:
             fault=self.fault,
         )
         with Stdio(process, terminal=settings.terminal) as stdio:
+            if settings.host_uid is not None:
+                stdio.give_to(settings.host_uid)
             launch.run({**stdio.given(compiled.plan.stdio), **(given or {})})
             return ProcessHandle(
                 settings.args,
