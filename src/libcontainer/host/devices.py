@@ -8,11 +8,13 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
-from libcontainer.config import Device
+from libcontainer.config import DEFAULT_DEV_SYMLINKS, Device
 from libcontainer.config.convert import StrPath, to_path
 
 # What a container has of its own, or what only stands for a process's own files.
-_PASSED_OVER: Final = frozenset({"pts", "shm", "mqueue", "fd", "console"})
+_PASSED_OVER: Final = frozenset(
+    {"pts", "shm", "mqueue", "console", *(name for name, _ in DEFAULT_DEV_SYMLINKS)}
+)
 
 
 def host_device(path: StrPath, container_path: StrPath | None = None) -> Device:
@@ -54,7 +56,7 @@ def host_devices(folder: StrPath = "/dev") -> tuple[Device, ...]:
     """Return every device node of the host below a directory, sorted by path.
 
     For a container that may use all of them. Left out are symlinks, pipes,
-    /dev/console and what each container has of its own (pts, shm, mqueue, fd).
+    /dev/console and what each container has of its own (pts, ptmx, shm, ...).
 
     Args:
         folder: a host path.
