@@ -45,6 +45,7 @@ from libcontainer.plan.cgroup import cgroup_slots
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.enter import DEV_SLOT, compile_enter, compile_mknod
 from libcontainer.plan.join import INIT_SLOT
+from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Process
 from libcontainer.state import State, oci_state
 from libcontainer.status import Status
@@ -151,6 +152,7 @@ class Launcher:
                     status=Status(status),
                     init=record_of(launch.host_pid),
                     args=settings.args,
+                    mount_namespace=_leftovers_in(config, launch.host_pid),
                 )
             )
 
@@ -396,6 +398,14 @@ class Launcher:
                 stdio=stdio,
                 companions=companions,
             )
+
+
+def _leftovers_in(config: Config, host_pid: int) -> int | None:
+    if not shares_pids(config):
+        return None
+    from libcontainer.host.leftovers import mount_namespace_of  # noqa: PLC0415 - rare
+
+    return mount_namespace_of(host_pid)
 
 
 def _joined_user_path(config: Config) -> str | None:

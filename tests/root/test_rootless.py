@@ -228,6 +228,29 @@ def test_clocks_and_ranges_go_together(script: Script) -> None:
     assert said[6:] == ["0", str(_uid()), "1", "1", "2000000", "65536"]
 
 
+def test_what_is_left_without_a_pid_namespace_is_ended(script: Script) -> None:
+    said = script(
+        "kinds = [n for n in SINGLE['namespaces'] if n != 'pid']\n"
+        "mounts = [m for m in lc.Config().base_mounts if m.type != 'proc']\n"
+        "config = lc.Config(rootfs=lc.Overlay(rootfs), base_mounts=mounts,"
+        " **dict(SINGLE, namespaces=kinds))\n"
+        "words = 'sleep 77 & setsid sleep 77 & echo ready; sleep 1000'\n"
+        "def left():\n"
+        "    done = subprocess.run(['pgrep', '-u', str(uid), '-f', 'sleep 77$'],"
+        " stdout=subprocess.PIPE)\n"
+        "    return len(done.stdout.split())\n"
+        "import subprocess, time\n"
+        "with lc.Factory() as factory, factory.create('box', config) as container:\n"
+        "    init = container.run(lc.Process(['sh', '-c', words], stdout=lc.PIPE))\n"
+        "    init.stdout.readline()\n"
+        "    while (before := left()) < 2: time.sleep(0.01)\n"
+        "    factory.load('box').delete(force=True)\n"
+        "    say([before, left()])\n"
+        "    init.close()\n"
+    )
+    assert said == [2, 0]
+
+
 def test_a_named_pipe_is_made_and_a_device_is_the_hosts(script: Script) -> None:
     said = script(
         "devices = [*lc.Config().devices, lc.Device('/dev/x/pipe', 'p', mode=0o640),"

@@ -28,6 +28,7 @@ from libcontainer.plan.namespaces import (
     needs_second_clone,
     plan_namespaces,
     require_privilege,
+    shares_pids,
 )
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.security import open_procfs, require_labels
@@ -75,10 +76,12 @@ def compile_create(
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
     # time it comes there. What waits at the gate is recorded when it is ready.
+    # So is one whose record names its mount namespace, which it has to be in.
     early = (
         gate_slot is None
         and not needs_second_clone(config, facts)
         and not before_program(config.hooks)
+        and not shares_pids(config)
     )
     status = RecordState("running" if gate_slot is None else "created")
     plan_namespaces(builder, config, facts, group, record=status if early else None)

@@ -88,6 +88,11 @@ def is_new(config: Config, kind: NamespaceType) -> bool:
     return kind in config.namespaces and not is_joined(config, kind)
 
 
+def shares_pids(config: Config) -> bool:
+    """Tell whether processes outlive init, to be found by their mount namespace."""
+    return not is_new(config, NamespaceType.PID) and is_new(config, NamespaceType.MOUNT)
+
+
 def require_privilege(config: Config, facts: Facts) -> None:
     """Raise `UnsupportedError` where only a privileged caller may go on."""
     if facts.privileged or NamespaceType.USER in config.namespaces:
