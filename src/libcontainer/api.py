@@ -64,8 +64,8 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
 
     The keywords that `subprocess.run` has too mean the same. The container is
     gone when this returns, whatever happened. An unprivileged caller gets a
-    user namespace in which it is root, if *config* does not say otherwise; it
-    has to name a *rootfs*, as only root can take layers off the host's own root.
+    user namespace in which it is root, if *config* does not say otherwise, with
+    the ids of `subid_mappings`.
 
     Args:
         args: the program and its arguments; looked up in the container's PATH.

@@ -44,6 +44,7 @@ from libcontainer.plan import (
 from libcontainer.plan.cgroup import cgroup_slots
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.enter import DEV_SLOT, compile_enter, compile_mknod
+from libcontainer.plan.hostroot import is_host_root
 from libcontainer.plan.join import INIT_SLOT
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Process
@@ -353,6 +354,10 @@ class Launcher:
     def _facts(self, config: Config, settings: Settings) -> Facts:
         template = self._take_template() >= 0
         facts = read_facts(template=template, config=config, settings=settings)
+        if not facts.privileged and is_host_root(config):
+            from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
+
+            facts = evolve(facts, host_root=read_host_root())
         path = _joined_user_path(config)
         if path is None:
             return facts

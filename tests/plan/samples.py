@@ -28,7 +28,7 @@ from libcontainer.plan import (
     compile_join,
     merge,
 )
-from libcontainer.plan.facts import UserMaps
+from libcontainer.plan.facts import RootEntry, UserMaps
 from libcontainer.plan.template import compile_template
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -88,6 +88,19 @@ TO_JOIN: Final = Facts(euid=0, egid=0, privileged=True, template=True, joined_us
 TO_JOIN_UNPRIVILEGED: Final = Facts(
     euid=1000, egid=1000, privileged=False, template=False, joined_user=MAPS
 )
+ON_HOST_ROOT: Final = Facts(
+    euid=1000,
+    egid=1000,
+    privileged=False,
+    template=False,
+    host_root=(
+        RootEntry("bin", "link", "usr/bin"),
+        RootEntry("home", "bind"),
+        RootEntry("proc", "empty"),
+        RootEntry("tmp", "scratch"),
+        RootEntry("usr", "layer"),
+    ),
+)
 
 
 _PROGRAM: Final = lc.Hook("/usr/bin/hook", ["hook", "x"], {"A": "b"}, timeout=5)
@@ -145,6 +158,7 @@ SAMPLES: Final[dict[str, Callable[[], Plan]]] = {
     "joined_network": lambda: create(
         Config(namespace_paths={"network": "/run/netns/blue"})
     ),
+    "host_root_unprivileged": lambda: create(SINGLE_ID, ON_HOST_ROOT),
     "clocks": lambda: create(CLOCKS, WITH_TEMPLATE),
     "gate": lambda: create(Config(), gate=True),
     "terminal": _terminal,

@@ -78,6 +78,37 @@ def test_run_makes_an_ordinary_user_root_inside(script: Script) -> None:
     assert said == [0, "0\n", ""]
 
 
+def test_run_needs_no_image_of_an_ordinary_user(script: Script) -> None:
+    # What is there and what is not, what can be written, and what stays.
+    text = (
+        "id -u; cat /etc/passwd >/dev/null && echo read;"
+        " touch /usr/made-inside /made-inside /tmp/made-inside && echo made;"
+        " ls /tmp; ls /run | wc -l; stat -c %a / /tmp /usr"
+    )
+    said = script(
+        f"done = lc.run(['sh', '-c', {text!r}], capture_output=True, text=True)\n"
+        "say([done.returncode, done.stdout.split(), done.stderr])"
+    )
+    words = ["0", "read", "made", "made-inside", "0", "755", "1777", "755"]
+    assert said == [0, words, ""]
+    for path in ("/usr/made-inside", "/made-inside", "/tmp/made-inside"):
+        assert not os.path.lexists(path)
+
+
+def test_a_directory_of_the_host_with_mounts_beneath_is_read_only(
+    script: Script,
+) -> None:
+    said = script(
+        "from libcontainer.host.hostroot import read_host_root\n"
+        "bound = [e.name for e in read_host_root() if e.kind == 'bind']\n"
+        "texts = [f'touch /{name}/made || echo refused' for name in bound]\n"
+        "done = lc.run(['sh', '-c', ';'.join(['true', *texts])],"
+        " capture_output=True, text=True)\n"
+        "say([len(bound), done.stdout.split()])"
+    )
+    assert said[1] == ["refused"] * said[0]
+
+
 def test_one_id_is_mapped_and_setgroups_denied(script: Script) -> None:
     files = "/proc/self/uid_map /proc/self/gid_map /proc/self/setgroups"
     said = script(f"say([uid, gid, *sh('cat {files}; id -u; id -g')])")

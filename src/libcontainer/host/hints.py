@@ -48,8 +48,8 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     (ops.CloneTree, errno.ESTALE): "the path was replaced during the launch",
     (ops.Overlay, errno.EINVAL): (
         "a layer has mounts beneath it that may not be uncovered, or lies on a"
-        " filesystem that overlayfs cannot use; an unprivileged caller cannot use"
-        " '/' as a layer"
+        " filesystem that overlayfs cannot use; an unprivileged caller can use '/'"
+        " as Overlay.host() only"
     ),
     (ops.MakeFs, errno.EPERM): (
         "in a user namespace proc and sysfs can be mounted only where an uncovered"

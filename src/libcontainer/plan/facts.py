@@ -23,6 +23,23 @@ class UserMaps:
     setgroups: bool
 
 
+@frozen
+class RootEntry:
+    """What has a name in the host's ``/``.
+
+    Attributes:
+        name: its name.
+        kind: ``layer``: a directory that can be a layer of an overlay; ``bind``:
+            one that cannot; ``scratch``: one that anybody writes to; ``empty``:
+            one whose content means nothing in a container; ``link``: a symlink.
+        target: where a symlink leads.
+    """
+
+    name: str
+    kind: str
+    target: str = ""
+
+
 @frozen(kw_only=True)
 class Security:
     """What the kernel's security modules offer.
@@ -55,6 +72,7 @@ class Facts:
         security: what the kernel's security modules offer; None unless a launch
             asks for something of them.
         joined_user: of the user namespace that the container joins, or None.
+        host_root: what is in ``/``, where it cannot be taken as one layer.
     """
 
     euid: int
@@ -65,6 +83,7 @@ class Facts:
     throttled: tuple[str, ...] = ()
     security: Security | None = None
     joined_user: UserMaps | None = None
+    host_root: tuple[RootEntry, ...] = ()
 
 
 @frozen(kw_only=True)
