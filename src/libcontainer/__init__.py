@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Resources,
         Rlimit,
         ThrottleDevice,
+        TimeOffset,
         WeightDevice,
     )
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
     from libcontainer.factory import Factory
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.children import ExitStatus
+    from libcontainer.host.devices import host_device, host_devices
+    from libcontainer.host.subids import subid_mappings
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
     from libcontainer.status import Status
 
@@ -92,6 +95,7 @@ _HOMES = {
         "ThrottleDevice",
         "WeightDevice",
         "Rlimit",
+        "TimeOffset",
     ),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "container": ("Container",),
@@ -123,6 +127,8 @@ _HOMES = {
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.children": ("ExitStatus",),
+    "host.devices": ("host_device", "host_devices"),
+    "host.subids": ("subid_mappings",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Process"),
     "status": ("Status",),
 }
@@ -181,12 +187,16 @@ __all__ = [
     "Status",
     "StepError",
     "ThrottleDevice",
+    "TimeOffset",
     "TimeoutExpired",
     "UnsupportedError",
     "UserLookupError",
     "WeightDevice",
     "__version__",
+    "host_device",
+    "host_devices",
     "run",
+    "subid_mappings",
 ]
 
 

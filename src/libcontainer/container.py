@@ -34,6 +34,7 @@ from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
 from libcontainer.launcher import Launcher
+from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Process
 from libcontainer.state import State, oci_state
 from libcontainer.status import Status, require
@@ -320,6 +321,9 @@ class Container:
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """Wait until the init process has ended; return how.
 
+        Where the pid namespace is not its own, what init has left running is
+        ended then (Linux 6.10), as the kernel does where it is.
+
         From another program than the one that started it, the status is known
         only from Linux 6.15 on, and only while init has not ended yet when the
         wait begins; else both fields of the status are None.
@@ -332,7 +336,15 @@ class Container:
             TimeoutExpired: it still runs.
         """
         if self._init is not None:
-            return self._init.wait(timeout)
+            status = self._init.wait(timeout)
+        else:
+            status = self._wait_for_recorded(timeout)
+        if shares_pids(self.config):
+            with contextlib.suppress(ContainerNotFoundError):
+                _end_leftovers(self.state())
+        return status
+
+    def _wait_for_recorded(self, timeout: float | None) -> ExitStatus:
         record = self.state().init
         if record is None:
             message = f"container {self.id!r} has no init process yet"
@@ -349,8 +361,10 @@ class Container:
 
         A created container's init is ended first. With *force* so is a running
         one's, and a container that is gone already is no error. Processes that
-        this object ran in it are ended too. The hooks of *poststop* run last,
-        with the folder gone, if there has ever been an init process.
+        this object ran in it are ended too, and what is left of it where the pid
+        namespace is not its own: by its mount namespace, from Linux 6.10 on. The
+        hooks of *poststop* run last, with the folder gone, if there has ever been
+        an init process.
 
         Raises:
             StateError: it runs, and *force* is not set.
@@ -537,10 +551,13 @@ class Container:
         self._end_own()
         # Another process may have made the container anew under the same id.
         with ProcessRef.open(state.init) as init:
+            if init is not None and shares_pids(self.config):
+                state = _with_mount_namespace(state, init.host_pid)
             if init is not None and not kill_and_reap(
                 init.pidfd, timeout=_KILL_SECONDS
             ):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
+        _end_leftovers(state)
 
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
@@ -552,6 +569,26 @@ class Container:
             self._init.kill()
             self._init.wait(_KILL_SECONDS)
             self._init.close()
+
+
+def _with_mount_namespace(state: State, host_pid: int) -> State:
+    # A caller without privilege is not told it before the program runs.
+    if state.mount_namespace is not None:
+        return state
+    from libcontainer.host.leftovers import (  # noqa: PLC0415 - rare
+        mount_namespace_of,
+    )
+
+    return evolve(state, mount_namespace=mount_namespace_of(host_pid))
+
+
+def _end_leftovers(state: State) -> None:
+    if state.mount_namespace is None:
+        return
+    from libcontainer.host.leftovers import end_leftovers  # noqa: PLC0415 - rare
+
+    if not end_leftovers(state.mount_namespace, timeout=_KILL_SECONDS):
+        raise TimeoutExpired(f"kill of what {state.id} has left", _KILL_SECONDS)
 
 
 def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:

@@ -70,15 +70,22 @@ class Factory:
     def create(self, container_id: str, config: Config) -> Container:
         """Make a container. Nothing runs in it yet.
 
-        The operation is atomic: on an error there is no trace of it.
+        The operation is atomic: on an error there is no trace of it. A new user
+        namespace without id maps gets those of `subid_mappings` here, for good:
+        ``Container.config`` has them.
 
         Raises:
             InvalidIdError: *container_id* is not allowed.
             ConfigError: *config* is wrong; all problems at once.
             ContainerExistsError: the id is taken.
+            UnsupportedError: there are no ids for the user namespace.
         """
         check_id(container_id)
         text = self._launcher.check(config)
+        completed = self._launcher.complete(config)
+        if completed is not config:
+            config = completed
+            text = self._launcher.check(config)
         paths = self._cgroups.place(container_id, config)
         limits(config, paths)
         state = State(

@@ -44,7 +44,9 @@ from libcontainer.plan import (
 from libcontainer.plan.cgroup import cgroup_slots
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.enter import DEV_SLOT, compile_enter, compile_mknod
+from libcontainer.plan.hostroot import is_host_root
 from libcontainer.plan.join import INIT_SLOT
+from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Process
 from libcontainer.state import State, oci_state
 from libcontainer.status import Status
@@ -85,6 +87,21 @@ class Launcher:
         if problems:
             raise ConfigError(problems)
         return text
+
+    def complete(self, config: Config) -> Config:
+        """Return a checked configuration with everything that it leaves to us.
+
+        Raises:
+            UnsupportedError: there are no ids for its user namespace.
+        """
+        if NamespaceType.USER not in config.namespaces or config.uid_mappings:
+            return config
+        if _joined_user_path(config) is not None:
+            return config
+        from libcontainer.host.subids import subid_mappings  # noqa: PLC0415 - rare
+
+        uids, gids = subid_mappings()
+        return evolve(config, uid_mappings=uids, gid_mappings=gids)
 
     def explain(
         self,
@@ -136,6 +153,7 @@ class Launcher:
                     status=Status(status),
                     init=record_of(launch.host_pid),
                     args=settings.args,
+                    mount_namespace=_leftovers_in(config, launch.host_pid),
                 )
             )
 
@@ -189,6 +207,11 @@ class Launcher:
         facts = evolve(
             read_facts(template=False, config=config, settings=settings), cgroups=names
         )
+        if _joined_user_path(config) is not None:
+            from libcontainer.host.namespaces import maps_of_process  # noqa: PLC0415 - rare
+
+            maps = maps_of_process(init.host_pid, init.pidfd)
+            facts = evolve(facts, joined_user=maps)
         compiled = self._plans.get(
             (config, settings, facts),
             lambda _: Compiled(compile_join(config, settings, facts)),
@@ -330,7 +353,17 @@ class Launcher:
 
     def _facts(self, config: Config, settings: Settings) -> Facts:
         template = self._take_template() >= 0
-        return read_facts(template=template, config=config, settings=settings)
+        facts = read_facts(template=template, config=config, settings=settings)
+        if not facts.privileged and is_host_root(config):
+            from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
+
+            facts = evolve(facts, host_root=read_host_root())
+        path = _joined_user_path(config)
+        if path is None:
+            return facts
+        from libcontainer.host.namespaces import maps_of_namespace  # noqa: PLC0415 - rare
+
+        return evolve(facts, joined_user=maps_of_namespace(path, self._image()))
 
     def _take_template(self) -> int:
         return self._template.take(self._image()) if is_privileged() else -1
@@ -359,6 +392,8 @@ class Launcher:
             fault=self.fault,
         )
         with Stdio(process, terminal=settings.terminal) as stdio:
+            if settings.host_uid is not None:
+                stdio.give_to(settings.host_uid)
             launch.run({**stdio.given(compiled.plan.stdio), **(given or {})})
             return ProcessHandle(
                 settings.args,
@@ -368,6 +403,20 @@ class Launcher:
                 stdio=stdio,
                 companions=companions,
             )
+
+
+def _leftovers_in(config: Config, host_pid: int) -> int | None:
+    if not shares_pids(config):
+        return None
+    from libcontainer.host.leftovers import mount_namespace_of  # noqa: PLC0415 - rare
+
+    return mount_namespace_of(host_pid)
+
+
+def _joined_user_path(config: Config) -> str | None:
+    """Return the path of the user namespace that a container joins, or None."""
+    paths = (path for kind, path in config.namespace_paths if kind == "user")
+    return next(paths, None)
 
 
 def _give_output(error: BaseException, hooks: HookRunner) -> None:

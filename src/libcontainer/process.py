@@ -98,7 +98,9 @@ class Process:
 
     stdin: Any = field(default=None, kw_only=True, eq=False)
     """Standard input: None inherits the caller's, `PIPE`, `DEVNULL`, an fd of
-    the caller or an object with ``fileno()``."""
+    the caller or an object with ``fileno()``. Where the process is another user
+    of the host than the caller, and the caller may, a stream that is a pipe, or
+    a file open for writing, comes to belong to that user."""
 
     stdout: Any = field(default=None, kw_only=True, eq=False)
     """Standard output, as *stdin*."""

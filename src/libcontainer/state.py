@@ -77,6 +77,8 @@ class State:
         init: the init process, or None before there is one.
         args: what the init process runs.
         cgroup: host paths of its cgroup by hierarchy; empty if it has none.
+        mount_namespace: the number of the container's mount namespace where its
+            processes are to be found by it (`libcontainer.host.leftovers`).
         unknown: keys of the file this version does not know.
     """
 
@@ -88,6 +90,7 @@ class State:
     init: ProcessRecord | None = None
     args: tuple[str, ...] = ()
     cgroup: Mapping[str, str] = field(factory=dict)
+    mount_namespace: int | None = None
     unknown: Mapping[str, Any] = field(factory=dict)
 
 
@@ -128,6 +131,8 @@ def dump(state: State) -> bytes:
         "args": state.args,
         "cgroup": dict(state.cgroup),
     }
+    if state.mount_namespace is not None:
+        document["mount_namespace"] = state.mount_namespace
     return json.dumps(document).encode()
 
 
@@ -144,6 +149,7 @@ def parse(data: bytes) -> State:
             message = f"schema {schema} is newer than this library's {SCHEMA}"
             raise StateFileError(message)
         init = document.pop("init")
+        has_mounts = "mount_namespace" in document
         return State(
             id=_take(document, "id", str),
             created=_take(document, "created", int, float),
@@ -153,6 +159,9 @@ def parse(data: bytes) -> State:
             init=None if init is None else _parse_process(init),
             args=tuple(_take_texts(document, "args")),
             cgroup=_take_paths(document),
+            mount_namespace=(
+                _take(document, "mount_namespace", int) if has_mounts else None
+            ),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

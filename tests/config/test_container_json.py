@@ -126,6 +126,18 @@ def test_the_smallest_document_has_the_defaults_of_then() -> None:
     assert validate(config) == []
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_network_namespace_is_joined_by_its_path(listed: bool) -> None:
+    networks = [{"type": "loopback"}, {"type": "netns", "ns_path": "/run/netns/x"}]
+    kinds = {"NEWNS": True, "NEWNET": listed}
+    read = config_from_container_json(
+        document(networks=networks, namespaces=kinds), "/srv"
+    )
+    assert read.config.namespace_paths == ((NamespaceType.NETWORK, "/run/netns/x"),)
+    assert NamespaceType.NETWORK in read.config.namespaces
+    assert validate(read.config) == []
+
+
 @pytest.mark.parametrize("restricted", [False, True])
 def test_the_fixed_mounts_are_those_of_then(restricted: bool) -> None:
     read = config_from_container_json(document(restrict_sys=restricted), "/srv")
@@ -240,7 +252,18 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"tty": "yes"}, ["tty: must be true or false, not str"]),
     (
         {"networks": [{"type": "netns"}]},
-        ["networks[0].type: 'netns' is not supported by this release"],
+        ["networks[0].ns_path: must be an absolute path, not ''"],
+    ),
+    (
+        {"networks": [{"type": "netns", "ns_path": "/a"}] * 2},
+        ["networks[1].type: 'netns' is there already"],
+    ),
+    (
+        {"networks": [{"type": "netns", "ns_path": 7}]},
+        [
+            "networks[0].ns_path: must be a string, not int",
+            "networks[0].ns_path: must be an absolute path, not ''",
+        ],
     ),
     (
         {"networks": [{"type": "loopback"}, {"type": "wifi"}]},
@@ -332,8 +355,8 @@ def test_everything_wrong_is_told_at_once() -> None:
     assert [text.partition(":")[0] for text in found] == [
         "mount_config",
         "namespaces.NEWNS",
-        "hostname",
         "networks[0].type",
+        "hostname",
         "capabilities[0]",
         "apparmor_profile",
         "cgroups.memory",

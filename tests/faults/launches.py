@@ -29,6 +29,7 @@ KINDS = (
     "run",
     "prepare",
     "run in a user namespace",
+    "run with clocks in a user namespace",
     "exec",
     "exec in a user namespace",
 )
@@ -127,25 +128,38 @@ def _hooks() -> lc.Hooks:
     return lc.Hooks(own, own, own, own, own, own)
 
 
-def _config(rootfs: Path, *, user: bool, hooks: lc.Hooks) -> lc.Config:
+def _config(rootfs: Path, *, user: bool, clocks: bool, hooks: lc.Hooks) -> lc.Config:
     layers = lc.Overlay(str(rootfs))
     if not user:
         return lc.Config(rootfs=layers, landlock=LANDLOCK, hooks=hooks)
     mapping = [lc.IdMapping(0, 100000, 65536)]
     kinds = [*lc.Config().namespaces, "user"]
-    return lc.Config(
+    config = lc.Config(
         rootfs=layers,
         namespaces=kinds,
         uid_mappings=mapping,
         gid_mappings=mapping,
         hooks=hooks,
     )
+    if not clocks:
+        return config
+    return evolve(
+        config,
+        namespaces=[*kinds, "time"],
+        namespace_paths={"uts": "/proc/self/ns/uts"},
+        time_offsets={"boottime": 1000},
+    )
 
 
 def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
     """Return launches of one of `KINDS`."""
     hooks = _hooks() if "with hooks" in kind else lc.Hooks()
-    config = _config(rootfs, user=kind.endswith("user namespace"), hooks=hooks)
+    config = _config(
+        rootfs,
+        user=kind.endswith("user namespace"),
+        clocks="clocks" in kind,
+        hooks=hooks,
+    )
     container = factory.create("faulty", config)
     try:
         return _launches(factory, container, kind)

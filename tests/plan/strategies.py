@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 from hypothesis import settings
@@ -24,6 +24,7 @@ from libcontainer import (
     Process,
     Propagation,
     Rlimit,
+    TimeOffset,
 )
 from libcontainer.config import (
     CAPABILITY_NUMBERS,
@@ -48,7 +49,7 @@ from libcontainer.plan import (
     compile_join,
     merge,
 )
-from libcontainer.plan.facts import Security
+from libcontainer.plan.facts import Security, UserMaps
 
 EXAMPLES: Final = settings(
     max_examples=int(os.environ.get("LIBCONTAINER_EXAMPLES", "20")), deadline=None
@@ -89,8 +90,13 @@ class Case:
 
     @property
     def has_user_namespace(self) -> bool:
-        """Whether the container has a user namespace of its own."""
+        """Whether the container has another user namespace than the caller."""
         return NamespaceType.USER in self.config.namespaces
+
+    @property
+    def joined(self) -> frozenset[NamespaceType]:
+        """The kinds of namespaces that the first process joins."""
+        return frozenset(kind for kind, _ in self.config.namespace_paths)
 
     def create(self) -> Plan:
         """Return the plan of the first process."""
@@ -103,7 +109,7 @@ class Case:
         return compile_join(self.config, settings, self.facts)
 
 
-def _subsets(names: Iterable[str]) -> st.SearchStrategy[frozenset[str]]:
+def _subsets(names: Iterable[Any]) -> st.SearchStrategy[frozenset[Any]]:
     words = sorted(names)
     return st.frozensets(st.sampled_from(words)) if words else st.just(frozenset())
 
@@ -237,11 +243,21 @@ def _maps(own: int) -> st.SearchStrategy[list[IdMapping]]:
     )
 
 
+def _offsets() -> st.SearchStrategy[dict[str, TimeOffset]]:
+    offset = st.builds(
+        TimeOffset, st.integers(-(10**6), 10**6), st.integers(0, 999_999_999)
+    )
+    return st.dictionaries(st.sampled_from(["monotonic", "boottime"]), offset)
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """A valid configuration, and a process that may run in it."""
     kinds = draw(st.frozensets(st.sampled_from(NamespaceType))) | {NamespaceType.MOUNT}
+    # A joined mount namespace takes no mounts, which most of this is about.
+    joined = draw(_subsets(sorted(kinds - {NamespaceType.MOUNT})))
     in_user = NamespaceType.USER in kinds
+    own = kinds if NamespaceType.USER in joined else kinds - joined
     euid, egid = draw(st.integers(0, 5000)), draw(st.integers(0, 5000))
     uids = draw(_maps(euid)) if in_user else []
     gids = draw(_maps(egid)) if in_user else []
@@ -249,11 +265,13 @@ def cases(draw: st.DrawFn) -> Case:
         rootfs=draw(rootfs()),
         readonly_rootfs=draw(st.booleans()),
         namespaces=kinds,
-        uid_mappings=uids,
-        gid_mappings=gids,
+        namespace_paths={kind: f"/run/ns/{kind}" for kind in joined},
+        uid_mappings=[] if NamespaceType.USER in joined else uids,
+        gid_mappings=[] if NamespaceType.USER in joined else gids,
+        time_offsets=draw(_offsets()) if "time" in kinds - joined else {},
         hostname=draw(HOST_NAMES) if NamespaceType.UTS in kinds else None,
         domainname=draw(HOST_NAMES) if NamespaceType.UTS in kinds else None,
-        base_mounts=draw(_base_mounts(kinds)),
+        base_mounts=draw(_base_mounts(own)),
         mounts=draw(st.lists(mounts(), max_size=4)),
         devices=draw(devices()),
         masked_paths=draw(st.lists(PATHS, max_size=3)),
@@ -283,6 +301,11 @@ def cases(draw: st.DrawFn) -> Case:
             template=draw(st.booleans()),
             throttled=draw(st.sampled_from([(), thermal_throttle_paths(2)])),
             security=Security(apparmor=True, selinux=True, landlock_abi=6),
+            joined_user=(
+                UserMaps(uids=tuple(uids), gids=tuple(gids), setgroups=True)
+                if NamespaceType.USER in joined
+                else None
+            ),
         ),
         gate=draw(st.booleans()),
     )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libcontainer import Config, Mount, Process
+from libcontainer import Config, Mount, NamespaceType, Process
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import Plan, Side, Step, explain, ops
 from libcontainer.plan.ops import Op
@@ -21,9 +21,11 @@ from libcontainer.plan.steps import (
     CONTROL_SLOT,
     Listen,
     MapIds,
+    OpenNamespace,
     OpenPath,
     OpenTree,
     RecordState,
+    SetClocks,
     Spawn,
     UseTemplate,
 )
@@ -33,7 +35,7 @@ from tests.plan import samples
 from tests.plan.samples import PRIVILEGED, SINGLE_ID, UNPRIVILEGED, USER, create
 from tests.plan.strategies import EXAMPLES, Case, cases
 
-NEWNS, NEWPID, NEWUSER = 0x00020000, 0x20000000, 0x10000000
+NEWNS, NEWPID, NEWUSER, NEWTIME = 0x00020000, 0x20000000, 0x10000000, 0x80
 
 TREE: Final = (ops.Root, ops.Attach, ops.CloneTree, ops.Mask, ops.Readonly)
 PRIVILEGED_OPS: Final = (
@@ -49,7 +51,7 @@ PRIVILEGED_OPS: Final = (
     ops.Terminal,
     ops.Chdir,
 )
-SOURCES: Final = (OpenTree, OpenPath, UseTemplate, Listen)
+SOURCES: Final = (OpenTree, OpenPath, OpenNamespace, UseTemplate, Listen)
 MAKERS: Final = (ops.MakeFs, ops.Overlay, ops.Terminal)
 
 
@@ -259,7 +261,8 @@ def test_a_first_process_is_recorded_once_after_its_program_is_found(
     case, plan = made
     record = plan.steps[place(plan, RecordState)]
     spawn = place(plan, Spawn)
-    if case.gate or places(plan, ops.Clone):
+    shared = NamespaceType.PID not in case.config.namespaces - case.joined
+    if case.gate or shared or places(plan, ops.Clone):
         assert place(plan, ops.FindProgram) < record.index - 1
     else:
         assert record.index - 1 == spawn + 1
@@ -282,24 +285,49 @@ def test_a_further_process_is_not_recorded(made: tuple[Case, Plan]) -> None:
 
 @EXAMPLES
 @given(creations())
-def test_ids_are_mapped_between_the_clone_and_becoming_root(
+def test_ids_are_mapped_between_the_namespace_and_becoming_root(
     made: tuple[Case, Plan],
 ) -> None:
     case, plan = made
     if not case.has_user_namespace:
         assert places(plan, MapIds, ops.BecomeRoot) == []
         return
-    clone = place(plan, ops.Clone)
-    action = plan.steps[clone].action
-    assert isinstance(action, ops.Clone)
-    assert action.flags & NEWUSER
-    assert clone < place(plan, MapIds) < place(plan, ops.BecomeRoot)
-    assert all(i > place(plan, ops.BecomeRoot) for i in places(plan, *TREE))
+    root = place(plan, ops.BecomeRoot)
+    assert all(i > root for i in places(plan, *TREE))
+    if NamespaceType.USER in case.joined:
+        assert places(plan, MapIds) == []
+        assert _joins(plan)[NEWUSER] < place(plan, ops.Clone) < root
+        return
+    (entered,) = [
+        i
+        for i in places(plan, ops.Clone, ops.Unshare)
+        if getattr(plan.steps[i].action, "flags", 0) & NEWUSER
+    ]
+    assert entered < place(plan, MapIds) < root
 
 
 @EXAMPLES
 @given(creations())
-def test_the_clones_enter_exactly_the_namespaces_wanted(
+def test_the_clocks_are_set_while_nobody_is_in_the_time_namespace(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    if not case.config.time_offsets:
+        assert places(plan, SetClocks) == []
+        return
+    clocks = place(plan, SetClocks)
+    made_by = [
+        i
+        for i in places(plan, ops.Unshare)
+        if getattr(plan.steps[i].action, "flags", 0) & NEWTIME
+    ]
+    assert len(made_by) == 1
+    assert made_by[0] < clocks < place(plan, ops.Clone)
+
+
+@EXAMPLES
+@given(creations())
+def test_new_namespaces_are_entered_and_the_others_joined(
     made: tuple[Case, Plan],
 ) -> None:
     case, plan = made
@@ -308,7 +336,25 @@ def test_the_clones_enter_exactly_the_namespaces_wanted(
         if isinstance(step.action, Spawn | ops.Clone | ops.Unshare):
             assert entered & step.action.flags == 0
             entered |= step.action.flags
-    assert entered == sum(kind.clone_flag for kind in case.config.namespaces)
+    new = case.config.namespaces - case.joined
+    assert entered == sum(kind.clone_flag for kind in new)
+    assert sum(_joins(plan)) == sum(kind.clone_flag for kind in case.joined)
+
+
+@EXAMPLES
+@given(creations())
+def test_what_is_joined_comes_around_the_user_namespace_by_privilege(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    joined = _joins(plan)
+    for i in places(plan, ops.Clone, ops.Unshare):
+        assert all(at < i for at in joined.values())
+    user = joined.pop(NEWUSER, None)
+    if user is not None:
+        assert all((at < user) == case.facts.privileged for at in joined.values())
+    if NEWPID in joined:
+        assert joined[NEWPID] == max(joined.values())
 
 
 @EXAMPLES
@@ -317,7 +363,8 @@ def test_the_template_is_entered_before_any_new_namespace_of_users(
     made: tuple[Case, Plan],
 ) -> None:
     case, plan = made
-    assert len(places(plan, ops.Setns)) == int(case.facts.template)
+    templates = len(places(plan, ops.Setns)) - len(case.joined)
+    assert templates == int(case.facts.template)
     assert before(plan, (ops.Setns,), ops.Clone)
     assert before(plan, (ops.Setns,), ops.Unshare)
     cut_off = len(places(plan, ops.SetPropagation))
@@ -412,6 +459,21 @@ def test_groups_that_cannot_be_set_are_refused_before_anything_is_done() -> None
     action = plan.steps[place(plan, ops.SetIdentity)].action
     assert isinstance(action, ops.SetIdentity)
     assert action.groups == USER.groups
+
+
+def _joins(plan: Plan) -> dict[int, int]:
+    """Where each kind of namespace is joined by its path."""
+    slots = {a.slot for a in (s.action for s in plan.steps) if _opens(a)}
+    actions = enumerate(step.action for step in plan.steps)
+    return {
+        action.flags: i
+        for i, action in actions
+        if isinstance(action, ops.Setns) and action.slot in slots
+    }
+
+
+def _opens(action: Any) -> bool:
+    return isinstance(action, OpenNamespace)
 
 
 def _is_init(step: Step) -> bool:

@@ -251,6 +251,13 @@ def test_what_release_or_host_do_not_have_is_refused_by_name(
     assert "Traceback" not in done.stderr
 
 
+def test_the_network_namespace_of_the_file_is_joined(rootfs: Path) -> None:
+    networks = [{"type": "netns", "ns_path": "/proc/self/ns/net"}]
+    _configure(rootfs, networks=networks)
+    done = _nsinit(rootfs, "exec", "readlink", "/proc/self/ns/net")
+    assert done.stdout.strip() == os.readlink("/proc/self/ns/net"), done.stderr
+
+
 @pytest.mark.parametrize("command", ["stats", "pause", "unpause"])
 def test_commands_that_need_cgroups_say_so(rootfs: Path, command: str) -> None:
     done = _nsinit(rootfs, command)

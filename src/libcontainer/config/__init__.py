@@ -33,6 +33,7 @@ from libcontainer.config.namespaces import (
     DEFAULT_NAMESPACES,
     IdMapping,
     NamespaceType,
+    TimeOffset,
 )
 from libcontainer.config.resources import (
     DeviceRule,
@@ -72,6 +73,7 @@ __all__ = [
     "Rlimit",
     "Rootfs",
     "ThrottleDevice",
+    "TimeOffset",
     "UnavailableHook",
     "WeightDevice",
     "config_from_json",

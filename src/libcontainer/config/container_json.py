@@ -27,6 +27,7 @@ from libcontainer.config.model import Config
 from libcontainer.config.namespaces import NamespaceType
 from libcontainer.config.report import Report, show
 from libcontainer.config.rules import (
+    absolute_path,
     apparmor_profile,
     capability,
     environment_entry,
@@ -135,17 +136,22 @@ def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
     cgroups = reader.child("cgroups")
     if reader.items("routes"):
         reader.refuse("routes", _LATER)
+    loopback, network = _networks(reader)
+    if network is not None:
+        # 1.2.0 joined it, whether or not it had made one for NEWNET before.
+        namespaces |= {NamespaceType.NETWORK}
     return Config(
         rootfs=rootfs,
         readonly_rootfs=mounts.boolean("readonly_fs"),
         namespaces=namespaces,
+        namespace_paths={} if network is None else {NamespaceType.NETWORK: network},
         hostname=_hostname(reader, namespaces),
         base_mounts=base_mounts(read_only_sys=restricted),
         mounts=read_bind_mounts(mounts),
         devices=read_devices(mounts, "device_nodes"),
         masked_paths=("/proc/kcore",) if restricted else (),
         readonly_paths=KERNEL_FILES if restricted else (),
-        loopback=_loopback(reader),
+        loopback=loopback,
         env=_environment(reader),
         cwd=_working_directory(reader),
         user=_user(reader),
@@ -203,19 +209,25 @@ def _hostname(reader: Reader, kinds: frozenset[NamespaceType]) -> str | None:
     return name
 
 
-def _loopback(reader: Reader) -> bool:
-    wanted = False
+def _networks(reader: Reader) -> tuple[bool, str | None]:
+    """Return whether lo is set up, and the path of the namespace that is joined."""
+    loopback, joined = False, None
     for network in reader.children("networks"):
         kind = network.text("type")
         if kind == "loopback":
-            wanted = True
+            loopback = True
             if any(network.get(key) for key in ("address", "gateway", "mtu")):
                 network.warn("", "address, gateway and mtu of loopback have no effect")
-        elif kind in {"veth", "netns"}:
+        elif kind == "netns" and joined is not None:
+            network.refuse("type", "'netns' is there already")
+        elif kind == "netns":
+            joined = network.text("ns_path")
+            absolute_path(network.report, network.path("ns_path"), joined)
+        elif kind == "veth":
             network.refuse("type", f"{kind!r} {_LATER}")
         else:
             network.refuse("type", f"must be loopback, veth or netns: {show(kind)}")
-    return wanted
+    return loopback, joined
 
 
 def _environment(reader: Reader) -> list[tuple[str, str]]:

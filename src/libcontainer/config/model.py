@@ -30,8 +30,11 @@ from libcontainer.config.namespaces import (
     DEFAULT_NAMESPACES,
     IdMapping,
     NamespaceType,
+    TimeOffset,
     to_mappings,
     to_namespace,
+    to_namespace_paths,
+    to_time_offsets,
 )
 from libcontainer.config.resources import Resources
 from libcontainer.config.rootfs import Overlay, Rootfs, to_rootfs
@@ -106,14 +109,31 @@ class Config:
     namespaces: frozenset[NamespaceType] = field(
         default=DEFAULT_NAMESPACES, converter=_to_namespaces
     )
-    """Namespaces that the container has for itself; it shares the others with
-    the caller. The mount namespace must be there."""
+    """Namespaces that the container does not share with the caller: new ones,
+    but for those that *namespace_paths* says to join. The mount namespace must
+    be there."""
+
+    namespace_paths: tuple[tuple[NamespaceType, str], ...] = field(
+        default=(), converter=to_namespace_paths
+    )
+    """Which of *namespaces* are joined, a mapping of the kind to a host path such
+    as ``/run/netns/x`` or ``/proc/PID/ns/net``. It must be a namespace of that
+    kind when the first process starts. A user namespace brings its id maps; a
+    mount namespace brings its root (the rootfs is then ``Directory("/")``, and
+    nothing is mounted). Needs CAP_SYS_ADMIN over each, as setns(2) says."""
 
     uid_mappings: tuple[IdMapping, ...] = field(default=(), converter=to_mappings)
-    """User ids of the user namespace; needed exactly when there is one."""
+    """User ids of a new user namespace. Empty, with *gid_mappings*: those that
+    `libcontainer.subid_mappings` returns when the container is made."""
 
     gid_mappings: tuple[IdMapping, ...] = field(default=(), converter=to_mappings)
-    """Group ids of the user namespace; needed exactly when there is one."""
+    """Group ids of a new user namespace; empty exactly if *uid_mappings* is."""
+
+    time_offsets: tuple[tuple[str, TimeOffset], ...] = field(
+        default=(), converter=to_time_offsets
+    )
+    """How far the clocks ``monotonic`` and ``boottime`` of a new time namespace
+    are ahead of the host's: a mapping to seconds or a `TimeOffset`. Linux 5.6."""
 
     hostname: str | None = field(default=None)
     """Host name in the UTS namespace. None: the host's."""
@@ -162,6 +182,11 @@ class Config:
     )
     """Supplementary group ids in the container, and no others. None: those
     that the container's group file gives the user, if *user* names no group."""
+
+    keep_groups: bool = field(default=False)
+    """Whether processes keep the supplementary groups of the caller and get no
+    others. In a user namespace a group that is not mapped shows as 65534, and
+    still opens the files that are its own."""
 
     capabilities: Capabilities = field(
         default=DEFAULT_CAPABILITIES, converter=to_capabilities

@@ -17,7 +17,7 @@ from libcontainer.config.hooks import Hooks, hooks_from_json, hooks_to_json
 from libcontainer.config.identity import Capabilities, Rlimit
 from libcontainer.config.model import Config
 from libcontainer.config.mounts import Mount, MountAttr, Propagation
-from libcontainer.config.namespaces import IdMapping
+from libcontainer.config.namespaces import IdMapping, TimeOffset
 from libcontainer.config.resources import (
     DeviceRule,
     Resources,
@@ -65,6 +65,10 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
         fields[name] = [_mount(value) for value in fields[name]]
     for name in ("uid_mappings", "gid_mappings"):
         fields[name] = [IdMapping(**value) for value in fields[name]]
+    fields["time_offsets"] = [
+        (clock, TimeOffset(**offset))
+        for clock, offset in fields.get("time_offsets", ())
+    ]
     fields["devices"] = [Device(**value) for value in fields["devices"]]
     fields["rlimits"] = [Rlimit(**value) for value in fields["rlimits"]]
     fields["resources"] = _resources(fields["resources"])

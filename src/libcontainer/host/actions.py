@@ -27,10 +27,12 @@ from libcontainer.plan.steps import (
     Listen,
     MakeCgroup,
     MapIds,
+    OpenNamespace,
     OpenPath,
     OpenTree,
     RecordState,
     RunHooks,
+    SetClocks,
     Step,
     TellHooks,
     UseTemplate,
@@ -154,10 +156,26 @@ def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
     launch.own(action.slot, above_stdio(gate.detach()))
 
 
+def _open_namespace(
+    actions: HostActions, launch: Launch, action: OpenNamespace
+) -> None:
+    from libcontainer.host.namespaces import open_namespace  # noqa: PLC0415 - rare
+
+    launch.own(action.slot, open_namespace(action.host_path, action.flag))
+
+
+def _set_clocks(actions: HostActions, launch: Launch, action: SetClocks) -> None:
+    from libcontainer.host.namespaces import set_clocks  # noqa: PLC0415 - rare
+
+    pidfd, host_pid = launch.at_work
+    set_clocks(host_pid, pidfd, action.offsets)
+
+
 def _map_ids(actions: HostActions, launch: Launch, action: MapIds) -> None:
+    pidfd, host_pid = launch.at_work
     write_maps(
-        launch.host_pid,
-        launch.pidfd,
+        host_pid,
+        pidfd,
         action.uid_map,
         action.gid_map,
         deny_setgroups=action.deny_setgroups,
@@ -199,6 +217,8 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     Listen: _listen,
     MakeCgroup: _make_cgroup,
     MapIds: _map_ids,
+    OpenNamespace: _open_namespace,
+    SetClocks: _set_clocks,
     RecordState: _record_state,
     HookFiles: _hook_files,
     TellHooks: _tell_hooks,

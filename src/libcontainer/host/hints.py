@@ -12,7 +12,7 @@ from typing import Any
 
 from libcontainer.plan import ops
 from libcontainer.plan.security import APPARMOR, SELINUX
-from libcontainer.plan.steps import MapIds, OpenTree, Spawn
+from libcontainer.plan.steps import MapIds, OpenNamespace, OpenTree, SetClocks, Spawn
 
 _NO_USER_NAMESPACES = (
     "new user namespaces may be forbidden here: see the sysctls"
@@ -51,8 +51,8 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     (ops.CloneTree, errno.ESTALE): "the path was replaced during the launch",
     (ops.Overlay, errno.EINVAL): (
         "a layer has mounts beneath it that may not be uncovered, or lies on a"
-        " filesystem that overlayfs cannot use; an unprivileged caller cannot use"
-        " '/' as a layer"
+        " filesystem that overlayfs cannot use; an unprivileged caller can use '/'"
+        " as Overlay.host() only"
     ),
     (ops.MakeFs, errno.EPERM): (
         "in a user namespace proc and sysfs can be mounted only where an uncovered"
@@ -70,6 +70,18 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     ),
     (ops.BecomeRoot, errno.EINVAL): "container id 0 is not mapped",
     (ops.Chdir, errno.ELOOP): "the path leads through a magic link of procfs",
+    (ops.Setns, errno.EPERM): (
+        "to join a namespace needs CAP_SYS_ADMIN in the user namespace that owns it"
+    ),
+    (ops.Setns, errno.EINVAL): (
+        "one's own user namespace cannot be joined, nor a pid namespace that is not"
+        " beneath one's own"
+    ),
+    (ops.Unshare, errno.EPERM): _NO_USER_NAMESPACES,
+    (OpenNamespace, errno.EINVAL): "the file is no namespace, or one of another kind",
+    (SetClocks, errno.ERANGE): (
+        "a clock can be neither before 0 nor more than 146 years ahead"
+    ),
     (MapIds, errno.EPERM): (
         "more than one's own id needs newuidmap and newgidmap and ranges in"
         " /etc/subuid and /etc/subgid"

@@ -84,6 +84,13 @@ class Launch:
         self._compiled = compiled
         self._at_barrier = False
 
+    @property
+    def at_work(self) -> tuple[int, int]:
+        """(pidfd, host pid) of what runs: the helper, or the init it has cloned."""
+        if self.pidfd >= 0:
+            return self.pidfd, self.host_pid
+        return self._box.pidfd, self._box.pid
+
     def own(self, slot: int, fd: int) -> None:
         """Put *fd* into a slot; it is the launch's to close."""
         self._opened.append(fd)

@@ -21,10 +21,14 @@ from libcontainer.plan.identity import (
 )
 from libcontainer.plan.mounts import MountPlanner
 from libcontainer.plan.namespaces import (
+    denies_setgroups,
+    is_joined,
+    is_new,
     keeps_groups,
     needs_second_clone,
     plan_namespaces,
     require_privilege,
+    shares_pids,
 )
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.security import open_procfs, require_labels
@@ -55,14 +59,16 @@ def compile_create(
     builder = Builder()
     take_fds(builder, settings)
     rootfs = RootfsPlanner(builder, config, facts)
-    mounts = MountPlanner(builder, config)
+    mounts = MountPlanner(builder, config, facts)
     hooks = HookPlanner(builder, config)
+    own_mounts = not is_joined(config, NamespaceType.MOUNT)
 
     builder.stage("sources")
     open_procfs(builder, settings)
     sources = Sources(builder, facts)
-    rootfs.open_sources(sources)
-    mounts.open_sources(sources)
+    if own_mounts:
+        rootfs.open_sources(sources)
+        mounts.open_sources(sources)
     hooks.open_files()
     gate_slot = _listen(builder) if gate else None
     group = take_cgroup(builder, facts)
@@ -70,25 +76,25 @@ def compile_create(
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
     # time it comes there. What waits at the gate is recorded when it is ready.
+    # So is one whose record names its mount namespace, which it has to be in.
     early = (
         gate_slot is None
         and not needs_second_clone(config, facts)
         and not before_program(config.hooks)
+        and not shares_pids(config)
     )
     status = RecordState("running" if gate_slot is None else "created")
     plan_namespaces(builder, config, facts, group, record=status if early else None)
 
-    builder.stage("mounts")
-    sources.clone_pending()
-    rootfs.attach()
-    mounts.attach_all()
-    builder.stage("masks")
-    mounts.mask(facts.throttled)
+    if own_mounts:
+        _plan_mounts(builder, sources, rootfs, mounts, throttled=facts.throttled)
     hooks.before_pivot()
     builder.stage("rootfs")
-    builder.init(ops.Pivot())
+    if own_mounts:
+        builder.init(ops.Pivot())
     builder.init(ops.Chdir(settings.cwd))
-    rootfs.finish()
+    if own_mounts:
+        rootfs.finish()
 
     builder.stage("machine")
     _plan_machine(builder, config)
@@ -104,6 +110,22 @@ def compile_create(
     return builder.build()
 
 
+def _plan_mounts(
+    builder: Builder,
+    sources: Sources,
+    rootfs: RootfsPlanner,
+    mounts: MountPlanner,
+    *,
+    throttled: tuple[str, ...],
+) -> None:
+    builder.stage("mounts")
+    sources.clone_pending()
+    rootfs.attach()
+    mounts.attach_all()
+    builder.stage("masks")
+    mounts.mask(throttled)
+
+
 def _listen(builder: Builder) -> int:
     slot = builder.slot("gate", given=True)
     builder.host(Listen(slot))
@@ -115,7 +137,7 @@ def _plan_machine(builder: Builder, config: Config) -> None:
         _set_name(builder, "hostname", config.hostname)
     if config.domainname is not None:
         _set_name(builder, "domainname", config.domainname)
-    if config.loopback and NamespaceType.NETWORK in config.namespaces:
+    if config.loopback and is_new(config, NamespaceType.NETWORK):
         builder.init(ops.Loopback())
 
 
@@ -138,8 +160,8 @@ def _plan_program(
 
 
 def _check_groups(config: Config, settings: Settings, facts: Facts) -> bool:
-    keep_groups = keeps_groups(config, facts)
-    if keep_groups and settings.identity.groups:
+    asked = settings.identity.groups and not config.keep_groups
+    if asked and denies_setgroups(config, facts):
         need = "a gid range from /etc/subgid in gid_mappings, or a privileged caller"
         raise UnsupportedError("supplementary groups", need)
-    return keep_groups
+    return keeps_groups(config, facts)

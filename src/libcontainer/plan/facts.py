@@ -5,6 +5,40 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from libcontainer.config import IdMapping
+
+
+@frozen(kw_only=True)
+class UserMaps:
+    """What a user namespace that is there already allows.
+
+    Attributes:
+        uids: its user ids, as the caller sees them.
+        gids: its group ids, as the caller sees them.
+        setgroups: whether setgroups(2) is allowed in it.
+    """
+
+    uids: tuple[IdMapping, ...]
+    gids: tuple[IdMapping, ...]
+    setgroups: bool
+
+
+@frozen
+class RootEntry:
+    """What has a name in the host's ``/``.
+
+    Attributes:
+        name: its name.
+        kind: ``layer``: a directory that can be a layer of an overlay; ``bind``:
+            one that cannot; ``scratch``: one that anybody writes to; ``empty``:
+            one whose content means nothing in a container; ``link``: a symlink.
+        target: where a symlink leads.
+    """
+
+    name: str
+    kind: str
+    target: str = ""
+
 
 @frozen(kw_only=True)
 class Security:
@@ -37,6 +71,8 @@ class Facts:
             has that: paths as in the container.
         security: what the kernel's security modules offer; None unless a launch
             asks for something of them.
+        joined_user: of the user namespace that the container joins, or None.
+        host_root: what is in ``/``, where it cannot be taken as one layer.
     """
 
     euid: int
@@ -46,6 +82,8 @@ class Facts:
     cgroups: tuple[str, ...] = ()
     throttled: tuple[str, ...] = ()
     security: Security | None = None
+    joined_user: UserMaps | None = None
+    host_root: tuple[RootEntry, ...] = ()
 
 
 @frozen(kw_only=True)

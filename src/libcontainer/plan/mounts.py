@@ -10,6 +10,8 @@ from libcontainer.config.rules import is_within
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.devices import DevicePlanner
+from libcontainer.plan.facts import Facts
+from libcontainer.plan.namespaces import gid_mappings
 from libcontainer.plan.record import NONE
 from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
@@ -34,9 +36,10 @@ _TTY_GROUP = 5
 class MountPlanner:
     """Adds the steps of the container's mounts and of its masked paths."""
 
-    def __init__(self, builder: Builder, config: Config) -> None:
+    def __init__(self, builder: Builder, config: Config, facts: Facts) -> None:
         self._builder = builder
         self._config = config
+        self._gids = gid_mappings(config, facts)
         self._devices = DevicePlanner(builder, config)
         self._mounts = _with_dev(config.base_mounts + config.mounts)
         self._binds: dict[int, int] = {}
@@ -115,9 +118,8 @@ class MountPlanner:
 
     def _options(self, mount: Mount) -> tuple[str, ...]:
         """Leave the tty group out where the user namespace does not have it."""
-        mappings = self._config.gid_mappings
-        mapped = not mappings or any(
-            m.container_id <= _TTY_GROUP < m.container_id + m.size for m in mappings
+        mapped = not self._gids or any(
+            m.container_id <= _TTY_GROUP < m.container_id + m.size for m in self._gids
         )
         options = mount.data
         if not mapped and mount.type == "devpts":

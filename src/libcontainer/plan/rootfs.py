@@ -10,6 +10,7 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.hooks import root_path
+from libcontainer.plan.hostroot import HostRootPlanner
 from libcontainer.plan.record import NONE
 from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
@@ -25,12 +26,16 @@ class RootfsPlanner:
         self._config = config
         self._facts = facts
         self.slot = NONE
+        self._host_root = HostRootPlanner(builder, facts) if facts.host_root else None
         self._layers: tuple[int, ...] = ()
         self._upper = NONE
 
     def open_sources(self, sources: Sources) -> None:
         """Open what the root is made of."""
         rootfs = self._config.rootfs
+        if self._host_root is not None:
+            self._host_root.open_sources(sources)
+            return
         if not isinstance(rootfs, Overlay):
             self.slot = sources.tree(rootfs.path, recursive=True)
             return
@@ -41,6 +46,9 @@ class RootfsPlanner:
     def attach(self) -> None:
         """Attach the root; paths inside are resolved beneath it from here on."""
         rootfs = self._config.rootfs
+        if self._host_root is not None:
+            self.slot = self._host_root.attach()
+            return
         if isinstance(rootfs, Overlay):
             self._make_overlay(rootfs)
             what = "the overlay"

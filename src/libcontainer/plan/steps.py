@@ -72,6 +72,19 @@ class OpenPath:
 
 
 @frozen
+class OpenNamespace:
+    """Open the namespace at *host_path* into *slot*; it must be of the kind *flag*."""
+
+    slot: int
+    host_path: str
+    flag: int
+
+    @property
+    def title(self) -> str:
+        return f"open the {flags_text(self.flag)} namespace {self.host_path!r}"
+
+
+@frozen
 class UseTemplate:
     """Put the kept, empty mount namespace into *slot*."""
 
@@ -128,6 +141,22 @@ class MapIds:
     @property
     def title(self) -> str:
         return f"map ids (uid {_map_text(self.uid_map)}; gid {_map_text(self.gid_map)})"
+
+
+@frozen
+class SetClocks:
+    """Set the clocks of the new time namespace, before any process is in it.
+
+    Attributes:
+        offsets: (clock, seconds, nanoseconds) that each is ahead of the host's.
+    """
+
+    offsets: tuple[tuple[str, int, int], ...]
+
+    @property
+    def title(self) -> str:
+        words = [f"{clock} {s} s {ns} ns" for clock, s, ns in self.offsets]
+        return f"set the clocks of the time namespace ({', '.join(words)})"
 
 
 @frozen

@@ -33,7 +33,10 @@ from libcontainer.validate.namespaces import (
     check_domainname,
     check_hostname,
     check_id_mappings,
+    check_joined_mount_namespace,
+    check_namespace_paths,
     check_namespaces,
+    check_time_offsets,
 )
 from libcontainer.validate.process import (
     check_args,
@@ -63,7 +66,10 @@ __all__ = [
 CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_rootfs,
     check_namespaces,
+    check_namespace_paths,
+    check_joined_mount_namespace,
     check_id_mappings,
+    check_time_offsets,
     check_hostname,
     check_domainname,
     check_base_mounts,

@@ -17,7 +17,7 @@ from libcontainer.config.rules import (
     working_directory,
 )
 from libcontainer.process import Process
-from libcontainer.validate.namespaces import has_namespace, is_mapped
+from libcontainer.validate.namespaces import has_namespace, is_joined, is_mapped
 from libcontainer.validate.security import (
     check_apparmor_profile,
     check_label,
@@ -35,6 +35,7 @@ def check_switches(config: Config, report: Report) -> None:
     """Check what is only true or false."""
     report.boolean("readonly_rootfs", config.readonly_rootfs)
     report.boolean("loopback", config.loopback)
+    report.boolean("keep_groups", config.keep_groups)
 
 
 def check_labels(config: Config, report: Report) -> None:
@@ -83,12 +84,16 @@ def _check_user(config: Config, report: Report, path: str, value: object) -> Non
     if len(report.problems) > known or not isinstance(value, str):
         return
     uid, _, gid = value.partition(":")
+    if is_joined(config, NamespaceType.MOUNT) and not f"{uid}0{gid}".isdigit():
+        report.add(path, "must be numbers: the mount namespace is joined")
     _check_mapped(config, report, path, "uid", uid)
     _check_mapped(config, report, path, "gid", gid)
 
 
 def _check_groups(config: Config, report: Report, path: str, value: object) -> None:
     groups = report.items(path, value, "group ids")
+    if config.keep_groups is True:
+        report.add(path, "cannot be given: keep_groups keeps the caller's")
     if len(groups) > _MAX_GROUPS:
         report.add(path, f"has {len(groups)} groups, the kernel takes {_MAX_GROUPS}")
         return
