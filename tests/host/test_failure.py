@@ -78,7 +78,7 @@ def test_the_part_of_the_step_that_failed_is_told(where: int) -> None:
 
 
 def test_a_part_that_is_not_known_is_left_out() -> None:
-    error = step_error(PLAN, step_of(ops.Chdir), errno.EIO, 999)
+    error = step_error(PLAN, step_of(ops.Chdir), errno.EIO, 99)
     assert error.title == "enter the directory '/'"
 
 

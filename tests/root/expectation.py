@@ -208,6 +208,21 @@ def _devices(asked: Asked, seen: Any) -> list[str]:
     return sorted(own | links | below)
 
 
+def _cgroups(asked: Asked, seen: set[str]) -> set[str]:
+    """Return the root where it has a namespace, else one below the caller's own.
+
+    The v2 hierarchy beside v1 controllers is left as it is.
+    """
+    if asked.has("cgroup"):
+        return {"/"}
+    own = set(asked.caller["cgroup"])
+    names = {path.rpartition("/")[2] for path in seen - own}
+    if asked.rootless or len(names) != 1 or not names.pop().startswith("libcontainer-"):
+        return own
+    (name,) = {path.rpartition("/")[2] for path in seen - own}
+    return {f"{path.rstrip('/')}/{name}" for path in own} | (seen & own)
+
+
 def _same_as_callers(name: str) -> Callable[[Asked, Any], Any]:
     return lambda asked, seen: asked.caller[name]
 
@@ -253,9 +268,7 @@ RULES: dict[str, Rule] = {
     "fds": _descriptors,
     "namespaces": _namespaces,
     "mountinfo": _mount_points,
-    "cgroup": lambda asked, seen: (
-        {"/"} if asked.has("cgroup") else set(asked.caller["cgroup"])
-    ),
+    "cgroup": _cgroups,
     "uid_map": _idmap("uid_map"),
     "gid_map": _idmap("gid_map"),
     "setgroups": _setgroups,
