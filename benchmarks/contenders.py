@@ -22,7 +22,8 @@ from benchmarks.peers import (
 
 MAKERS: Mapping[str, Callable[[str, Bundle], Contender]] = MappingProxyType(
     {
-        "ours": ByFactory,
+        "ours": lambda name, bundle: ByFactory(name, bundle, cgroup=False),
+        "ours-cgroup": lambda name, bundle: ByFactory(name, bundle, cgroup=True),
         "ours-run": ByRun,
         "crun": lambda name, bundle: OciRuntime(
             name,

@@ -32,12 +32,12 @@ class ByFactory:
     Container, Process, state directory and plan are made for each launch.
     """
 
-    cgroup = False
-
-    def __init__(self, name: str, bundle: Bundle) -> None:
+    def __init__(self, name: str, bundle: Bundle, *, cgroup: bool) -> None:
         self.name = name
+        self.cgroup = cgroup
         self._lc = import_library()
-        self._factory = self._lc.Factory(str(bundle.state(name)))
+        cgroups = "cgroupfs" if cgroup else "disabled"
+        self._factory = self._lc.Factory(str(bundle.state(name)), cgroups=cgroups)
         self._config = self._lc.Config(rootfs=str(bundle.rootfs))
         self._count = 0
 
@@ -63,7 +63,7 @@ class ByFactory:
 class ByRun:
     """lc.run(), the call in the form of subprocess.run."""
 
-    cgroup = False
+    cgroup = True
 
     def __init__(self, name: str, bundle: Bundle) -> None:
         self.name = name

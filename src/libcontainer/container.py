@@ -430,7 +430,8 @@ class Container:
     def update(self, resources: Resources) -> None:
         """Change limits of the container; what is None stays as it is.
 
-        Either all of them hold afterwards, or what held before does again.
+        Either all of them hold afterwards, or what held before does again. Device
+        rules, limits by device and *disable_oom_killer* alone cannot be taken back.
 
         Raises:
             ConfigError: *resources* is wrong.

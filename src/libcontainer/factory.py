@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-from libcontainer.cgroups.strategy import STRATEGIES, CgroupStrategy, limits
+from libcontainer.cgroups.strategy import STRATEGIES, CgroupStrategy
 from libcontainer.config import Config, config_from_json
 from libcontainer.container import Container
 from libcontainer.errors import (
@@ -87,7 +87,7 @@ class Factory:
             config = completed
             text = self._launcher.check(config)
         paths = self._cgroups.place(container_id, config)
-        limits(config, paths)
+        self._launcher.limits(config, paths)
         state = State(
             id=container_id,
             created=time.time(),

@@ -161,9 +161,7 @@ class Launcher:
         actions = HostActions(folder, self._take_template(), record, hooks=hooks)
         if state.cgroup:
             actions.group = Group(state.cgroup)
-            actions.limits = self._limits.get(
-                (config, names), lambda _: limits(config, state.cgroup)
-            )
+            actions.limits = self.limits(config, state.cgroup)
         try:
             handle = self._launch(
                 compiled,
@@ -223,6 +221,14 @@ class Launcher:
             return self._launch(compiled, settings, process, None, given=given)
         finally:
             close_all(joins)
+
+    def limits(self, config: Config, paths: Mapping[str, str]) -> tuple[Write, ...]:
+        """Return what is written into a new cgroup of *config* at *paths*.
+
+        Raises:
+            UnsupportedError: a limit that this version of cgroups does not have.
+        """
+        return self._limits.get((config, *paths), lambda _: limits(config, paths))
 
     def update(self, group: Group, resources: Resources) -> None:
         """Change limits of a cgroup; all of them, or none.

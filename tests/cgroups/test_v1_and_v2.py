@@ -8,6 +8,8 @@ import pytest
 import libcontainer as lc
 from libcontainer.cgroups import v1, v2
 from libcontainer.cgroups.devices import default_rules, v1_rules
+from libcontainer.cgroups.strategy import limits, update_limits
+from libcontainer.plan.cgroup import UNIFIED
 
 DISK = lc.ThrottleDevice(8, 16, 1000)
 
@@ -157,6 +159,18 @@ def test_rules_are_written_in_their_order() -> None:
         (False, "b 8:* rwm"),
         (True, "a"),
     )
+
+
+def test_a_rule_that_denies_is_refused_where_nothing_filters() -> None:
+    allow = lc.Resources(devices=[lc.DeviceRule(allow=True, type="c", major=10)])
+    assert update_limits(allow, {UNIFIED: "/x"}) == ()
+    deny = lc.Resources(devices=[lc.DeviceRule(allow=False, type="c", major=10)])
+    for decide in (
+        lambda: update_limits(deny, {UNIFIED: "/x"}),
+        lambda: limits(lc.Config(resources=deny), {UNIFIED: "/x"}),
+    ):
+        with pytest.raises(lc.UnsupportedError, match=r"resources\.devices"):
+            decide()
 
 
 def test_a_containers_own_nodes_are_allowed() -> None:

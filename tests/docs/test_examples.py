@@ -21,6 +21,7 @@ EXPECTED = {
     "04_exec.py": "and this came through a pipe",
     "05_threads.py": "every status right: True",
     "06_rootless.py": "uid=0(root)",
+    "07_limits.py": "limit: 33554432 killed for it: True",
     "demo.py": "on box, pid 1",
 }
 

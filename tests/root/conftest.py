@@ -55,3 +55,20 @@ def observe(factory: lc.Factory, init_rootfs: Path) -> Observe:
         return dict(json.loads(out or b"{}"))
 
     return run
+
+
+@pytest.fixture
+def shell(factory: lc.Factory, busybox_rootfs: Path) -> Any:
+    """Run a shell script in a container, return what it says."""
+
+    def run(script: str, **fields: Any) -> lc.Result:
+        fields.setdefault("rootfs", lc.Overlay(str(busybox_rootfs)))
+        return lc.run(
+            ["sh", "-c", script],
+            config=lc.Config(**fields),
+            factory=factory,
+            capture_output=True,
+            text=True,
+        )
+
+    return run

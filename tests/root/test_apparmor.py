@@ -72,23 +72,6 @@ def profile() -> Iterator[str]:
     subprocess.run(["/usr/sbin/apparmor_parser", "-R"], input=text.encode(), check=True)
 
 
-@pytest.fixture
-def shell(factory: lc.Factory, busybox_rootfs: Path) -> Any:
-    """Run a shell script in a container, return what it says."""
-
-    def run(script: str, **fields: Any) -> lc.Result:
-        fields.setdefault("rootfs", lc.Overlay(str(busybox_rootfs)))
-        return lc.run(
-            ["sh", "-c", script],
-            config=lc.Config(**fields),
-            factory=factory,
-            capture_output=True,
-            text=True,
-        )
-
-    return run
-
-
 @pytest.mark.needs("apparmor")
 @pytest.mark.parametrize("no_new_privs", [True, False])
 def test_the_program_runs_under_the_profile(

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 import libcontainer as lc
 from libcontainer.cgroups.group import Group
+from libcontainer.cgroups.hierarchy import read_hierarchies
 from libcontainer.status import Status
 from tests.root.conftest import new_id
 
@@ -73,6 +75,64 @@ def test_what_joins_is_in_the_cgroup(make: Make) -> None:
         other = box.exec(SLEEPER)
         assert {init.host_pid, other.host_pid} <= set(box.processes())
         assert "libcontainer-" in Path(f"/proc/{other.host_pid}/cgroup").read_text()
+
+
+def test_the_cgroup_is_joined_before_the_program_looks(
+    factory: lc.Factory, busybox_rootfs: Path
+) -> None:
+    # Without a cgroup namespace in between it sees where it is itself.
+    shared = lc.Config().namespaces - {lc.NamespaceType.CGROUP}
+    config = lc.Config(rootfs=lc.Overlay(str(busybox_rootfs)), namespaces=shared)
+    look = lc.Process(["cat", "/proc/self/cgroup"], stdout=lc.PIPE)
+    with factory.create(new_id(), config) as box:
+        box.prepare(SLEEPER)
+        paths = box.state().cgroup
+        for _ in range(20):
+            with box.exec(look) as process:
+                lines = (process.communicate()[0] or b"").decode().splitlines()
+            inside = [ln for ln in lines if ln.endswith(f"/libcontainer-{box.id}")]
+            assert len(inside) == len(paths)
+
+
+def test_parents_that_had_to_be_made_go_with_the_last_in_them(
+    factory: lc.Factory, busybox_rootfs: Path
+) -> None:
+    def create(path: str) -> lc.Container:
+        rootfs = lc.Overlay(str(busybox_rootfs))
+        return factory.create(new_id(), lc.Config(rootfs=rootfs, cgroups_path=path))
+
+    with create("lc-top/a/first") as first, create("lc-top/a/second") as second:
+        tops = [path.parents[1] for path in directories(first)]
+        assert not any(path.exists() for path in tops)
+        # One that was there before is somebody's, and stays.
+        kept = next(path for path in tops if path.parent.name == "pids")
+        kept.mkdir()
+        first.run(SLEEPER)
+        second.run(SLEEPER)
+        first.delete(force=True)
+        assert all((path / "a" / "second").is_dir() for path in tops)
+        second.delete(force=True)
+        left = [path for path in tops if path.exists()]
+        below = (kept / "a").exists()
+        kept.rmdir()
+        assert (left, below) == ([kept], False)
+
+
+def test_a_cgroup_that_is_still_in_use_is_removed_once_it_is_not() -> None:
+    own = read_hierarchies()
+    pids = next(h for h in own.v1 if h.name == "pids")
+    path = Path(f"{pids.mount_point}{pids.own.rstrip('/')}/libcontainer-busy")
+    group = Group({"pids": str(path)})
+    group.make(())
+    with subprocess.Popen(["sleep", "0.5"]) as process:
+        (path / "cgroup.procs").write_text(str(process.pid))
+        with pytest.raises(lc.CgroupError, match="EBUSY"):
+            group.remove(timeout=0)
+        reaper = threading.Thread(target=process.wait)
+        reaper.start()
+        group.remove(timeout=10)
+        reaper.join()
+    assert not path.exists()
 
 
 def test_nothing_is_left_of_the_cgroup(make: Make) -> None:

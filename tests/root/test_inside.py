@@ -13,19 +13,10 @@ import pytest
 
 import libcontainer as lc
 from tests.root.conftest import Observe
+from tests.root.expectation import NAMESPACE_FILES
 
 pytestmark = pytest.mark.needs("root", "rootfs")
 
-_FILES = {
-    "mount": "mnt",
-    "pid": "pid",
-    "network": "net",
-    "ipc": "ipc",
-    "uts": "uts",
-    "user": "user",
-    "cgroup": "cgroup",
-    "time": "time",
-}
 _MAPS: dict[str, Any] = {
     "uid_mappings": [lc.IdMapping(0, 100000, 65536)],
     "gid_mappings": [lc.IdMapping(0, 100000, 65536)],
@@ -54,13 +45,16 @@ def _options(seen: dict[str, Any], path: str) -> set[str]:
 def test_a_default_container_has_its_own_namespace_of_each_kind(
     observe: Observe, name: str
 ) -> None:
-    assert observe()["namespaces"][_FILES[name]] != _host_namespace(_FILES[name])
+    assert observe()["namespaces"][NAMESPACE_FILES[name]] != _host_namespace(
+        NAMESPACE_FILES[name]
+    )
 
 
 @pytest.mark.parametrize("name", ["pid", "network", "ipc", "uts", "cgroup"])
 def test_a_namespace_that_is_left_out_is_the_hosts(observe: Observe, name: str) -> None:
     seen = observe(namespaces=set(_ALL) - {name})
-    assert seen["namespaces"][_FILES[name]] == _host_namespace(_FILES[name])
+    file = NAMESPACE_FILES[name]
+    assert seen["namespaces"][file] == _host_namespace(file)
     assert seen["namespaces"]["mnt"] != _host_namespace("mnt")
 
 

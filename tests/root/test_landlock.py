@@ -35,23 +35,6 @@ WRITES = lc.Landlock(
 SINGLE = [lc.IdMapping(0, 100000, 65536)]
 
 
-@pytest.fixture
-def shell(factory: lc.Factory, busybox_rootfs: Path) -> Any:
-    """Run a shell script in a container, return what it says."""
-
-    def run(script: str, **fields: Any) -> lc.Result:
-        fields.setdefault("rootfs", lc.Overlay(str(busybox_rootfs)))
-        return lc.run(
-            ["sh", "-c", script],
-            config=lc.Config(**fields),
-            factory=factory,
-            capture_output=True,
-            text=True,
-        )
-
-    return run
-
-
 def needs_abi(abi: int) -> pytest.MarkDecorator:
     """Leave a test out on a kernel of a lower ABI."""
     here = read_security().landlock_abi

@@ -175,7 +175,6 @@ def test_a_process_that_is_wrong_changes_nothing(
         {"namespaces": []},
         {"mounts": [lc.Mount.bind("/nothing", "/mnt")]},
         {"mounts": [lc.Mount.tmpfs("/tmp/../..")]},
-        {"namespaces": [*lc.Config().namespaces, "user"]},
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -186,6 +185,17 @@ def test_a_configuration_that_is_wrong_makes_no_folder(
     with pytest.raises(lc.ConfigError) as caught:
         factory.create(new_id(), lc.Config(**fields))
     assert caught.value.problems
+    assert os.listdir(factory.root) == []
+
+
+def test_a_user_namespace_without_ids_makes_no_folder(
+    factory: lc.Factory, init_rootfs: Path
+) -> None:
+    # Neither maps are given nor has root ranges of its own here.
+    kinds = [*lc.Config().namespaces, "user"]
+    config = lc.Config(rootfs=lc.Overlay(str(init_rootfs)), namespaces=kinds)
+    with pytest.raises(lc.UnsupportedError, match="uid_mappings"):
+        factory.create(new_id(), config)
     assert os.listdir(factory.root) == []
 
 

@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterable, Mapping
 from attrs import frozen
 
 from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
-from libcontainer.cgroups.hierarchy import UNIFIED
 from libcontainer.cgroups.writes import Write
 from libcontainer.errors import CgroupError
+from libcontainer.plan.cgroup import UNIFIED
 
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
 FREEZE_SECONDS = 5.0
 _REMOVE_SECONDS = 5.0
 _POLL_SECONDS = 0.002
+_MADE = "trusted.libcontainer"
+"""The extended attribute of a directory that was made on the way to a cgroup."""
 _NOT_RESTORED = frozenset({"devices.allow", "devices.deny", "memory.oom_control"})
 
 
@@ -65,6 +67,7 @@ class Group:
             for path in reversed(made):
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
+                _remove_made_parents(path)
             raise
 
     def write(self, writes: Iterable[Write]) -> None:
@@ -88,7 +91,8 @@ class Group:
     def read(self, writes: Iterable[Write]) -> tuple[Write, ...]:
         """Return what the files of *writes* hold now, last first.
 
-        Files that hold no single value (rules, limits by device) are left out.
+        Device rules and the switch of the OOM killer are left out: they cannot be
+        read in the form in which they are written.
         """
         found = []
         for write in writes:
@@ -198,6 +202,8 @@ class Group:
     def remove(self, timeout: float = _REMOVE_SECONDS) -> None:
         """Remove the directories, sub-cgroups first; what is gone is passed over.
 
+        Parents that `make` had to make go with the last cgroup in them.
+
         Raises:
             CgroupError: processes are still in it after *timeout* seconds.
         """
@@ -220,6 +226,7 @@ class Group:
                     time.sleep(_POLL_SECONDS)
                 else:
                     break
+            _remove_made_parents(path)
 
     # -- parts
 
@@ -307,7 +314,7 @@ def _make_directory(name: str, path: str, made: list[str]) -> None:
 
 
 def _make_parents(name: str, path: str) -> None:
-    """Make a directory that containers share; they stay when a container goes."""
+    """Make the directories above a container's, which others may come to share."""
     try:
         os.mkdir(path, 0o755)
     except FileExistsError:
@@ -315,8 +322,24 @@ def _make_parents(name: str, path: str) -> None:
     except FileNotFoundError:
         _make_parents(name, os.path.dirname(path))
         os.mkdir(path, 0o755)
+    # An unprivileged caller may not mark it, and leaves it.
+    with contextlib.suppress(OSError):
+        os.setxattr(path, _MADE, b"")
     if "cpuset" in name.split(","):
         _copy_cpuset(path)
+
+
+def _remove_made_parents(path: str) -> None:
+    """Remove the directories above *path* that `_make_parents` has marked.
+
+    Whoever needs one again while it goes makes it anew.
+    """
+    parent = os.path.dirname(path)
+    with contextlib.suppress(OSError):  # not marked, gone, or in use by others
+        while True:
+            os.getxattr(parent, _MADE)
+            os.rmdir(parent)
+            parent = os.path.dirname(parent)
 
 
 def _enable_controllers(path: str) -> None:

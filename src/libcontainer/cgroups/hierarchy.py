@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-UNIFIED = ""
-"""The name of the cgroup v2 hierarchy among the controllers."""
+from libcontainer.plan.cgroup import UNIFIED
 
 
 class CgroupMode(enum.StrEnum):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -393,8 +394,10 @@ def _text(path: str, file: str) -> str:
         while part := os.read(fd, 65536):
             parts.append(part)
         return b"".join(parts).decode()
-    except OSError:
-        # A controller that is switched off answers the read with an error.
+    except OSError as error:
+        # A controller that is switched off, or a cgroup that goes meanwhile.
+        if error.errno not in {errno.EOPNOTSUPP, errno.ENODEV}:
+            raise
         return ""
     finally:
         os.close(fd)

@@ -10,7 +10,6 @@ from typing import Protocol
 from libcontainer.cgroups import v1, v2
 from libcontainer.cgroups.devices import default_rules
 from libcontainer.cgroups.hierarchy import (
-    UNIFIED,
     CgroupMode,
     Hierarchies,
     Hierarchy,
@@ -19,6 +18,7 @@ from libcontainer.cgroups.hierarchy import (
 from libcontainer.cgroups.writes import Write
 from libcontainer.config import Config, DeviceRule, Resources
 from libcontainer.errors import UnsupportedError
+from libcontainer.plan.cgroup import UNIFIED
 
 PREFIX = "libcontainer-"
 """What the name of a cgroup begins with that nobody has named."""
@@ -133,16 +133,10 @@ def limits(config: Config, paths: Mapping[str, str]) -> tuple[Write, ...]:
     Raises:
         UnsupportedError: a limit that this version of cgroups does not have.
     """
-    resources = config.resources
     if not paths:
         return ()
-    if list(paths) == [UNIFIED]:
-        _refuse(resources, v2.V1_ONLY, "cgroup v1, which is not what is mounted here")
-        return v2.writes(resources)
-    _refuse(resources, v1.V2_ONLY, "cgroup v2, which is not what is mounted here")
     nothing = DeviceRule(allow=False)
-    rules = (nothing, *default_rules(config.devices), *resources.devices)
-    return v1.writes(resources, rules)
+    return _writes(config.resources, paths, (nothing, *default_rules(config.devices)))
 
 
 def update_limits(resources: Resources, paths: Mapping[str, str]) -> tuple[Write, ...]:
@@ -151,11 +145,21 @@ def update_limits(resources: Resources, paths: Mapping[str, str]) -> tuple[Write
     Raises:
         UnsupportedError: a limit that this version of cgroups does not have.
     """
+    return _writes(resources, paths, ())
+
+
+def _writes(
+    resources: Resources, paths: Mapping[str, str], standard: tuple[DeviceRule, ...]
+) -> tuple[Write, ...]:
     if list(paths) == [UNIFIED]:
         _refuse(resources, v2.V1_ONLY, "cgroup v1, which is not what is mounted here")
+        # Everything is allowed where nothing filters, but nothing is denied.
+        if not all(rule.allow for rule in resources.devices):
+            need = "cgroup v1: this release has no device filter for v2"
+            raise UnsupportedError("resources.devices that deny", need)
         return v2.writes(resources)
     _refuse(resources, v1.V2_ONLY, "cgroup v2, which is not what is mounted here")
-    return v1.writes(resources, resources.devices)
+    return v1.writes(resources, (*standard, *resources.devices))
 
 
 def _refuse(resources: Resources, names: tuple[str, ...], need: str) -> None:

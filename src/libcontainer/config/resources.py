@@ -233,4 +233,6 @@ class Resources:
 
     devices: tuple[DeviceRule, ...] = field(default=(), converter=_to_rules)
     """Rules about devices. They come after those that every container has: its
-    standard and own nodes, terminals, making of nodes, and nothing else."""
+    standard and own nodes, terminals, making of nodes, and nothing else. On v2
+    this release has no filter: every device is allowed, a rule that denies is
+    refused."""

@@ -205,21 +205,23 @@ def capability(report: Report, path: str, value: object) -> None:
 
 def apparmor_profile(report: Report, path: str, value: object) -> None:
     """Check for the name of an AppArmor profile."""
-    name = report.line(path, value)
-    if name is None:
-        return
-    if not _PROFILE.fullmatch(name):
-        report.add(path, f"must be printable ASCII without spaces: {show(name)}")
-    elif len(name) > _MAX_NAME:
-        report.add(path, f"is longer than {_MAX_NAME} bytes: {show(name)}")
+    rule = "must be printable ASCII without spaces: {}"
+    _security_word(report, path, value, _PROFILE, rule)
 
 
 def selinux_label(report: Report, path: str, value: object) -> None:
     """Check for the form of an SELinux label; the policy knows which there are."""
-    label = report.line(path, value)
-    if label is None:
+    rule = "must be user:role:type:level, not {}"
+    _security_word(report, path, value, _LABEL, rule)
+
+
+def _security_word(
+    report: Report, path: str, value: object, pattern: re.Pattern[str], rule: str
+) -> None:
+    word = report.line(path, value)
+    if word is None:
         return
-    if not _LABEL.fullmatch(label):
-        report.add(path, f"must be user:role:type:level, not {show(label)}")
-    elif len(label) > _MAX_NAME:
-        report.add(path, f"is longer than {_MAX_NAME} bytes: {show(label)}")
+    if not pattern.fullmatch(word):
+        report.add(path, rule.format(show(word)))
+    elif len(word) > _MAX_NAME:
+        report.add(path, f"is longer than {_MAX_NAME} bytes: {show(word)}")

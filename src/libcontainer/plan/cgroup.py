@@ -14,6 +14,7 @@ from libcontainer.plan.steps import MakeCgroup, Plan
 
 CLONE_NEWCGROUP = 0x02000000
 UNIFIED = ""
+"""The name of the cgroup v2 hierarchy among the controllers."""
 _PREFIX = "cgroup "
 
 

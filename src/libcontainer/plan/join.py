@@ -10,7 +10,12 @@ from __future__ import annotations
 from libcontainer.config import Config, NamespaceType
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
-from libcontainer.plan.cgroup import CgroupSlots, enter_cgroup, take_cgroup
+from libcontainer.plan.cgroup import (
+    CLONE_NEWCGROUP,
+    CgroupSlots,
+    enter_cgroup,
+    take_cgroup,
+)
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.identity import (
     exec_fds,
@@ -26,7 +31,6 @@ from libcontainer.plan.settings import Settings
 from libcontainer.plan.steps import Plan, Spawn
 
 CLONE_NEWPID = 0x20000000
-CLONE_NEWCGROUP = 0x02000000
 
 INIT_SLOT = 1
 """The slot of init's pidfd, in every plan of a further process."""
