@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,12 +109,24 @@ _OWN_USERS: dict[str, Any] = {
 }
 
 
+def _await_text(file: Path, text: str) -> None:
+    deadline = time.monotonic() + HANG_SECONDS
+    while not file.read_text(errors="replace").startswith(text):
+        assert time.monotonic() < deadline, f"{file} never said {text!r}"
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     "ways", ["l", "s", "f"], ids=["links", "ptrace", "pidfd_getfd"]
 )
 @pytest.mark.parametrize("wishes", [{}, _OWN_USERS], ids=["default", "user namespace"])
-def test_f07_f08_x01_a_process_that_joins_shows_nothing_of_the_host(
-    factory: lc.Factory, image: Path, canary: Canary, ways: str, wishes: dict[str, Any]
+def test_f07_f08_x01_a_process_that_joins_shows_nothing_of_the_host(  # noqa: PLR0917 - fixtures and cases
+    factory: lc.Factory,
+    image: Path,
+    canary: Canary,
+    tmp_path: Path,
+    ways: str,
+    wishes: dict[str, Any],
 ) -> None:
     """Root inside watches every process that joins.
 
@@ -121,22 +134,24 @@ def test_f07_f08_x01_a_process_that_joins_shows_nothing_of_the_host(
     with CAP_SYS_PTRACE is inside: it would hold for the whole host.
     """
     config = lc.Config(rootfs=str(image), **wishes)
-    process = lc.Process(["/attacker", "spy", ways], stdout=lc.PIPE)
+    # A file: a spy whose pipe is full would hold on to what it has just stopped.
+    said = tmp_path / "said"
+    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)
+    process = lc.Process(["/attacker", "spy", ways], stdout=output)
     held = os.open(canary.path, os.O_RDONLY)
     # The container ends what runs in it, also where something fails here.
     with _inheritable(held), factory.create(new_id(), config) as container:
         container.run(lc.Process(["sleep", "1000"]))
         spy = container.exec(process)
-        assert spy.stdout is not None
-        assert spy.stdout.readline() == b"ready\n"
+        os.close(output)
+        _await_text(said, "ready\n")
         for number in range(_WATCHED):
             # The last ones live long enough to be seen for certain.
             seconds = "0.05" if number > _WATCHED - 5 else "0"
             container.exec(lc.Process(["sleep", seconds])).wait(HANG_SECONDS)
         spy.signal("TERM")
-        seen = spy.stdout.read().decode(errors="replace")
         spy.wait(HANG_SECONDS)
-        spy.close()
+    seen = said.read_text(errors="replace")
     lines = set(seen.splitlines())
     # It does see what it may: the programs of the image.
     assert any(line.endswith("/bin/busybox") or "null" in line for line in lines)
