@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -29,7 +28,7 @@ from libcontainer.errors import (
     UnsupportedError,
 )
 from libcontainer.handle import ProcessHandle, signal_number
-from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap, lost_status
+from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap, last_status
 from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
@@ -335,10 +334,8 @@ class Container:
             ProcessNotStartedError: there has never been an init process.
             TimeoutExpired: it still runs.
         """
-        if self._init is not None:
-            status = self._init.wait(timeout)
-        else:
-            status = self._wait_for_recorded(timeout)
+        own = self._init
+        status = own.wait(timeout) if own else self._wait_for_recorded(timeout)
         if shares_pids(self.config):
             with contextlib.suppress(ContainerNotFoundError):
                 _end_leftovers(self.state())
@@ -354,7 +351,7 @@ class Container:
                 return ExitStatus()
             if not has_ended(init.pidfd, timeout):
                 raise TimeoutExpired(f"container {self.id}", timeout or 0.0)
-            return _settled_status(init.pidfd)
+            return last_status(init.pidfd)
 
     def delete(self, *, force: bool = False) -> None:
         """Remove the container; everything of it is gone when this returns.
@@ -553,12 +550,13 @@ class Container:
         # Another process may have made the container anew under the same id.
         with ProcessRef.open(state.init) as init:
             if init is not None and shares_pids(self.config):
-                state = _with_mount_namespace(state, init.host_pid)
+                state = self._launcher.with_leftovers(state, init)
             if init is not None and not kill_and_reap(
                 init.pidfd, timeout=_KILL_SECONDS
             ):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
-        _end_leftovers(state)
+        if shares_pids(self.config):
+            _end_leftovers(state)
 
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
@@ -572,24 +570,10 @@ class Container:
             self._init.close()
 
 
-def _with_mount_namespace(state: State, host_pid: int) -> State:
-    # A caller without privilege is not told it before the program runs.
-    if state.mount_namespace is not None:
-        return state
-    from libcontainer.host.leftovers import (  # noqa: PLC0415 - rare
-        mount_namespace_of,
-    )
-
-    return evolve(state, mount_namespace=mount_namespace_of(host_pid))
-
-
 def _end_leftovers(state: State) -> None:
-    if state.mount_namespace is None:
-        return
-    from libcontainer.host.leftovers import end_leftovers  # noqa: PLC0415 - rare
+    from libcontainer.host import leftovers  # noqa: PLC0415 - rare
 
-    if not end_leftovers(state.mount_namespace, timeout=_KILL_SECONDS):
-        raise TimeoutExpired(f"kill of what {state.id} has left", _KILL_SECONDS)
+    leftovers.end_all(state, _group(state), timeout=_KILL_SECONDS)
 
 
 def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:
@@ -608,17 +592,6 @@ def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:
     if problems:
         raise ConfigError(problems)
     return frozenset(kinds)
-
-
-def _settled_status(pidfd: int) -> ExitStatus:
-    # The kernel tells the status of somebody else's child once it is reaped,
-    # which may be a moment after it has ended.
-    deadline = time.monotonic() + 1.0
-    status = lost_status(pidfd)
-    while status == ExitStatus() and time.monotonic() < deadline:
-        time.sleep(0.002)
-        status = lost_status(pidfd)
-    return status
 
 
 def _group(state: State) -> Group | None:

@@ -205,11 +205,7 @@ class Launcher:
         facts = evolve(
             read_facts(template=False, config=config, settings=settings), cgroups=names
         )
-        if _joined_user_path(config) is not None:
-            from libcontainer.host.namespaces import maps_of_process  # noqa: PLC0415 - rare
-
-            maps = maps_of_process(init.host_pid, init.pidfd)
-            facts = evolve(facts, joined_user=maps)
+        facts = _with_maps_of(init, config, facts)
         compiled = self._plans.get(
             (config, settings, facts),
             lambda _: Compiled(compile_join(config, settings, facts)),
@@ -262,8 +258,9 @@ class Launcher:
         _check_process(config, process)
         home = dict(process.env or ()).get("HOME", "/")
         caller = Identity(uid=os.geteuid(), gid=os.getegid(), groups=(), home=home)
-        settings = merge(config, process, caller)
-        facts = read_facts(template=False)
+        # It stays the caller's user, whose streams these are.
+        settings = evolve(merge(config, process, caller), host_uid=None)
+        facts = _with_maps_of(init, config, read_facts(template=False))
         own = kinds & config.namespaces
         compiled = Compiled(compile_enter(config, settings, facts, own))
         return self._launch(
@@ -331,6 +328,16 @@ class Launcher:
         # The specification goes on with the end of the container's life.
         if hooks.has_begun:
             hooks.run_all("poststop", config.hooks.poststop, "stopped")
+
+    def with_leftovers(self, state: State, init: ProcessRef) -> State:
+        """Return a state that tells where processes of the container are found."""
+        if state.mount_namespace is not None:
+            return state
+        # A caller without privilege is not told it before the program runs.
+        from libcontainer.host import leftovers  # noqa: PLC0415 - rare
+
+        found = leftovers.mount_namespace_of(init.host_pid)
+        return evolve(state, mount_namespace=found)
 
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
@@ -417,6 +424,14 @@ def _leftovers_in(config: Config, host_pid: int) -> int | None:
     from libcontainer.host.leftovers import mount_namespace_of  # noqa: PLC0415 - rare
 
     return mount_namespace_of(host_pid)
+
+
+def _with_maps_of(init: ProcessRef, config: Config, facts: Facts) -> Facts:
+    if _joined_user_path(config) is None:
+        return facts
+    from libcontainer.host.namespaces import maps_of_process  # noqa: PLC0415 - rare
+
+    return evolve(facts, joined_user=maps_of_process(init.host_pid, init.pidfd))
 
 
 def _joined_user_path(config: Config) -> str | None:

@@ -89,6 +89,18 @@ def lost_status(pidfd: int) -> ExitStatus:
     return ExitStatus(code=os.WEXITSTATUS(raw))
 
 
+def last_status(pidfd: int) -> ExitStatus:
+    """Return the status of an ended process that somebody else is to reap."""
+    # The kernel tells the status of somebody else's child once it is reaped,
+    # which may be a moment after it has ended.
+    deadline = time.monotonic() + 1.0
+    status = lost_status(pidfd)
+    while status == ExitStatus() and time.monotonic() < deadline:
+        time.sleep(0.002)
+        status = lost_status(pidfd)
+    return status
+
+
 def has_ended(pidfd: int, timeout: float | None = 0) -> bool:
     """Tell whether the process has ended, at the latest after *timeout* seconds.
 

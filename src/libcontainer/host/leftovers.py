@@ -22,8 +22,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
+from libcontainer.cgroups.group import Group
+from libcontainer.errors import TimeoutExpired
 from libcontainer.host.children import has_ended
 from libcontainer.host.fds import close_all
+from libcontainer.state import State
 
 _NS_GET_MNTNS_ID: Final = 0x8008B705
 _SIZE: Final = 8
@@ -45,6 +48,20 @@ def mount_namespace_of(host_pid: int) -> int | None:
     except (PermissionError, FileNotFoundError):
         return None
     return None if found == _number(_OWN) else found
+
+
+def end_all(state: State, group: Group | None, *, timeout: float) -> None:
+    """End what is left of a container whose init has ended.
+
+    Raises:
+        TimeoutExpired: some of it is still there after *timeout* seconds.
+    """
+    if group is not None and group.exists():
+        # Exact, and it ends what is frozen too.
+        group.kill()
+    number = state.mount_namespace
+    if number is not None and not end_leftovers(number, timeout=timeout):
+        raise TimeoutExpired(f"kill of what {state.id} has left", timeout)
 
 
 def end_leftovers(namespace: int, *, timeout: float) -> bool:

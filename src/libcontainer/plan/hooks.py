@@ -35,7 +35,9 @@ class HookPlanner:
     def __init__(self, builder: Builder, config: Config) -> None:
         self._builder = builder
         self._hooks = config.hooks
-        self._own_pids = NamespaceType.PID in config.namespaces
+        pid = NamespaceType.PID
+        joined = any(kind is pid for kind, _ in config.namespace_paths)
+        self._own_pids = pid in config.namespaces and not joined
         self._states: dict[str, tuple[int, ...]] = {}
         self._output = -1
 

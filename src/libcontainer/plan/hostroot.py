@@ -12,6 +12,7 @@ from libcontainer.config import Config, MountAttr, Overlay
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts, RootEntry
+from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
 _ATTRIBUTES = int(MountAttr.NOSUID | MountAttr.NODEV)
@@ -26,8 +27,10 @@ def is_host_root(config: Config) -> bool:
 class HostRootPlanner:
     """Adds the steps that put the host's directories under a root of our own."""
 
-    def __init__(self, builder: Builder, facts: Facts) -> None:
+    def __init__(self, builder: Builder, config: Config, facts: Facts) -> None:
         self._builder = builder
+        self._tmpfs = context(config, "tmpfs")
+        self._overlay = context(config, "overlay")
         self._entries = facts.host_root
         self._trees: dict[str, int] = {}
 
@@ -44,7 +47,9 @@ class HostRootPlanner:
     def attach(self) -> int:
         """Make the root with everything in it, attach it; return its slot."""
         root = self._builder.slot("rootfs")
-        self._builder.init(ops.MakeFs(root, "tmpfs", ("mode=0755",), 0, "the root"))
+        self._builder.init(
+            ops.MakeFs(root, "tmpfs", ("mode=0755", *self._tmpfs), 0, "the root")
+        )
         for entry in self._entries:
             if entry.kind == "layer":
                 self._trees[entry.name] = self._make_layer(entry)
@@ -81,7 +86,7 @@ class HostRootPlanner:
                 slot=slot,
                 scratch=scratch,
                 lower=(self._trees[entry.name],),
-                options=("userxattr",),
+                options=("userxattr", *self._overlay),
                 layers=(path,),
             )
         )
@@ -89,7 +94,7 @@ class HostRootPlanner:
 
     def _make_scratch(self, entry: RootEntry) -> int:
         slot = self._builder.slot(f"/{entry.name}")
-        options = ("mode=1777",)
+        options = ("mode=1777", *self._tmpfs)
         self._builder.init(
             ops.MakeFs(slot, "tmpfs", options, _ATTRIBUTES, f"/{entry.name}")
         )

@@ -26,7 +26,9 @@ class RootfsPlanner:
         self._config = config
         self._facts = facts
         self.slot = NONE
-        self._host_root = HostRootPlanner(builder, facts) if facts.host_root else None
+        self._host_root = (
+            HostRootPlanner(builder, config, facts) if facts.host_root else None
+        )
         self._layers: tuple[int, ...] = ()
         self._upper = NONE
 
