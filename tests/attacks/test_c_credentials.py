@@ -209,7 +209,6 @@ def test_c14_text_that_could_begin_a_new_entry_is_refused(
 @pytest.mark.parametrize(
     "rows",
     [
-        [],
         [(0, 100000, 0)],
         [(0, 100000, 2**32)],
         [(0, 2**32 - 10, 100)],
@@ -228,6 +227,12 @@ def test_u01_a_map_that_is_none_is_refused(
     maps = [lc.IdMapping(*row) for row in rows]
     done = attempt("true", namespaces=_USERNS, uid_mappings=maps, gid_mappings=maps)
     assert isinstance(done.error, lc.ConfigError)
+    assert "uid_mappings" in str(done.error)
+
+
+def test_u01_root_maps_nothing_without_a_map_or_a_range(attempt: Attempt) -> None:
+    done = attempt("true", namespaces=_USERNS)
+    assert isinstance(done.error, lc.UnsupportedError)
     assert "uid_mappings" in str(done.error)
 
 
@@ -269,8 +274,10 @@ def test_u02_u07_groups_are_denied_and_tools_are_not_looked_up(
         "except lc.LibcontainerError as error:\n"
         "    print(type(error).__name__)\n"
     )
-    done = unprivileged(script, subids=True)
+    done = unprivileged(script)
     assert done.stdout.splitlines()[0] == "deny"
+    done = unprivileged(script, subids=True)
+    assert done.stdout.splitlines()[0] == "allow"
     assert not (hostile / "ran").exists()
     for tool in hostile.iterdir():
         tool.unlink()
