@@ -60,7 +60,9 @@ def memfd_create(name: str, flags: int = 0) -> int:
     fd = lib.lc_memfd_create(encoded, flags)
     if fd == -errno.EINVAL and flags & MemfdFlag.EXEC:
         fd = lib.lc_memfd_create(encoded, flags & ~MemfdFlag.EXEC)
-    return check(fd, "memfd_create", name, MemfdFlag(flags))
+    if fd < 0:
+        check(fd, "memfd_create", name, MemfdFlag(flags))
+    return fd
 
 
 def add_seals(fd: int, seals: int) -> None:

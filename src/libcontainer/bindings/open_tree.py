@@ -44,4 +44,6 @@ def open_tree(path: PathLike, flags: int, *, dirfd: int = AT_FDCWD) -> int:
     if not encoded:
         flags |= OpenTreeFlag.EMPTY_PATH
     fd = lib.lc_open_tree(dirfd, encoded, flags)
-    return check(fd, "open_tree", dirfd, path, OpenTreeFlag(flags))
+    if fd < 0:
+        check(fd, "open_tree", dirfd, path, OpenTreeFlag(flags))
+    return fd

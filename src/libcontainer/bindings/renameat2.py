@@ -44,5 +44,6 @@ def renameat2(
     """
     old, new = path_bytes(old_path), path_bytes(new_path)
     result = lib.lc_renameat2(old_dirfd, old, new_dirfd, new, flags)
-    call = (old_dirfd, old_path, new_dirfd, new_path, RenameFlag(flags))
-    check(result, "renameat2", *call)
+    if result < 0:
+        call = (old_dirfd, old_path, new_dirfd, new_path, RenameFlag(flags))
+        check(result, "renameat2", *call)

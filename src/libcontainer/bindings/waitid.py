@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import IntFlag
 
 from libcontainer.bindings._lib import check, ffi, lib
@@ -43,9 +44,8 @@ def waitid(pidfd: int, options: int = WaitFlag.WEXITED) -> tuple[int, int] | Non
     cells = ffi.new("int[2]")
     while True:
         result = lib.lc_waitid_pidfd(pidfd, options | _WALL, cells, cells + 1)
-        try:
-            found = check(result, "waitid", f"P_PIDFD {pidfd}", WaitFlag(options))
-        except InterruptedError:
-            # As PEP 475 has it: a signal handler has run and did not raise.
-            continue
-        return (cells[0], cells[1]) if found else None
+        if result >= 0:
+            return (cells[0], cells[1]) if result else None
+        # As PEP 475 has it: a signal handler has run and did not raise.
+        with contextlib.suppress(InterruptedError):
+            check(result, "waitid", f"P_PIDFD {pidfd}", WaitFlag(options))

@@ -39,6 +39,8 @@ from libcontainer.plan.steps import (
 )
 
 _BACKLOG = 8
+_CLONE = int(OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC)
+_CLONE_ALL = _CLONE | int(OpenTreeFlag.RECURSIVE)
 
 
 @define
@@ -95,9 +97,7 @@ def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
 
 
 def _put_tree(launch: Launch, action: OpenTree) -> None:
-    flags = OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC
-    if action.recursive:
-        flags |= OpenTreeFlag.RECURSIVE
+    flags = _CLONE_ALL if action.recursive else _CLONE
     fd = above_stdio(open_tree(action.host_path, flags))
     launch.own(action.slot, fd)
     _check_device(fd, action.device)

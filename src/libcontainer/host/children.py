@@ -20,6 +20,7 @@ from attrs import frozen
 from libcontainer.bindings.pidfd import pidfd_get_info, pidfd_send_signal
 from libcontainer.bindings.waitid import WaitFlag, waitid
 
+_IF_ENDED = int(WaitFlag.WEXITED | WaitFlag.WNOHANG)
 _CLD_EXITED = 1
 _CLD_DUMPED = 3
 
@@ -65,7 +66,7 @@ class ExitStatus:
 def reap(pidfd: int) -> ExitStatus | None:
     """Return how the process ended, or None while it runs; never blocks."""
     try:
-        ended = waitid(pidfd, WaitFlag.WEXITED | WaitFlag.WNOHANG)
+        ended = waitid(pidfd, _IF_ENDED)
     except ChildProcessError:
         return lost_status(pidfd) if has_ended(pidfd) else None
     if ended is None:

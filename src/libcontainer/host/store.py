@@ -38,6 +38,7 @@ _NEW_STATE = ".state.json.new"
 _PRIVATE = ",new-"  # no id has a comma
 _CONFIG = "config.json"
 _MAX_FILE = 64 * 1024 * 1024
+_CHUNK = 64 * 1024
 GATE = "gate"
 """Name of the socket at which a created container waits for ``start``."""
 
@@ -225,8 +226,10 @@ class Folder:
             fd = os.open(name, flags, dir_fd=self.fd)
         except FileNotFoundError as error:
             raise ContainerNotFoundError(self.id) from error
-        with open(fd, "rb", buffering=0) as file:
-            return file.read(_MAX_FILE) or b""
+        try:
+            return _read_all(fd)
+        finally:
+            os.close(fd)
 
     def _write(self, name: str, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -319,6 +322,14 @@ def _is_alive(host_pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _read_all(fd: int) -> bytes:
+    # Not the most at once: for that the kernel would have to map so much memory.
+    parts = [os.read(fd, _CHUNK)]
+    while parts[-1] and sum(map(len, parts)) < _MAX_FILE:
+        parts.append(os.read(fd, _CHUNK))
+    return b"".join(parts)
 
 
 def _write_all(fd: int, data: bytes) -> None:
