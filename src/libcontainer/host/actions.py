@@ -26,7 +26,9 @@ from libcontainer.plan.steps import (
     HookFiles,
     Listen,
     MakeCgroup,
+    MakeTree,
     MapIds,
+    MapNamespace,
     OpenNamespace,
     OpenPath,
     OpenTree,
@@ -85,6 +87,10 @@ def run_source_step(launch: Launch, step: Step) -> None:
         _put_path(launch, step.action)
     elif isinstance(step.action, OpenTree):
         _put_tree(launch, step.action)
+    elif isinstance(step.action, MakeTree):
+        _put_filesystem(launch, step.action)
+    elif isinstance(step.action, MapNamespace):
+        _put_namespace(launch, step.action)
     else:
         message = f"no such host step is expected here: {step!r}"
         raise TypeError(message)
@@ -98,16 +104,44 @@ def _put_tree(launch: Launch, action: OpenTree) -> None:
     flags = OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC
     if action.recursive:
         flags |= OpenTreeFlag.RECURSIVE
+    if action.nofollow:
+        flags |= OpenTreeFlag.SYMLINK_NOFOLLOW
     fd = above_stdio(open_tree(action.host_path, flags))
     launch.own(action.slot, fd)
     _check_device(fd, action.device)
-    if action.attr_set or action.propagation:
+    for change in action.changes:
+        namespace = change.user_namespace
         mount_setattr(
             fd,
-            attr_set=action.attr_set,
-            propagation=action.propagation,
-            flags=AT_RECURSIVE if action.recursive else 0,
+            attr_set=change.attr_set,
+            attr_clr=change.attr_clr,
+            propagation=change.propagation,
+            userns_fd=launch.slots[namespace] if namespace >= 0 else None,
+            flags=AT_RECURSIVE if change.recursive else 0,
         )
+
+
+def _make_tree(actions: HostActions, launch: Launch, action: MakeTree) -> None:
+    _put_filesystem(launch, action)
+
+
+def _put_filesystem(launch: Launch, action: MakeTree) -> None:
+    # Rarely used, so loaded when it is.
+    from libcontainer.host.filesystem import make_filesystem  # noqa: PLC0415
+
+    tree = make_filesystem(action.fstype, action.options, action.attributes)
+    launch.own(action.slot, above_stdio(tree))
+
+
+def _map_namespace(actions: HostActions, launch: Launch, action: MapNamespace) -> None:
+    _put_namespace(launch, action)
+
+
+def _put_namespace(launch: Launch, action: MapNamespace) -> None:
+    from libcontainer.host.mapping import new_user_namespace  # noqa: PLC0415
+
+    fd = new_user_namespace(launch.helper, action.uid_map, action.gid_map)
+    launch.own(action.slot, above_stdio(fd))
 
 
 def _open_path(actions: HostActions, launch: Launch, action: OpenPath) -> None:
@@ -115,7 +149,8 @@ def _open_path(actions: HostActions, launch: Launch, action: OpenPath) -> None:
 
 
 def _put_path(launch: Launch, action: OpenPath) -> None:
-    fd = above_stdio(os.open(action.host_path, os.O_PATH | os.O_CLOEXEC))
+    flags = os.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if action.nofollow else 0)
+    fd = above_stdio(os.open(action.host_path, flags))
     launch.own(action.slot, fd)
     _check_device(fd, action.device)
 
@@ -212,6 +247,8 @@ def _hooks_of(actions: HostActions) -> HookRunner:
 
 _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenTree: _open_tree,
+    MakeTree: _make_tree,
+    MapNamespace: _map_namespace,
     OpenPath: _open_path,
     UseTemplate: _use_template,
     Listen: _listen,

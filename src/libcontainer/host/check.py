@@ -15,6 +15,8 @@ import stat
 from libcontainer.config import Config, Directory, Mount, NamespaceType
 from libcontainer.errors import Problem, errno_name
 
+_LINKS = frozenset({"src-nofollow", "copy-symlink"})
+
 
 def check_host(config: Config) -> list[Problem]:
     """Return every host path of a configuration that is not as it must be.
@@ -98,10 +100,10 @@ def _check_directory(name: str, path: str) -> list[Problem]:
 
 
 def _check_source(name: str, mount: Mount) -> list[Problem]:
-    if mount.type != "bind" or mount.source is None:
+    if mount.type != "bind" or mount.source is None or "remount" in mount.extras:
         return []
     try:
-        os.stat(mount.source)
+        os.stat(mount.source, follow_symlinks=not _LINKS & mount.extras)
     except OSError as error:
         return [_unusable(name, mount.source, error)]
     return []
