@@ -303,7 +303,7 @@ class Container:
 
         Args:
             mount: any but ``proc``, ``cgroup`` and one on ``/``; without the extras
-                ``remount``, ``tmpcopyup`` and ``copy-symlink``.
+                ``remount`` and ``tmpcopyup``.
 
         Raises:
             ConfigError: the mount is wrong.

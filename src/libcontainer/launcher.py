@@ -409,6 +409,8 @@ class Launcher:
             from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
 
             facts = evolve(facts, host_root=read_host_root())
+        if any(mount.type == "cgroup" for mount in config.base_mounts + config.mounts):
+            facts = evolve(facts, hierarchies=_hierarchies())
         path = _joined_user_path(config)
         if path is None:
             return facts
@@ -454,6 +456,15 @@ class Launcher:
                 stdio=stdio,
                 companions=companions,
             )
+
+
+def _hierarchies() -> tuple[str, ...]:
+    """Return the names of the cgroup hierarchies that the host has mounted."""
+    from libcontainer.cgroups.hierarchy import read_hierarchies  # noqa: PLC0415 - rare
+
+    found = read_hierarchies()
+    unified = () if found.unified is None else (found.unified.name,)
+    return (*(hierarchy.name for hierarchy in found.v1), *unified)
 
 
 def _leftovers_in(config: Config, host_pid: int) -> int | None:

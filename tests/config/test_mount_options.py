@@ -39,7 +39,7 @@ def make(*words: str, kind: str | None = "tmpfs") -> Mount:
 
 def test_every_word_of_the_specification_is_known() -> None:
     assert set(SPECIFIED.split()) <= WORDS
-    assert {"copy-symlink", "src-nofollow", "dest-nofollow"} <= WORDS
+    assert {"src-nofollow", "dest-nofollow"} <= WORDS
 
 
 @pytest.mark.parametrize("word", sorted(WORDS))
@@ -106,7 +106,7 @@ def test_other_words_are_options_of_the_filesystem() -> None:
 
 
 def test_extras_are_kept_as_words() -> None:
-    words = ("remount", "tmpcopyup", "copy-symlink", "src-nofollow", "dest-nofollow")
+    words = ("remount", "tmpcopyup", "src-nofollow", "dest-nofollow")
     assert make(*words).extras == frozenset(words)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -463,6 +464,94 @@ def test_a_link_itself_is_the_source_or_the_destination(
         rootfs=layers,
     )
     assert said == "/nowhere\nhere\n"
+
+
+# -- tmpcopyup
+
+
+def test_a_tmpfs_begins_with_what_the_image_has(
+    shell: Shell, busybox_rootfs: Path, tmp_path: Path
+) -> None:
+    top = tmp_path / "data"
+    (top / "sub").mkdir(parents=True)
+    top.chmod(0o750)
+    os.chown(top, 7, 8)
+    (top / "file").write_text("image\n")
+    os.chown(top / "file", 5, 6)
+    (top / "file").chmod(0o4640)
+    (top / "sub" / "empty").touch()
+    (top / "link").symlink_to("/etc/shadow")
+    os.mkfifo(top / "fifo")
+    layers = lc.Overlay([str(tmp_path), str(busybox_rootfs)])
+    said = shell(
+        "cat /data/file; stat -c '%u:%g %a' /data /data/file; ls /data /data/sub;"
+        " readlink /data/link; touch /data/x; cat /proc/self/mountinfo",
+        lc.Mount.from_options("tmpfs", "t", "/data", ["tmpcopyup", "ro", "size=64k"]),
+        lc.Mount.from_options("tmpfs", "t", "/nothing/there", ["tmpcopyup"]),
+        rootfs=layers,
+    )
+    assert said.startswith("image\n7:8 750\n5:6 4640\n")
+    assert "file\nlink\nsub\n" in said
+    assert "\nempty\n/etc/shadow\n" in said
+    assert "fifo" not in said
+    assert "Read-only file system" in said
+    assert _line(said, "/data")[-3] == "tmpfs"
+    assert (top / "file").read_text() == "image\n"
+
+
+def test_a_tmpfs_too_small_for_the_image_is_an_error(
+    shell: Shell, busybox_rootfs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "big").write_bytes(b"x" * 100_000)
+    layers = lc.Overlay([str(tmp_path), str(busybox_rootfs)])
+    mount = lc.Mount.from_options("tmpfs", "t", "/data", ["tmpcopyup", "size=8k"])
+    with pytest.raises(lc.StepError, match="copy what the image has") as caught:
+        shell("true", mount, rootfs=layers)
+    assert caught.value.errno == errno.ENOSPC
+
+
+# -- cgroups
+
+
+CGROUPS = "cat /proc/self/mountinfo; mkdir $(echo /sys/fs/cgroup/* | cut -d' ' -f1)/x"
+
+
+def _cgroup(*words: str) -> lc.Mount:
+    return lc.Mount.from_options("cgroup", "cgroup", "/sys/fs/cgroup", words)
+
+
+@pytest.mark.parametrize("user", [False, True])
+def test_a_cgroup_mount_shows_the_containers_own_cgroup(
+    shell: Shell, user: bool
+) -> None:
+    ids = {"uid_mappings": RANGE, "gid_mappings": RANGE} if user else {}
+    script = "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null"
+    said = shell(
+        f"{script}; {CGROUPS}",
+        _cgroup("nosuid", "noexec", "nodev", "ro"),
+        namespaces=[*KINDS, *(["user"] if user else [])],
+        resources=lc.Resources(pids=123),
+        **ids,
+    )
+    assert said.startswith("123\n")
+    assert {"ro", "nosuid", "noexec", "nodev"} <= options(said, "/sys/fs/cgroup")
+    own = [line.split() for line in said.splitlines() if " - cgroup" in line]
+    # The root of each is the container's: nothing above it can be seen.
+    assert own
+    assert {line[3] for line in own} == {"/"}
+    assert all("ro" in line[5].split(",") for line in own)
+    assert "Read-only file system" in said
+
+
+def test_without_a_cgroup_namespace_the_hosts_is_read_only(shell: Shell) -> None:
+    namespaces = [kind for kind in KINDS if kind != "cgroup"]
+    said = shell(CGROUPS, _cgroup(), namespaces=namespaces)
+    lines = [line.split() for line in said.splitlines() if "/sys/fs/cgroup" in line]
+    mounts = [line for line in lines if line[4:5] and line[4].startswith("/sys/fs/cg")]
+    assert mounts
+    assert all("ro" in line[5].split(",") for line in mounts)
+    assert "Read-only file system" in said
 
 
 # -- the root by chroot

@@ -73,7 +73,6 @@ _MS_FLAGS: Final = {
 EXTRAS: Final = (
     "remount",
     "tmpcopyup",
-    "copy-symlink",
     "src-nofollow",
     "dest-nofollow",
 )
@@ -162,9 +161,8 @@ class Mount:
 
     - ``remount``: changes the attributes and adds to the options of the last mount
       on this destination, instead of making another.
-    - ``tmpcopyup``: a tmpfs begins with a copy of what the image has there. Devices
-      and sockets are left out.
-    - ``copy-symlink``: a source that is a symlink is made anew as that symlink.
+    - ``tmpcopyup``: a tmpfs begins with a copy of what the image has there. Devices,
+      FIFOs and sockets are left out. Needs a privileged caller.
     - ``src-nofollow``: a source that is a symlink is bound itself.
     - ``dest-nofollow``: a destination that is a symlink is mounted on itself.
     """

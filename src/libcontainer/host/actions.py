@@ -23,6 +23,7 @@ from libcontainer.host.idmap import write_maps
 from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.steps import (
+    CopyUp,
     HookFiles,
     Listen,
     MakeCgroup,
@@ -119,6 +120,13 @@ def _put_tree(launch: Launch, action: OpenTree) -> None:
             userns_fd=launch.slots[namespace] if namespace >= 0 else None,
             flags=AT_RECURSIVE if change.recursive else 0,
         )
+
+
+def _copy_up(actions: HostActions, launch: Launch, action: CopyUp) -> None:
+    from libcontainer.host.copyup import copy_up  # noqa: PLC0415
+
+    # The helper has what it was given under the same numbers as its caller.
+    copy_up(*launch.at_work, launch.slots[action.slot], action.path)
 
 
 def _make_tree(actions: HostActions, launch: Launch, action: MakeTree) -> None:
@@ -247,6 +255,7 @@ def _hooks_of(actions: HostActions) -> HookRunner:
 
 _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenTree: _open_tree,
+    CopyUp: _copy_up,
     MakeTree: _make_tree,
     MapNamespace: _map_namespace,
     OpenPath: _open_path,

@@ -68,6 +68,9 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
         "in a user namespace proc and sysfs can be mounted only where an uncovered"
         " one is visible; a surrounding container hides parts of it"
     ),
+    ("umount2", errno.EINVAL): (
+        "nothing is mounted there, or it was locked when the user namespace was made"
+    ),
     (ops.MakeFs, errno.ENODEV): _NO_FILESYSTEM,
     (MakeTree, errno.ENODEV): _NO_FILESYSTEM,
     (ops.MakeFs, errno.EINVAL): (
@@ -127,12 +130,6 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
         " mounts be id-mapped already"
     ),
     (OpenTree, errno.ENOSYS): "mount_setattr(2) needs Linux 5.12",
-}
-
-_CALL_HINTS: dict[tuple[str, int], str] = {
-    ("umount2", errno.EINVAL): (
-        "nothing is mounted there, or it was locked when the user namespace was made"
-    ),
 }
 
 

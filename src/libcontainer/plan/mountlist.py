@@ -53,12 +53,11 @@ def late_mounts(mounts: tuple[Mount, ...]) -> frozenset[int]:
     """Return the numbers of read-only mounts in which something is yet to be made."""
     late = set()
     for number, mount in enumerate(mounts):
-        if not own_attributes(mount) & MountAttr.RDONLY:
+        if not own_attributes(mount) & MountAttr.RDONLY or mount.type == "cgroup":
             continue
         later = mounts[number + 1 :]
-        if is_own_dev(mount) or any(
-            below(other.destination, mount.destination) for other in later
-        ):
+        fills = is_own_dev(mount) or "tmpcopyup" in mount.extras
+        if fills or any(below(other.destination, mount.destination) for other in later):
             late.add(number)
     return frozenset(late)
 

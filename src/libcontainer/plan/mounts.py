@@ -10,7 +10,7 @@ from attrs import evolve
 from libcontainer.config import Config, Mount, MountAttr
 from libcontainer.config.mount_overlay import overlay_of
 from libcontainer.config.rules import is_within
-from libcontainer.plan import ops
+from libcontainer.plan import cgroupfs, ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.change import MS_PRIVATE, bind_changes, change, own_attributes
 from libcontainer.plan.devices import DevicePlanner
@@ -25,6 +25,7 @@ from libcontainer.plan.overlay import OverlayPlanner
 from libcontainer.plan.record import NONE
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.sources import Sources
+from libcontainer.plan.steps import CopyUp
 
 _READ_ONLY = int(MountAttr.RDONLY)
 _KERNELS_OWN = frozenset({"proc", "sysfs"})
@@ -53,14 +54,16 @@ class MountPlanner:
         for number, mount in enumerate(self._mounts):
             if mount.type == "bind":
                 self._trees[number] = self._open_bind(sources, number, mount)
+            elif mount.type == "cgroup" and not cgroupfs.is_own(self._config):
+                self._trees[number] = cgroupfs.open_host(sources, mount)
             elif mount.type == "overlay":
                 planner = self._overlay(number, mount)
                 planner.open_sources(sources)
                 self._overlays[number] = planner
-            elif is_host_made(mount):
+            elif is_host_made(mount) or "tmpcopyup" in mount.extras:
                 attributes = self._attributes(number, mount)
                 options = fs_options(self._config, self._facts, mount)
-                if attributes & _READ_ONLY:
+                if attributes & _READ_ONLY and is_host_made(mount):
                     options = (*options, "ro")
                 self._trees[number] = sources.filesystem(
                     mount.type, options, attributes
@@ -79,11 +82,15 @@ class MountPlanner:
             if is_own_dev(mount):
                 attributes = MountAttr(self._attributes(number, mount))
                 slot = self.dev = self._devices.make(evolve(mount, attrs=attributes))
+            elif mount.type == "cgroup" and number not in self._trees:
+                slot = self._attach_cgroups(mount)
             else:
                 slot = self._tree(number, mount)
                 if mount.destination == "/":
                     rootfs.replace(slot, self._what(mount))
                 else:
+                    if "tmpcopyup" in mount.extras:
+                        self._copy_up(mount, slot, rootfs)
                     self._attach(mount, slot)
             self._made[number] = slot
             self._remount(mount, slot)
@@ -149,6 +156,19 @@ class MountPlanner:
         if mount.propagation.flag != MS_PRIVATE:
             made = change(0, 0, mount.propagation.flag)
             self._builder.init(ops.SetAttributes(slot, made, repr(mount.destination)))
+        return slot
+
+    def _copy_up(self, mount: Mount, slot: int, rootfs: RootfsPlanner) -> None:
+        # The host finds the container's root where the helper is.
+        enter = ops.Call("fchdir", (ops.SlotRef(rootfs.slot),), "enter the rootfs")
+        self._builder.init(enter)
+        self._builder.host(CopyUp(slot, mount.destination))
+
+    def _attach_cgroups(self, mount: Mount) -> int:
+        planner = cgroupfs.CgroupMount(self._builder, self._facts, mount)
+        slot = planner.make()
+        self._attach(mount, slot)
+        planner.fill(slot)
         return slot
 
     def _attach(self, mount: Mount, slot: int) -> None:

@@ -112,6 +112,18 @@ class MakeTree:
 
 
 @frozen
+class CopyUp:
+    """Fill the tmpfs in *slot* with what is on *path* in the container's root."""
+
+    slot: int
+    path: str
+
+    @property
+    def title(self) -> str:
+        return f"copy what the image has in {self.path!r}"
+
+
+@frozen
 class MapNamespace:
     """Make a user namespace with maps for id-mapped mounts into *slot*."""
 

@@ -31,10 +31,9 @@ _ATTRIBUTE_FIELDS: Final = (
     ("recursive_attrs", "recursive_attrs_clear"),
 )
 _TYPE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_AT_LAUNCH: Final = frozenset({"remount", "tmpcopyup", "copy-symlink"})
+_AT_LAUNCH: Final = frozenset({"remount", "tmpcopyup"})
 _ONLY_FOR: Final = {
     "tmpcopyup": "tmpfs",
-    "copy-symlink": "bind",
     "src-nofollow": "bind",
 }
 
@@ -175,8 +174,8 @@ def _check_extras(mount: Mount, report: Report, path: str) -> None:
         only = _ONLY_FOR.get(str(word), mount.type)
         if mount.type != only and "remount" not in extras_of(mount):
             report.add(at, f"{word!r} is only for {only!r}, not {show(mount.type)}")
-    if {"copy-symlink", "src-nofollow"} <= extras_of(mount):
-        report.add(path, "copy-symlink and src-nofollow exclude each other")
+    if "tmpcopyup" in extras_of(mount) and _destination(mount) in {"/", "/dev"}:
+        report.add(path, f"'tmpcopyup' is not for {mount.destination!r}")
 
 
 def _check_source(mount: Mount, report: Report, path: str) -> None:

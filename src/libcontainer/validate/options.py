@@ -111,6 +111,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Rule | None]]] = {
         "max": _up_to(_MAX_PTYS),
     },
     "mqueue": {},
+    "cgroup": {},
 }
 
 # Of every filesystem: flags of the superblock, and SELinux contexts.

@@ -242,7 +242,7 @@ static struct place place_of(struct helper *helper, const struct lc_op *op, int 
     if (base < 0)
         return place_inside(helper, path);
     return (struct place){helper->slots[base], path,
-                          RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, true};
+                          RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, true, false};
 }
 
 // Open what is to be masked or made read-only. Absence is the one excuse (R6).
