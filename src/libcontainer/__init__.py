@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Directory,
         Hook,
         Hooks,
+        IdMap,
         IdMapping,
         Mount,
         MountAttr,

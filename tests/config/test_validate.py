@@ -237,6 +237,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"base_mounts": None}, "base_mounts", "must be a sequence of Mount, not NoneType"),
     ({"base_mounts": [Mount.tmpfs("x")]}, "base_mounts[0].destination", "absolute"),
     (mount(type="ext 4"), "mounts[0].type", "is no name of a filesystem: 'ext 4'"),
+    (mount(type="debugfs"), "mounts[0].type", "'debugfs' is of the whole kernel"),
+    (mount(type="cgroup2"), "mounts[0].type", "must be 'cgroup'"),
     (mount(type="none"), "mounts[0].type", "'none' is only for a bind or a remount"),
     (mount(type=3), "mounts[0].type", "must be a string"),
     (mount(destination="x"), "mounts[0].destination", "must be an absolute path"),

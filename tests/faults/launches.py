@@ -158,7 +158,8 @@ def _mounts(rootfs: Path) -> list[lc.Mount]:
     return [
         lc.Mount.from_options("bind", rootfs, "/mapped", ["rbind", "ridmap", "ro"]),
         lc.Mount.from_options("tmpfs", "t", "/etc", ["tmpcopyup", "ro"]),
-        lc.Mount.from_options("tmpfs", "t", "/etc/below", ["shared", "iversion"]),
+        lc.Mount.from_options("tmpfs", "t", "/late", ["ro"]),
+        lc.Mount.from_options("tmpfs", "t", "/late/below", ["shared"]),
         lc.Mount.from_options("overlay", "o", "/layers", [layer]),
         lc.Mount.from_options("cgroup", "cgroup", "/sys/fs/cgroup", ["ro"]),
     ]

@@ -31,6 +31,23 @@ _ATTRIBUTE_FIELDS: Final = (
     ("recursive_attrs", "recursive_attrs_clear"),
 )
 _TYPE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+# What they show and take is the host's, in whatever namespace they are mounted.
+_WHOLE_KERNEL: Final = frozenset(
+    [
+        "binfmt_misc",
+        "bpf",
+        "configfs",
+        "debugfs",
+        "devtmpfs",
+        "efivarfs",
+        "fusectl",
+        "pstore",
+        "securityfs",
+        "selinuxfs",
+        "smackfs",
+        "tracefs",
+    ]
+)
 _AT_LAUNCH: Final = frozenset({"remount", "tmpcopyup"})
 _ONLY_FOR: Final = {
     "tmpcopyup": "tmpfs",
@@ -143,6 +160,12 @@ def _check_type(mount: Mount, report: Report, path: str) -> str | None:
     if kind is not None and not _TYPE.fullmatch(kind):
         report.add(path, f"is no name of a filesystem: {show(kind)}")
         return None
+    if kind in _WHOLE_KERNEL:
+        report.add(
+            path, f"{kind!r} is of the whole kernel: bind the host's to grant it"
+        )
+    if kind == "cgroup2":
+        report.add(path, "must be 'cgroup', which is what the host has of it")
     if kind == "none" and "remount" not in extras_of(mount):
         report.add(path, "'none' is only for a bind or a remount")
     return kind
