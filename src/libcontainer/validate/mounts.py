@@ -33,7 +33,7 @@ _ATTRIBUTE_FIELDS: Final = (
 _TYPE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 # What they show and take is the host's, in whatever namespace they are mounted.
 _WHOLE_KERNEL: Final = frozenset(
-    [
+    {
         "binfmt_misc",
         "bpf",
         "configfs",
@@ -46,7 +46,7 @@ _WHOLE_KERNEL: Final = frozenset(
         "selinuxfs",
         "smackfs",
         "tracefs",
-    ]
+    }
 )
 _AT_LAUNCH: Final = frozenset({"remount", "tmpcopyup"})
 _ONLY_FOR: Final = {
@@ -161,9 +161,7 @@ def _check_type(mount: Mount, report: Report, path: str) -> str | None:
         report.add(path, f"is no name of a filesystem: {show(kind)}")
         return None
     if kind in _WHOLE_KERNEL:
-        report.add(
-            path, f"{kind!r} is of the whole kernel: bind the host's to grant it"
-        )
+        report.add(path, f"{kind!r} is of the whole kernel: bind the host's")
     if kind == "cgroup2":
         report.add(path, "must be 'cgroup', which is what the host has of it")
     if kind == "none" and "remount" not in extras_of(mount):
