@@ -108,12 +108,14 @@ static int make_next(const struct place *place, char path[PATH_MAX], uint32_t ty
         path[end] = '\0';
         bool last = after == '\0' || path[end + 1] == '\0';
         int next = open_tries(place->dirfd, path, O_PATH, place->resolve);
-        if (next == -ENOENT)
+        bool absent = next == -ENOENT;
+        if (absent)
             next = make_component(parent, path + start, last ? type : S_IFDIR,
                                   last ? mode : 0755);
         path[end] = after;
         // A symlink that leads nowhere yet: what it names is made, inside the root.
-        if (next == -ELOOP && (place->resolve & RESOLVE_NO_SYMLINKS) == 0)
+        // Not a magic link, which is there and is refused.
+        if (absent && next == -ELOOP)
             next = expand(path, start, end, parent) == 0 ? -EAGAIN : -ELOOP;
         close(parent);
         parent = next;
