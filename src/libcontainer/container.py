@@ -13,7 +13,7 @@ from attrs import evolve
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.cgroups.group import FREEZE_SECONDS, Group
 from libcontainer.cgroups.stats import Stats, read_stats
-from libcontainer.config import Config, Device, NamespaceType, Resources
+from libcontainer.config import Config, Device, Mount, NamespaceType, Resources
 from libcontainer.config.report import show
 from libcontainer.errors import (
     ConfigError,
@@ -291,6 +291,62 @@ class Container:
             require(self.id, self._status(folder, state), "mknod")
             with self._live_init(state, "mknod") as init:
                 self._launcher.mknod(self.config, device, init)
+
+    # -- mounts
+
+    def mount(self, mount: Mount) -> None:
+        """Add a mount to the running container.
+
+        Its source is opened here, its destination found inside, as at launch. It is
+        gone with the container; `config` does not have it.
+
+        Args:
+            mount: any but ``proc``, ``cgroup`` and one on ``/``; without the extras
+                ``remount`` and ``tmpcopyup``.
+
+        Raises:
+            ConfigError: the mount is wrong.
+            StateError: the container is neither ``created`` nor ``running``.
+            StepError: a kernel step failed; the container has the mounts it had.
+            UnsupportedError: a bind, or a filesystem of a host path, by a caller
+                without CAP_SYS_ADMIN.
+        """
+        with self._live("mount") as init:
+            self._launcher.mount(self.config, mount, init)
+
+    def unmount(self, path: str) -> None:
+        """Take the topmost mount on a path from the running container.
+
+        It goes at once from where it is seen; what has files open keeps them.
+
+        Args:
+            path: an absolute container path, of which no part may be a symlink.
+
+        Raises:
+            StateError: the container is neither ``created`` nor ``running``.
+            ConfigError: *path* is not absolute, or ``/``.
+            OSError: ``ENOENT``; ``ELOOP``: a symlink is on the way.
+            StepError: a kernel step failed, or with ``EINVAL`` nothing is mounted
+                there; the container has the mounts it had.
+        """
+        from libcontainer.host.mountpoint import open_mount  # noqa: PLC0415
+
+        with self._live("unmount") as init:
+            target = open_mount(init, path)
+            try:
+                self._launcher.unmount(self.config, path, target, init)
+            finally:
+                os.close(target)
+
+    @contextlib.contextmanager
+    def _live(self, verb: str) -> Iterator[ProcessRef]:
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), verb)
+            with ProcessRef.open(state.init) as init:
+                if init is None:
+                    raise StateError(self.id, Status.STOPPED.value, verb)
+                yield init
 
     # -- ending
 

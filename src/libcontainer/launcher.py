@@ -15,7 +15,14 @@ from libcontainer.bindings.helper import sealed_helper
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.strategy import limits, update_limits
 from libcontainer.cgroups.writes import Write
-from libcontainer.config import Config, Device, NamespaceType, Resources, config_to_json
+from libcontainer.config import (
+    Config,
+    Device,
+    Mount,
+    NamespaceType,
+    Resources,
+    config_to_json,
+)
 from libcontainer.config.hooks import NO_HOOKS
 from libcontainer.errors import ConfigError, HookError
 from libcontainer.handle import ProcessHandle
@@ -35,6 +42,7 @@ from libcontainer.memo import Memo
 from libcontainer.plan import (
     Facts,
     Identity,
+    Plan,
     Settings,
     compile_create,
     compile_join,
@@ -53,6 +61,7 @@ from libcontainer.status import Status
 from libcontainer.validate import (
     validate,
     validate_device,
+    validate_live_mount,
     validate_process,
     validate_resources,
 )
@@ -339,6 +348,48 @@ class Launcher:
         found = leftovers.mount_namespace_of(init.host_pid)
         return evolve(state, mount_namespace=found)
 
+    def mount(self, config: Config, mount: Mount, init: ProcessRef) -> None:
+        """Add a mount to the container of *init*.
+
+        Raises:
+            LibcontainerError: the container is as before.
+        """
+        from libcontainer.plan.live import compile_mount  # noqa: PLC0415
+
+        problems = validate_live_mount(config, mount)
+        if problems:
+            raise ConfigError(problems)
+        facts = read_facts(template=False)
+        self._run_apart(compile_mount(config, mount, facts), {INIT_SLOT: init.pidfd})
+
+    def unmount(self, config: Config, path: str, target: int, init: ProcessRef) -> None:
+        """Take the mount *target*, an fd, from the container of *init*.
+
+        Raises:
+            LibcontainerError: the container is as before.
+        """
+        from libcontainer.plan.live import (  # noqa: PLC0415
+            TARGET_SLOT,
+            compile_unmount,
+        )
+
+        plan = compile_unmount(config, path, read_facts(template=False))
+        self._run_apart(plan, {INIT_SLOT: init.pidfd, TARGET_SLOT: target})
+
+    def _run_apart(self, plan: Plan, given: dict[int, int]) -> None:
+        """Carry out a plan whose process ends with it."""
+        launch = Launch(
+            Compiled(plan),
+            helper=self._image(),
+            run_host_step=run_source_step,
+            deadline_seconds=self.deadline_seconds,
+            fault=self.fault,
+        )
+        try:
+            launch.run(given)
+        finally:
+            launch.abort()
+
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
         with self._lock:
@@ -371,6 +422,8 @@ class Launcher:
             from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
 
             facts = evolve(facts, host_root=read_host_root())
+        if any(mount.type == "cgroup" for mount in config.base_mounts + config.mounts):
+            facts = evolve(facts, hierarchies=_hierarchies())
         path = _joined_user_path(config)
         if path is None:
             return facts
@@ -416,6 +469,15 @@ class Launcher:
                 stdio=stdio,
                 companions=companions,
             )
+
+
+def _hierarchies() -> tuple[str, ...]:
+    """Return the names of the cgroup hierarchies that the host has mounted."""
+    from libcontainer.cgroups.hierarchy import read_hierarchies  # noqa: PLC0415 - rare
+
+    found = read_hierarchies()
+    unified = () if found.unified is None else (found.unified.name,)
+    return (*(hierarchy.name for hierarchy in found.v1), *unified)
 
 
 def _leftovers_in(config: Config, host_pid: int) -> int | None:

@@ -45,6 +45,8 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
         _S.RUNNING: _S.RUNNING,
         _S.PAUSED: _S.PAUSED,
     },
+    "mount": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING},
+    "unmount": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING},
     "signal": {
         _S.CREATED: _S.CREATED,
         _S.RUNNING: _S.RUNNING,

@@ -58,7 +58,8 @@ def test_f02_nor_does_a_symlink_of_the_image_lead_there(
             container.run(lc.Process(["sleep", "1000"]))
         for number in range(3, 32):
             process = lc.Process(["cat", "secret"], cwd=f"/fd{number}")
-            with pytest.raises(lc.StepError, match="ELOOP"):
+            # A magic link, or the number of nothing; never what is open here.
+            with pytest.raises(lc.StepError, match=r"ELOOP|ENOENT"):
                 (container.exec if joined else container.run)(process)
 
 

@@ -179,7 +179,7 @@ def test_p07_control(image: Path, bait: Path, tmp_path: Path, bwrap: Weak) -> No
 
 
 @pytest.mark.parametrize(
-    "where", ["../../x", "/a/../../x", ".", "", "x", "/", "//", "/.", "/a/..", "/\0"]
+    "where", ["../../x", "/a/../../x", ".", "", "x", "/a/..", "/\0"]
 )
 def test_p10_a_destination_that_is_no_place_is_refused(
     attempt: Attempt, tmp_path: Path, where: str

@@ -198,12 +198,15 @@ def test_a_namespace_has_the_kernels_flag_and_name(
 
 def test_a_propagation_has_the_kernels_flag() -> None:
     flags = {kind.value: kind.flag for kind in Propagation}
-    assert flags == {
+    kernel = {
         "private": 1 << 18,
         "slave": 1 << 19,
         "shared": 1 << 20,
         "unbindable": 1 << 17,
     }
+    assert flags == {**kernel, **{f"r{word}": flag for word, flag in kernel.items()}}
+    recursive = {kind.value for kind in Propagation if kind.is_recursive}
+    assert recursive == {f"r{word}" for word in kernel}
 
 
 def test_a_bind_is_recursive_and_writable_by_default() -> None:
@@ -222,6 +225,8 @@ def test_a_bind_is_recursive_and_writable_by_default() -> None:
     )
     assert strict.attrs == MountAttr(0xF)
     assert strict.recursive is False
+    whole = Mount.bind("/a", "/b", read_only=True)
+    assert (whole.attrs, whole.recursive_attrs) == (MountAttr(0), MountAttr.RDONLY)
 
 
 def test_a_tmpfs_has_a_mode_and_a_size() -> None:

@@ -15,6 +15,7 @@ from libcontainer.config import (
     Config,
     Device,
     Directory,
+    IdMap,
     IdMapping,
     Mount,
     MountAttr,
@@ -30,6 +31,7 @@ MAX = 2**32 - 2
 WITH_USER = ["mount", "pid", "network", "ipc", "uts", "user"]
 WITH_TIME = ["mount", "pid", "time"]
 WITHOUT_UTS = ["mount", "pid"]
+RANGE = (IdMapping(0, 1000, 10),)
 
 # All that a container in a mount namespace of others can be.
 JOINED_MOUNT: dict[str, Any] = {
@@ -68,6 +70,11 @@ def mount(**fields: object) -> dict[str, Any]:
 def bind(**fields: object) -> dict[str, Any]:
     """The same with a bind."""
     return mount(**{"type": "bind", "source": "/srv", **fields})
+
+
+def overlay(*data: str) -> dict[str, Any]:
+    """The same with an overlay."""
+    return mount(type="overlay", data=data)
 
 
 def option(text: object, kind: str = "tmpfs") -> dict[str, Any]:
@@ -229,13 +236,15 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"mounts": "/x"}, "mounts", "must be a sequence of Mount, not one string"),
     ({"base_mounts": None}, "base_mounts", "must be a sequence of Mount, not NoneType"),
     ({"base_mounts": [Mount.tmpfs("x")]}, "base_mounts[0].destination", "absolute"),
-    (mount(type="ext4"), "mounts[0].type", "must be one of bind, tmpfs, proc"),
+    (mount(type="ext 4"), "mounts[0].type", "is no name of a filesystem: 'ext 4'"),
+    (mount(type="debugfs"), "mounts[0].type", "'debugfs' is of the whole kernel"),
+    (mount(type="cgroup2"), "mounts[0].type", "must be 'cgroup'"),
+    (mount(type="none"), "mounts[0].type", "'none' is only for a bind or a remount"),
     (mount(type=3), "mounts[0].type", "must be a string"),
     (mount(destination="x"), "mounts[0].destination", "must be an absolute path"),
     (mount(destination=""), "mounts[0].destination", "must be an absolute path"),
     (mount(destination="/../x"), "mounts[0].destination", "must not have '..'"),
     (mount(destination="/a/../x"), "mounts[0].destination", "must not have '..'"),
-    (mount(destination="//./"), "mounts[0].destination", "must not be '/'"),
     (
         mount(destination="/proc"),
         "mounts[0].destination",
@@ -265,6 +274,85 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (mount(recursive=True), "mounts[0].recursive", "is only for a bind"),
     (bind(recursive=1), "mounts[0].recursive", "must be true or false, not int"),
     (mount(propagation="up"), "mounts[0].propagation", "must be a Propagation"),
+    (
+        mount(attrs=0x1, attrs_clear=0x3),
+        "mounts[0].attrs",
+        "has what attrs_clear has too: RDONLY",
+    ),
+    (mount(attrs_clear="rw"), "mounts[0].attrs_clear", "must be a MountAttr, not str"),
+    (
+        bind(recursive_attrs=0x2, recursive_attrs_clear=0x2),
+        "mounts[0].recursive_attrs",
+        "has what recursive_attrs_clear has too: NOSUID",
+    ),
+    (
+        bind(recursive_attrs_clear=-2),
+        "mounts[0].recursive_attrs_clear",
+        "must be a MountAttr, not int",
+    ),
+    (mount(extras="remount"), "mounts[0].extras", "must be a sequence of words"),
+    (mount(extras=["x"]), "mounts[0].extras", "must be one of remount, tmpcopyup"),
+    (
+        bind(extras=["tmpcopyup"]),
+        "mounts[0].extras",
+        "'tmpcopyup' is only for 'tmpfs', not 'bind'",
+    ),
+    (
+        mount(extras=["src-nofollow"]),
+        "mounts[0].extras",
+        "'src-nofollow' is only for 'bind', not 'tmpfs'",
+    ),
+    (
+        mount(extras=["tmpcopyup"], destination="/dev"),
+        "mounts[0].extras",
+        "'tmpcopyup' is not for '/dev'",
+    ),
+    (bind(extras=["copy-symlink"]), "mounts[0].extras", "must be one of remount"),
+    (option("x=1", "cgroup"), "mounts[0].data[0]", "'x=1' is no option of cgroup"),
+    (mount(extras=["remount"]), "mounts[0]", "remount: no mount before it"),
+    (bind(idmap="idmap"), "mounts[0].idmap", "must be a IdMap, not str"),
+    (bind(idmap=IdMap()), "mounts[0].idmap", "needs mappings, or a user namespace"),
+    (
+        bind(idmap=IdMap(RANGE, ())),
+        "mounts[0].idmap",
+        "must have both uid_mappings and gid_mappings",
+    ),
+    (
+        bind(idmap=IdMap(RANGE, RANGE, recursive=1)),
+        "mounts[0].idmap.recursive",
+        "must be true or false",
+    ),
+    (
+        bind(idmap=IdMap((*RANGE, IdMapping(5, 9, 1)), RANGE)),
+        "mounts[0].idmap.uid_mappings[1].container_id",
+        "overlaps the range of mounts[0].idmap.uid_mappings[0]",
+    ),
+    (
+        bind(idmap=IdMap("uids=1", RANGE)),
+        "mounts[0].idmap.uid_mappings",
+        "must be a sequence of IdMapping, not one string",
+    ),
+    (mount(idmap=IdMap(RANGE, RANGE)), "mounts[0].idmap", "is only for a bind"),
+    (overlay(), "mounts[0].data.lowerdir", "must have at least one path"),
+    (overlay("lowerdir=a:/b"), "mounts[0].data.lowerdir[0]", "must be an absolute"),
+    (
+        overlay("lowerdir=/a", "upperdir=/u"),
+        "mounts[0].data.workdir",
+        "is needed with upper",
+    ),
+    (
+        overlay("lowerdir=/a", "upperdir=/u", "workdir=/u/w"),
+        "mounts[0].data.workdir",
+        "must be apart from upper",
+    ),
+    ({"rootfs": Directory("/x", IdMap())}, "rootfs.idmap", "needs mappings, or"),
+    (
+        {"rootfs": Overlay("/x", idmap=IdMap(RANGE))},
+        "rootfs.idmap",
+        "must have both uid_mappings",
+    ),
+    ({"rootfs_propagation": "up"}, "rootfs_propagation", "must be a Propagation"),
+    ({"no_pivot_root": 1}, "no_pivot_root", "must be true or false"),
     (mount(attrs=-1), "mounts[0].attrs", "must be a MountAttr, not int"),
     (mount(attrs="ro"), "mounts[0].attrs", "must be a MountAttr, not str"),
     (mount(attrs=0x40), "mounts[0].attrs", "has unknown bits: 0x40"),
@@ -290,7 +378,14 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (option("gid=0x0"), "mounts[0].data[0]", "is no decimal number"),
     (option("huge=maybe"), "mounts[0].data[0]", "is none of never, always"),
     (option("ptmxmode=1777", "devpts"), "mounts[0].data[0]", "is more than 0o777"),
-    (option("x", "ext4"), "mounts[0].type", "must be one of bind"),
+    (option("=x", "ext4"), "mounts[0].data[0]", "is no option"),
+    (option("sync=1"), "mounts[0].data[0]", "takes no value"),
+    (option("context=", "ext4"), "mounts[0].data[0]", "has no value"),
+    (
+        bind(data=["sync"]),
+        "mounts[0].data[0]",
+        "is of the filesystem, which a bind shares",
+    ),
     (option("x", "sysfs"), "mounts[0].data[0]", "'x' is no option of sysfs"),
     (mount(data=["size=1", "size=2"]), "mounts[0].data[1]", "'size=2' is given twice"),
     # masked and read-only paths

@@ -30,6 +30,7 @@ KINDS = (
     "prepare",
     "run in a user namespace",
     "run with clocks in a user namespace",
+    "run with mounts in a user namespace",
     "exec",
     "exec in a user namespace",
 )
@@ -151,6 +152,19 @@ def _config(rootfs: Path, *, user: bool, clocks: bool, hooks: lc.Hooks) -> lc.Co
     )
 
 
+def _mounts(rootfs: Path) -> list[lc.Mount]:
+    """Mounts that need every kind of step: id-mapped, filled, late, of cgroups."""
+    layer = f"lowerdir+={rootfs}"
+    return [
+        lc.Mount.from_options("bind", rootfs, "/mapped", ["rbind", "ridmap", "ro"]),
+        lc.Mount.from_options("tmpfs", "t", "/etc", ["tmpcopyup", "ro"]),
+        lc.Mount.from_options("tmpfs", "t", "/late", ["ro"]),
+        lc.Mount.from_options("tmpfs", "t", "/late/below", ["shared"]),
+        lc.Mount.from_options("overlay", "o", "/layers", [layer]),
+        lc.Mount.from_options("cgroup", "cgroup", "/sys/fs/cgroup", ["ro"]),
+    ]
+
+
 def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
     """Return launches of one of `KINDS`."""
     hooks = _hooks() if "with hooks" in kind else lc.Hooks()
@@ -160,6 +174,8 @@ def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
         clocks="clocks" in kind,
         hooks=hooks,
     )
+    if "with mounts" in kind:
+        config = evolve(config, mounts=_mounts(rootfs))
     container = factory.create("faulty", config)
     try:
         return _launches(factory, container, kind)

@@ -98,7 +98,7 @@ def test_a_symlink_where_a_real_directory_must_be_is_refused(
         ("dir", b"/none", 0, (errno.ENOENT, "RESOLVE")),
         ("dir", b"/bin/busybox/x", MAKE_DIRECTORY, (errno.ENOTDIR, "RESOLVE")),
         ("dir", b"/bin/busybox", REAL_DIRECTORY, (errno.ENOTDIR, "RESOLVE")),
-        ("dir", b"/dangling", MAKE_DIRECTORY, (errno.ELOOP, "CREATE")),
+        ("dir", b"/loop", MAKE_DIRECTORY, (errno.ELOOP, "RESOLVE")),
         ("dir", b"/" + b"x" * 300, MAKE_DIRECTORY, (errno.ENAMETOOLONG, "RESOLVE")),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_target_that_does_not_fit_is_refused(  # noqa: PLR0917
     (tmp_path / "file").touch()
     (tmp_path / "dir").mkdir()
     box = container()
-    (box.rootfs / "dangling").symlink_to("nowhere")
+    (box.rootfs / "loop").symlink_to("loop")
     box.namespaces()
     tree = box.tree(tmp_path / source)
     box.root()

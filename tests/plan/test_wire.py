@@ -158,6 +158,7 @@ def test_flags_of_attach_are_those_of_the_header() -> None:
         "LC_MAKE_LIKE_SOURCE": ops.MAKE_LIKE_SOURCE,
         "LC_REAL_DIRECTORY": ops.REAL_DIRECTORY,
         "LC_ON_PROC": ops.ON_PROC,
+        "LC_NO_FOLLOW": ops.NO_FOLLOW,
     }
 
 
@@ -264,8 +265,14 @@ def check_data(decoded: Decoder, op: Any, action: Op) -> None:
         case ops.CloneTree() | ops.SetAttributes():
             data = decoded.struct(op, "lc_attributes")
             found = (data.attr_set, data.attr_clr, data.propagation, data.recursive)
-            propagation = getattr(action, "propagation", 0)
-            assert found == (action.attr_set, 0, propagation, action.recursive)
+            made = action.change
+            recursive = getattr(action, "recursive", made.recursive)
+            assert found == (
+                made.attr_set,
+                made.attr_clr,
+                made.propagation,
+                recursive,
+            )
         case ops.Overlay():
             data = decoded.struct(op, "lc_overlay")
             assert (data.scratch, data.upper) == (action.scratch, action.upper)

@@ -17,6 +17,8 @@ ALLOWED = {
     "exec (ignore paused)": "created running paused",
     "exec on the host": "created running paused",
     "mknod": "created running paused",
+    "mount": "created running",
+    "unmount": "created running",
     "signal": "created running paused",
     "wait": "created running paused stopped",
     "pause": "running",

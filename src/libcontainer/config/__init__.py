@@ -31,6 +31,7 @@ from libcontainer.config.mounts import (
 )
 from libcontainer.config.namespaces import (
     DEFAULT_NAMESPACES,
+    IdMap,
     IdMapping,
     NamespaceType,
     TimeOffset,
@@ -63,6 +64,7 @@ __all__ = [
     "Directory",
     "Hook",
     "Hooks",
+    "IdMap",
     "IdMapping",
     "Mount",
     "MountAttr",

@@ -143,6 +143,7 @@ def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
     return Config(
         rootfs=rootfs,
         readonly_rootfs=mounts.boolean("readonly_fs"),
+        no_pivot_root=mounts.boolean("no_pivot_root"),
         namespaces=namespaces,
         namespace_paths={} if network is None else {NamespaceType.NETWORK: network},
         hostname=_hostname(reader, namespaces),
@@ -169,10 +170,7 @@ def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
 def _mount_config(reader: Reader) -> Reader:
     if reader.get("mount_config") is None:
         reader.refuse("mount_config", "is required")
-    mounts = reader.child("mount_config")
-    if mounts.boolean("no_pivot_root"):
-        mounts.warn("no_pivot_root", "ignored: the root is always pivoted to")
-    return mounts
+    return reader.child("mount_config")
 
 
 def _confinement(reader: Reader, key: str) -> str | None:

@@ -9,7 +9,12 @@ from libcontainer.config.container_reader import Reader
 from libcontainer.config.devices import Device
 from libcontainer.config.mounts import Mount, MountAttr
 from libcontainer.config.report import show
-from libcontainer.config.rules import absolute_path, device_path, mount_destination
+from libcontainer.config.rules import (
+    absolute_path,
+    components,
+    device_path,
+    mount_destination,
+)
 
 KERNEL_FILES: Final = (
     "/proc/sys",
@@ -79,7 +84,11 @@ def _bind_mount(entry: Reader) -> Mount:
     absolute_path(entry.report, entry.path("source"), source)
     # Joined to the rootfs in 1.2.0, so a relative path was the same.
     destination = f"/{destination}"
-    mount_destination(entry.report, entry.path("destination"), destination, "bind")
+    at = entry.path("destination")
+    if components(destination):
+        mount_destination(entry.report, at, destination, "bind")
+    else:
+        entry.refuse("destination", "must not be '/'")
     if entry.text("relabel"):
         entry.refuse("relabel", "is not supported by this release")
     # Every mount is private here, so there is nothing to choose.

@@ -25,7 +25,13 @@ from libcontainer.config.identity import (
     to_capabilities,
     to_rlimits,
 )
-from libcontainer.config.mounts import DEFAULT_BASE_MOUNTS, Mount, to_mounts
+from libcontainer.config.mounts import (
+    DEFAULT_BASE_MOUNTS,
+    Mount,
+    Propagation,
+    to_mounts,
+    to_propagation,
+)
 from libcontainer.config.namespaces import (
     DEFAULT_NAMESPACES,
     IdMapping,
@@ -105,6 +111,19 @@ class Config:
     readonly_rootfs: bool = field(default=False)
     """Whether the root's own mount is read-only. Other mounts keep their own
     attributes."""
+
+    rootfs_propagation: Propagation = field(
+        default=Propagation.RPRIVATE, converter=to_propagation
+    )
+    """Propagation of the root's own mount. ``slave``: what the host mounts below
+    the rootfs later is seen in the container. ``shared`` is that, and mounts of the
+    container are seen in mount namespaces that are made in it; never on the host."""
+
+    no_pivot_root: bool = field(default=False)
+    """Whether the root is moved upon ``/`` and entered by chroot(2): for a host whose
+    own root is an initramfs, which pivot_root(2) cannot leave. Less confining: what
+    lies below is kept from the container by chroot(2) alone. For a privileged caller
+    that is an empty directory, for any other the host's root."""
 
     namespaces: frozenset[NamespaceType] = field(
         default=DEFAULT_NAMESPACES, converter=_to_namespaces

@@ -13,10 +13,12 @@ from libcontainer.config.convert import (
     StrPath,
     is_integer,
     to_container_path,
+    to_frozenset,
     to_optional_path,
     to_strings,
     to_tuple,
 )
+from libcontainer.config.namespaces import IdMap, IdMapping
 
 
 class MountAttr(enum.IntFlag):
@@ -35,6 +37,9 @@ class MountAttr(enum.IntFlag):
 class Propagation(enum.StrEnum):
     """Whether mounts made later below a mount are seen on its peers, and back.
 
+    The words that begin with ``r`` are of a mount and of all below it, the others
+    of the mount alone.
+
     Source: mount_namespaces(7).
     """
 
@@ -42,19 +47,36 @@ class Propagation(enum.StrEnum):
     SLAVE = "slave"
     SHARED = "shared"
     UNBINDABLE = "unbindable"
+    RPRIVATE = "rprivate"
+    RSLAVE = "rslave"
+    RSHARED = "rshared"
+    RUNBINDABLE = "runbindable"
 
     @property
     def flag(self) -> int:
-        """The kernel's MS_* flag."""
-        return _MS_FLAGS[self]
+        """The kernel's MS_* flag, without MS_REC."""
+        return _MS_FLAGS[self.value.removeprefix("r")]
+
+    @property
+    def is_recursive(self) -> bool:
+        """Whether the mounts below have it too."""
+        return self.value.startswith("r")
 
 
 _MS_FLAGS: Final = {
-    Propagation.UNBINDABLE: 1 << 17,
-    Propagation.PRIVATE: 1 << 18,
-    Propagation.SLAVE: 1 << 19,
-    Propagation.SHARED: 1 << 20,
+    "unbindable": 1 << 17,
+    "private": 1 << 18,
+    "slave": 1 << 19,
+    "shared": 1 << 20,
 }
+
+EXTRAS: Final = (
+    "remount",
+    "tmpcopyup",
+    "src-nofollow",
+    "dest-nofollow",
+)
+"""Words for `Mount.extras`."""
 
 
 def _to_attrs(value: int) -> MountAttr:
@@ -64,11 +86,16 @@ def _to_attrs(value: int) -> MountAttr:
     return value  # type: ignore[return-value]  # the validator reports it
 
 
-def _to_propagation(value: str) -> Propagation:
+def to_propagation(value: str) -> Propagation:
+    """Return the propagation that a word means; an unknown word passes unchanged."""
     try:
         return Propagation(value)
     except ValueError:
         return value  # type: ignore[return-value]  # the validator reports it
+
+
+def _to_words(value: Iterable[str]) -> frozenset[str]:
+    return to_frozenset(value)
 
 
 def _attributes(
@@ -95,26 +122,50 @@ class Mount:
     """Absolute container path; made if it is missing."""
 
     type: str
-    """``bind``, or the filesystem: ``tmpfs proc sysfs devpts mqueue``."""
+    """``bind``, or any filesystem the kernel has, such as ``tmpfs`` or ``overlay``."""
 
     source: str | None = field(default=None, converter=to_optional_path)
-    """For a bind the absolute host path; else a name that mountinfo shows, or
-    None."""
+    """For a bind the absolute host path; for another filesystem a host path, such
+    as that of a block device, a name that mountinfo shows, or None."""
 
     attrs: MountAttr = field(default=MountAttr(0), converter=_to_attrs)
-    """Attributes, set before the mount is attached."""
+    """Attributes of the mount itself, set before it is attached."""
+
+    attrs_clear: MountAttr = field(default=MountAttr(0), converter=_to_attrs)
+    """Attributes that a bind does not take over from its source. One that a user
+    namespace has locked cannot be cleared; the kernel refuses it then."""
+
+    recursive_attrs: MountAttr = field(default=MountAttr(0), converter=_to_attrs)
+    """Attributes of the mount and of all that come along with it."""
+
+    recursive_attrs_clear: MountAttr = field(default=MountAttr(0), converter=_to_attrs)
+    """The same for attributes not to take over."""
 
     data: tuple[str, ...] = field(default=(), converter=to_strings)
     """Options of the filesystem, each on its own, such as ``size=64m``."""
 
     recursive: bool = field(default=False)
-    """For a bind: whether the mounts below the source come along. The
-    attributes hold for them too."""
+    """For a bind: whether the mounts below the source come along."""
 
     propagation: Propagation = field(
-        default=Propagation.PRIVATE, converter=_to_propagation
+        default=Propagation.RPRIVATE, converter=to_propagation
     )
-    """Propagation between this mount and its source."""
+    """Propagation between this mount and its source. With a word for the mount
+    alone, those below it take mounts of the host, and give it none."""
+
+    idmap: IdMap | None = field(default=None)
+    """For a bind: as whose the files are seen. None: as on the host."""
+
+    extras: frozenset[str] = field(default=frozenset(), converter=_to_words)
+    """Words that change how the mount is made:
+
+    - ``remount``: changes the attributes and adds to the options of the last mount
+      on this destination, instead of making another.
+    - ``tmpcopyup``: a tmpfs begins with a copy of what the image has there. Devices,
+      FIFOs and sockets are left out. Needs a privileged caller.
+    - ``src-nofollow``: a source that is a symlink is bound itself.
+    - ``dest-nofollow``: a destination that is a symlink is mounted on itself.
+    """
 
     @staticmethod
     def bind(  # noqa: PLR0913
@@ -128,6 +179,8 @@ class Mount:
         noexec: bool = False,
     ) -> Mount:
         """Return a mount that shows a file or directory of the host.
+
+        The attributes are those of the mounts below the source, too.
 
         Args:
             source: absolute host path.
@@ -145,8 +198,42 @@ class Mount:
             destination=destination,
             type="bind",
             source=source,
-            attrs=attrs,
+            recursive_attrs=attrs if recursive is True else MountAttr(0),
+            attrs=MountAttr(0) if recursive is True else attrs,
             recursive=recursive,
+        )
+
+    @staticmethod
+    def from_options(
+        type: str | None,  # noqa: A002  # the word of the OCI specification
+        source: StrPath | None,
+        destination: StrPath,
+        options: Iterable[str] = (),
+        *,
+        uid_mappings: Iterable[IdMapping] = (),
+        gid_mappings: Iterable[IdMapping] = (),
+    ) -> Mount:
+        """Return the mount that an OCI configuration describes.
+
+        Args:
+            type: the filesystem; None or ``none`` with ``bind`` or ``rbind``
+                among the options.
+            source: host path, or name of the filesystem.
+            destination: absolute container path.
+            options: words of mount(8) and of the OCI specification; the last of
+                contradicting ones counts, and what is no such word is an option
+                of the filesystem.
+            uid_mappings: of an id-mapped mount: file ids to host ids.
+            gid_mappings: the same for groups.
+
+        Source: OCI runtime specification, config.md, "Linux mount options".
+        """
+        from libcontainer.config.mount_options import (  # noqa: PLC0415
+            mount_from_options,
+        )
+
+        return mount_from_options(
+            type, source, destination, options, uid_mappings, gid_mappings
         )
 
     @staticmethod

@@ -92,6 +92,27 @@ def to_mappings(value: Iterable[IdMapping]) -> tuple[IdMapping, ...]:
     return to_tuple(value)
 
 
+@frozen(cache_hash=True)
+class IdMap:
+    """As whose the files of an id-mapped mount are seen.
+
+    Without mappings: what belongs to 0 on the disk belongs to the container's user
+    0, and so on, by the maps of its user namespace.
+
+    Needs a privileged caller, Linux 5.12 and a filesystem that can do it.
+    Source: mount_setattr(2), "ID-mapped mounts".
+    """
+
+    uid_mappings: tuple[IdMapping, ...] = field(default=(), converter=to_mappings)
+    """``container_id`` is the id on the disk, ``host_id`` whose it is for the host."""
+
+    gid_mappings: tuple[IdMapping, ...] = field(default=(), converter=to_mappings)
+    """The same for groups; needed exactly with *uid_mappings*."""
+
+    recursive: bool = field(default=False)
+    """Whether the mounts below are mapped too."""
+
+
 def to_namespace_paths(
     value: Mapping[str, str | os.PathLike[str]],
 ) -> tuple[tuple[NamespaceType, str], ...]:

@@ -15,6 +15,7 @@ from libcontainer.config.convert import (
     to_optional_path,
     to_path,
 )
+from libcontainer.config.namespaces import IdMap
 
 
 def _to_layers(value: StrPath | Iterable[StrPath]) -> tuple[str, ...]:
@@ -31,6 +32,9 @@ class Directory:
 
     path: str = field(converter=to_path)
     """Absolute host path."""
+
+    idmap: IdMap | None = field(default=None)
+    """As whose the files are seen. None: as on the host."""
 
 
 @frozen(cache_hash=True)
@@ -55,6 +59,10 @@ class Overlay:
     size: int | None = field(default=None)
     """Most bytes the tmpfs may hold. None: the kernel's default, half of the
     memory. Only without *upper*."""
+
+    idmap: IdMap | None = field(default=None)
+    """As whose the files of the host's directories are seen. None: as on the host.
+    Linux 5.19."""
 
     @staticmethod
     def host() -> Overlay:

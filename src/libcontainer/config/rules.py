@@ -170,7 +170,12 @@ def _user_part(report: Report, path: str, part: str) -> None:
 
 
 def mount_destination(report: Report, path: str, value: object, kind: object) -> None:
-    """Check where a mount of a type goes: what /proc says stays the kernel's."""
+    """Check where a mount of a type goes: what /proc says stays the kernel's.
+
+    One on ``/`` is the root itself.
+    """
+    if isinstance(value, str) and value.startswith("/") and not components(value):
+        return
     text = container_path(report, path, value)
     if text is None or not is_within(text, "/proc"):
         return

@@ -17,7 +17,7 @@ from libcontainer.config.hooks import Hooks, hooks_from_json, hooks_to_json
 from libcontainer.config.identity import Capabilities, Rlimit
 from libcontainer.config.model import Config
 from libcontainer.config.mounts import Mount, MountAttr, Propagation
-from libcontainer.config.namespaces import IdMapping, TimeOffset
+from libcontainer.config.namespaces import IdMap, IdMapping, TimeOffset
 from libcontainer.config.resources import (
     DeviceRule,
     Resources,
@@ -60,7 +60,7 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     """
     fields = dict(document)
     ((kind, rootfs),) = fields["rootfs"].items()
-    fields["rootfs"] = _ROOTFS[kind](**rootfs)
+    fields["rootfs"] = _ROOTFS[kind](**_with_idmap(rootfs))
     for name in ("base_mounts", "mounts"):
         fields[name] = [_mount(value) for value in fields[name]]
     for name in ("uid_mappings", "gid_mappings"):
@@ -101,10 +101,19 @@ def _is_plain(attribute: object, value: object) -> bool:
 
 
 def _mount(value: Mapping[str, Any]) -> Mount:
-    fields = dict(value)
-    fields["attrs"] = MountAttr(fields["attrs"])
+    fields = _with_idmap(value)
     fields["propagation"] = Propagation(fields["propagation"])
     return Mount(**fields)
+
+
+def _with_idmap(value: Mapping[str, Any]) -> dict[str, Any]:
+    fields = dict(value)
+    if fields.get("idmap") is not None:
+        idmap = dict(fields["idmap"])
+        for name in ("uid_mappings", "gid_mappings"):
+            idmap[name] = [IdMapping(**mapping) for mapping in idmap[name]]
+        fields["idmap"] = IdMap(**idmap)
+    return fields
 
 
 def _serialize(owner: object, field: object, value: Any) -> Any:  # noqa: ANN401

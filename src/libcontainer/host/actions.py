@@ -23,10 +23,13 @@ from libcontainer.host.idmap import write_maps
 from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.steps import (
+    CopyUp,
     HookFiles,
     Listen,
     MakeCgroup,
+    MakeTree,
     MapIds,
+    MapNamespace,
     OpenNamespace,
     OpenPath,
     OpenTree,
@@ -87,6 +90,10 @@ def run_source_step(launch: Launch, step: Step) -> None:
         _put_path(launch, step.action)
     elif isinstance(step.action, OpenTree):
         _put_tree(launch, step.action)
+    elif isinstance(step.action, MakeTree):
+        _put_filesystem(launch, step.action)
+    elif isinstance(step.action, MapNamespace):
+        _put_namespace(launch, step.action)
     else:
         message = f"no such host step is expected here: {step!r}"
         raise TypeError(message)
@@ -98,16 +105,51 @@ def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
 
 def _put_tree(launch: Launch, action: OpenTree) -> None:
     flags = _CLONE_ALL if action.recursive else _CLONE
+    if action.nofollow:
+        flags |= OpenTreeFlag.SYMLINK_NOFOLLOW
     fd = above_stdio(open_tree(action.host_path, flags))
     launch.own(action.slot, fd)
     _check_device(fd, action.device)
-    if action.attr_set or action.propagation:
+    for change in action.changes:
+        namespace = change.user_namespace
         mount_setattr(
             fd,
-            attr_set=action.attr_set,
-            propagation=action.propagation,
-            flags=AT_RECURSIVE if action.recursive else 0,
+            attr_set=change.attr_set,
+            attr_clr=change.attr_clr,
+            propagation=change.propagation,
+            userns_fd=launch.slots[namespace] if namespace >= 0 else None,
+            flags=AT_RECURSIVE if change.recursive else 0,
         )
+
+
+def _copy_up(actions: HostActions, launch: Launch, action: CopyUp) -> None:
+    from libcontainer.host.copyup import copy_up  # noqa: PLC0415
+
+    # The helper has what it was given under the same numbers as its caller.
+    copy_up(*launch.at_work, launch.slots[action.slot], action.path)
+
+
+def _make_tree(actions: HostActions, launch: Launch, action: MakeTree) -> None:
+    _put_filesystem(launch, action)
+
+
+def _put_filesystem(launch: Launch, action: MakeTree) -> None:
+    # Rarely used, so loaded when it is.
+    from libcontainer.host.filesystem import make_filesystem  # noqa: PLC0415
+
+    tree = make_filesystem(action.fstype, action.options, action.attributes)
+    launch.own(action.slot, above_stdio(tree))
+
+
+def _map_namespace(actions: HostActions, launch: Launch, action: MapNamespace) -> None:
+    _put_namespace(launch, action)
+
+
+def _put_namespace(launch: Launch, action: MapNamespace) -> None:
+    from libcontainer.host.mapping import new_user_namespace  # noqa: PLC0415
+
+    fd = new_user_namespace(launch.helper, action.uid_map, action.gid_map)
+    launch.own(action.slot, above_stdio(fd))
 
 
 def _open_path(actions: HostActions, launch: Launch, action: OpenPath) -> None:
@@ -115,7 +157,8 @@ def _open_path(actions: HostActions, launch: Launch, action: OpenPath) -> None:
 
 
 def _put_path(launch: Launch, action: OpenPath) -> None:
-    fd = above_stdio(os.open(action.host_path, os.O_PATH | os.O_CLOEXEC))
+    flags = os.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if action.nofollow else 0)
+    fd = above_stdio(os.open(action.host_path, flags))
     launch.own(action.slot, fd)
     _check_device(fd, action.device)
 
@@ -212,6 +255,9 @@ def _hooks_of(actions: HostActions) -> HookRunner:
 
 _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenTree: _open_tree,
+    CopyUp: _copy_up,
+    MakeTree: _make_tree,
+    MapNamespace: _map_namespace,
     OpenPath: _open_path,
     UseTemplate: _use_template,
     Listen: _listen,

@@ -98,10 +98,10 @@ def _check_directory(name: str, path: str) -> list[Problem]:
 
 
 def _check_source(name: str, mount: Mount) -> list[Problem]:
-    if mount.type != "bind" or mount.source is None:
+    if mount.type != "bind" or mount.source is None or "remount" in mount.extras:
         return []
     try:
-        os.stat(mount.source)
+        os.stat(mount.source, follow_symlinks="src-nofollow" not in mount.extras)
     except OSError as error:
         return [_unusable(name, mount.source, error)]
     return []

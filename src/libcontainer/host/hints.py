@@ -12,7 +12,14 @@ from typing import Any
 
 from libcontainer.plan import ops
 from libcontainer.plan.security import APPARMOR, SELINUX
-from libcontainer.plan.steps import MapIds, OpenNamespace, OpenTree, SetClocks, Spawn
+from libcontainer.plan.steps import (
+    MakeTree,
+    MapIds,
+    OpenNamespace,
+    OpenTree,
+    SetClocks,
+    Spawn,
+)
 
 _NO_USER_NAMESPACES = (
     "new user namespaces may be forbidden here: see the sysctls"
@@ -24,6 +31,9 @@ _LIMIT_OF_NAMESPACES = (
     "a limit on namespaces is reached: see /proc/sys/user/max_*_namespaces"
 )
 _LIMIT_OF_MOUNTS = "the mount namespace is full: see /proc/sys/fs/mount-max"
+_NO_FILESYSTEM = (
+    "the kernel does not have this filesystem: see /proc/filesystems, and modprobe(8)"
+)
 
 _NO_PROFILE = "no AppArmor profile of this name is loaded: see apparmor_parser(8)"
 
@@ -57,6 +67,14 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     (ops.MakeFs, errno.EPERM): (
         "in a user namespace proc and sysfs can be mounted only where an uncovered"
         " one is visible; a surrounding container hides parts of it"
+    ),
+    ("umount2", errno.EINVAL): (
+        "nothing is mounted there, or it was locked when the user namespace was made"
+    ),
+    (ops.MakeFs, errno.ENODEV): _NO_FILESYSTEM,
+    (MakeTree, errno.ENODEV): _NO_FILESYSTEM,
+    (ops.MakeFs, errno.EINVAL): (
+        "the filesystem does not know one of its options, or not its value"
     ),
     (ops.Pivot, errno.EINVAL): "the host's root is an initramfs, which cannot be left",
     (ops.SetRlimit, errno.EPERM): (
@@ -107,6 +125,10 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
         "more than 16 Landlock rulesets on top of each other"
     ),
     (OpenTree, errno.EPERM): "opening mount trees needs CAP_SYS_ADMIN",
+    (OpenTree, errno.EINVAL): (
+        "if it is to be id-mapped, the filesystem must be able to, and none of its"
+        " mounts be id-mapped already"
+    ),
     (OpenTree, errno.ENOSYS): "mount_setattr(2) needs Linux 5.12",
 }
 

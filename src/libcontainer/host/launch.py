@@ -51,6 +51,7 @@ class Launch:
     """One launch, from the first step to the program or to nothing at all.
 
     Attributes:
+        helper: fd of the helper's image.
         slots: the slot table; HOST steps before the spawn fill it.
         pidfd: of the process that becomes the program, -1 before there is one.
         host_pid: its pid in the caller's pid namespace.
@@ -71,7 +72,7 @@ class Launch:
         self.pidfd = -1
         self.host_pid = 0
         self.terminal = -1
-        self._helper = helper
+        self.helper = helper
         self._run_host_step = run_host_step
         self._deadline_seconds = deadline_seconds + compiled.hook_seconds
         self._deadline = time.monotonic() + self._deadline_seconds
@@ -194,7 +195,7 @@ class Launch:
         plan_fd = above_stdio(sealed_memfd("libcontainer-plan", image))
         self._opened.append(plan_fd)
         fds = [plan_fd, *dict.fromkeys(fd for fd in self.slots if fd >= 0)]
-        spawn(self._helper, flags, fds, self._box)
+        spawn(self.helper, flags, fds, self._box)
         close_all(self._opened)
         self._opened.clear()
         if not self._compiled.clones:

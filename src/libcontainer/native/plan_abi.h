@@ -69,7 +69,7 @@ enum lc_op_kind {
     LC_OP_BARRIER = 4,      /* report LC_AT_BARRIER, wait for LC_GO */
     LC_OP_BECOME_ROOT = 5,  /* setgroups() unless flags&LC_KEEP_GROUPS, setresgid(0), setresuid(0) */
     LC_OP_PROPAGATION = 6,  /* mount(NULL, "/", NULL, MS_REC|flags, NULL) */
-    LC_OP_CLONE_TREE = 7,   /* slot, an O_PATH fd, becomes open_tree(text) of the same inode; then data: lc_attributes */
+    LC_OP_CLONE_TREE = 7,   /* slot, an O_PATH fd, becomes open_tree(text) of the same inode; flags: LC_NO_FOLLOW; then data: lc_attributes */
     LC_OP_MAKE_FS = 8,      /* slot := new filesystem text with options list, mounted detached with attributes flags */
     LC_OP_SCRATCH = 9,      /* tree slot attached on "/", for the layers of an overlay */
     LC_OP_OVERLAY = 10,     /* slot := overlay; data: lc_overlay; list: more options */
@@ -119,7 +119,12 @@ enum lc_call {
     LC_CALL_LANDLOCK_CREATE_RULESET = 12,
     LC_CALL_LANDLOCK_ADD_RULE = 13,
     LC_CALL_LANDLOCK_RESTRICT_SELF = 14,
-    LC_CALL_LAST = 14,
+    LC_CALL_FCHDIR = 15,
+    LC_CALL_MOUNT = 16,
+    LC_CALL_UMOUNT2 = 17,
+    LC_CALL_CHROOT = 18,
+    LC_CALL_CHDIR = 19,
+    LC_CALL_LAST = 19,
 };
 
 struct lc_arguments { uint64_t value[6]; };
@@ -134,6 +139,7 @@ enum lc_attach {
     LC_MAKE_LIKE_SOURCE = 4, /* ... as what the tree's root is */
     LC_REAL_DIRECTORY = 8,   /* no component of the target may be a symlink */
     LC_ON_PROC = 16,         /* the target may be in a procfs */
+    LC_NO_FOLLOW = 32,       /* a symlink at the end of the path is meant itself */
 };
 
 enum lc_terminal { LC_CONSOLE = 1 /* bind the slave on /dev/console */ };

@@ -19,6 +19,7 @@ from libcontainer.plan.identity import (
     plan_session,
     take_fds,
 )
+from libcontainer.plan.masks import MaskPlanner
 from libcontainer.plan.mounts import MountPlanner
 from libcontainer.plan.namespaces import (
     denies_setgroups,
@@ -60,15 +61,17 @@ def compile_create(
     take_fds(builder, settings)
     rootfs = RootfsPlanner(builder, config, facts)
     mounts = MountPlanner(builder, config, facts)
+    masks = MaskPlanner(builder, config)
     hooks = HookPlanner(builder, config)
     own_mounts = not is_joined(config, NamespaceType.MOUNT)
 
     builder.stage("sources")
     open_procfs(builder, settings)
-    sources = Sources(builder, facts)
+    sources = Sources(builder, config, facts)
     if own_mounts:
         rootfs.open_sources(sources)
         mounts.open_sources(sources)
+        masks.open_sources(sources)
     hooks.open_files()
     gate_slot = _listen(builder) if gate else None
     group = take_cgroup(builder, facts)
@@ -87,11 +90,13 @@ def compile_create(
     plan_namespaces(builder, config, facts, group, record=status if early else None)
 
     if own_mounts:
-        _plan_mounts(builder, sources, rootfs, mounts, throttled=facts.throttled)
+        _plan_mounts(builder, sources, rootfs, mounts)
+        builder.stage("masks")
+        masks.mask(mounts, facts.throttled)
     hooks.before_pivot()
     builder.stage("rootfs")
     if own_mounts:
-        builder.init(ops.Pivot())
+        rootfs.enter()
     builder.init(ops.Chdir(settings.cwd))
     if own_mounts:
         rootfs.finish()
@@ -99,6 +104,9 @@ def compile_create(
     builder.stage("machine")
     _plan_machine(builder, config)
     plan_session(builder, settings, dev=mounts.dev)
+    if own_mounts:
+        builder.stage("readonly")
+        mounts.finish()
     plan_identity(builder, settings, facts, keep_groups=keep_groups)
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
@@ -115,15 +123,12 @@ def _plan_mounts(
     sources: Sources,
     rootfs: RootfsPlanner,
     mounts: MountPlanner,
-    *,
-    throttled: tuple[str, ...],
 ) -> None:
     builder.stage("mounts")
     sources.clone_pending()
+    mounts.prepare()
     rootfs.attach()
-    mounts.attach_all()
-    builder.stage("masks")
-    mounts.mask(throttled)
+    mounts.attach_all(rootfs)
 
 
 def _listen(builder: Builder) -> int:

@@ -67,6 +67,8 @@ class Facts:
         template: whether launches start from a kept template mount namespace.
         cgroups: the hierarchies in which the container has a cgroup: v1
             controllers joined by commas, or an empty name for v2.
+        hierarchies: those that the host has mounted, by the same names; only where
+            the configuration has a mount of type ``cgroup``.
         throttled: what sysfs tells of the throttling of processors, where the host
             has that: paths as in the container.
         security: what the kernel's security modules offer; None unless a launch
@@ -80,6 +82,7 @@ class Facts:
     privileged: bool
     template: bool
     cgroups: tuple[str, ...] = ()
+    hierarchies: tuple[str, ...] = ()
     throttled: tuple[str, ...] = ()
     security: Security | None = None
     joined_user: UserMaps | None = None

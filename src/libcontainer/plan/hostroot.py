@@ -11,6 +11,7 @@ from __future__ import annotations
 from libcontainer.config import Config, MountAttr, Overlay
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.change import MS_PRIVATE, change
 from libcontainer.plan.facts import Facts, RootEntry
 from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
@@ -40,8 +41,9 @@ class HostRootPlanner:
             if entry.kind == "layer":
                 self._trees[entry.name] = sources.tree(f"/{entry.name}")
             elif entry.kind == "bind":
+                whole = change(_READ_ONLY, 0, MS_PRIVATE, recursive=True)
                 self._trees[entry.name] = sources.tree(
-                    f"/{entry.name}", attributes=_READ_ONLY, recursive=True
+                    f"/{entry.name}", (whole,), recursive=True
                 )
 
     def attach(self) -> int:

@@ -5,134 +5,184 @@ from __future__ import annotations
 
 import posixpath
 
-from libcontainer.config import DEFAULT_MASKED_PATHS, Config, Mount, MountAttr
+from attrs import evolve
+
+from libcontainer.config import Config, Mount, MountAttr
+from libcontainer.config.mount_overlay import overlay_of
 from libcontainer.config.rules import is_within
-from libcontainer.plan import ops
+from libcontainer.plan import cgroupfs, ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.change import MS_PRIVATE, bind_changes, change, own_attributes
 from libcontainer.plan.devices import DevicePlanner
 from libcontainer.plan.facts import Facts
-from libcontainer.plan.namespaces import gid_mappings
-from libcontainer.plan.record import NONE
-from libcontainer.plan.security import context
-from libcontainer.plan.sources import Sources
-
-_MASK_ATTRIBUTES = (
-    MountAttr.RDONLY | MountAttr.NOSUID | MountAttr.NODEV | MountAttr.NOEXEC
+from libcontainer.plan.filesystems import (
+    fs_options,
+    is_host_made,
+    remount_flags,
 )
-_MASK_OPTIONS = ("mode=0555", "nr_inodes=2", "size=4k")
+from libcontainer.plan.mountlist import below, is_own_dev, late_mounts, ordered_mounts
+from libcontainer.plan.overlay import OverlayPlanner
+from libcontainer.plan.record import NONE
+from libcontainer.plan.rootfs import RootfsPlanner
+from libcontainer.plan.sources import Sources
+from libcontainer.plan.steps import CopyUp
+
+_READ_ONLY = int(MountAttr.RDONLY)
 _KERNELS_OWN = frozenset({"proc", "sysfs"})
 _KERNEL_DIRECTORIES = frozenset({"/proc", "/sys", "/dev"})
-_DEV = Mount(
-    destination="/dev",
-    type="tmpfs",
-    source="tmpfs",
-    attrs=MountAttr.NOSUID | MountAttr.STRICTATIME,
-    data=("mode=755", "size=65536k"),
-)
-_NULL = (1, 3)
-_TTY_GROUP = 5
 
 
 class MountPlanner:
-    """Adds the steps of the container's mounts and of its masked paths."""
+    """Adds the steps of the container's mounts."""
 
     def __init__(self, builder: Builder, config: Config, facts: Facts) -> None:
         self._builder = builder
         self._config = config
-        self._gids = gid_mappings(config, facts)
+        self._facts = facts
         self._devices = DevicePlanner(builder, config)
-        self._mounts = _with_dev(config.base_mounts + config.mounts)
-        self._binds: dict[int, int] = {}
-        self._null = NONE
+        self._mounts = ordered_mounts(config)
+        self._late = late_mounts(self._mounts)
+        self._trees: dict[int, int] = {}
+        self._overlays: dict[int, OverlayPlanner] = {}
+        self._made: dict[int, int] = {}
         # Filesystems whose names the kernel alone makes, by where they are.
         self._kernels_own: dict[str, int] = {}
         self.dev = NONE
 
     def open_sources(self, sources: Sources) -> None:
-        """Open what is bound into the container."""
+        """Open what is bound into the container, or made of paths of the host."""
         for number, mount in enumerate(self._mounts):
             if mount.type == "bind":
-                self._binds[number] = sources.tree(
-                    mount.source or "",
-                    attributes=int(mount.attrs),
-                    propagation=mount.propagation.flag,
-                    recursive=mount.recursive,
+                self._trees[number] = self._open_bind(sources, number, mount)
+            elif mount.type == "cgroup" and not cgroupfs.is_own(self._config):
+                self._trees[number] = cgroupfs.open_host(sources, mount)
+            elif mount.type == "overlay":
+                planner = self._overlay(number, mount)
+                planner.open_sources(sources)
+                self._overlays[number] = planner
+            elif is_host_made(mount) or "tmpcopyup" in mount.extras:
+                attributes = self._attributes(number, mount)
+                options = fs_options(self._config, self._facts, mount)
+                if attributes & _READ_ONLY and is_host_made(mount):
+                    options = (*options, "ro")
+                self._trees[number] = sources.filesystem(
+                    mount.type, options, attributes
                 )
-        if _is_own_dev(self._mounts):
+        if any(is_own_dev(mount) for mount in self._mounts):
             self._devices.open_sources(sources)
-        if self._config.masked_paths:
-            self._null = sources.tree("/dev/null", device=_NULL)
 
-    def attach_all(self) -> None:
+    def prepare(self) -> None:
+        """Make what needs the helper's first root: overlays, of their layers."""
+        for number, planner in self._overlays.items():
+            self._trees[number] = planner.make()
+
+    def attach_all(self, rootfs: RootfsPlanner) -> None:
         """Attach every mount, in order."""
         for number, mount in enumerate(self._mounts):
-            if mount.type == "bind":
-                self._attach_bind(mount, self._binds[number])
-            elif mount.destination == "/dev" and mount.type == "tmpfs":
-                self.dev = self._devices.make(mount)
+            if is_own_dev(mount):
+                attributes = MountAttr(self._attributes(number, mount))
+                slot = self.dev = self._devices.make(evolve(mount, attrs=attributes))
+            elif mount.type == "cgroup" and number not in self._trees:
+                slot = self._attach_cgroups(mount)
             else:
-                self._attach_fs(mount)
+                slot = self._tree(number, mount)
+                if mount.destination == "/":
+                    rootfs.replace(slot, self._what(mount))
+                else:
+                    if "tmpcopyup" in mount.extras:
+                        self._copy_up(mount, slot, rootfs)
+                    self._attach(mount, slot)
+            self._made[number] = slot
+            self._remount(mount, slot)
 
-    def mask(self, throttled: tuple[str, ...]) -> None:
-        """Hide the masked paths, protect the read-only ones.
-
-        Args:
-            throttled: what the default hides besides, as the host has it.
-        """
-        paths = self._config.masked_paths
-        if paths == DEFAULT_MASKED_PATHS:
-            paths += throttled
-        if self._config.masked_paths:
-            empty = self._builder.slot("empty")
-            self._builder.init(
-                ops.MakeFs(
-                    empty, "tmpfs", _MASK_OPTIONS, int(_MASK_ATTRIBUTES), "masked paths"
-                )
-            )
-            for path in paths:
-                self._builder.init(
-                    ops.Mask(path, empty, self._null, *self._base_of(path))
-                )
-        for path in self._config.readonly_paths:
-            self._builder.init(ops.Readonly(path, *self._base_of(path)))
-
-    def _base_of(self, path: str) -> tuple[int, str]:
+    def base_of(self, path: str) -> tuple[int, str]:
         """Return slot and place of the kernel's own filesystem above *path*."""
         for place, slot in self._kernels_own.items():
             if path.startswith(f"{place}/"):
                 return slot, place
         return NONE, ""
 
-    def _attach_bind(self, mount: Mount, slot: int) -> None:
-        source = repr(mount.source)
-        self._attach(mount, slot, source, ops.MAKE_LIKE_SOURCE)
+    def finish(self) -> None:
+        """Make read-only what could not be while something was made in it."""
+        for number in sorted(self._late):
+            mount = self._mounts[number]
+            self._builder.init(
+                ops.SetAttributes(
+                    self._made[number], change(_READ_ONLY), repr(mount.destination)
+                )
+            )
 
-    def _attach_fs(self, mount: Mount) -> None:
-        what = f"the {mount.type} filesystem"
-        slot = self._builder.slot(mount.destination)
-        options = self._options(mount)
-        self._builder.init(
-            ops.MakeFs(slot, mount.type, options, int(mount.attrs), mount.destination)
+    def _open_bind(self, sources: Sources, number: int, mount: Mount) -> int:
+        namespace = sources.user_namespace(mount.idmap)
+        return sources.tree(
+            mount.source or "",
+            bind_changes(mount, namespace, late=number in self._late),
+            recursive=mount.recursive,
+            nofollow="src-nofollow" in mount.extras,
         )
-        self._attach(mount, slot, what, ops.MAKE_DIRECTORY)
 
-    def _options(self, mount: Mount) -> tuple[str, ...]:
-        """Leave the tty group out where the user namespace does not have it."""
-        mapped = not self._gids or any(
-            m.container_id <= _TTY_GROUP < m.container_id + m.size for m in self._gids
+    def _overlay(self, number: int, mount: Mount) -> OverlayPlanner:
+        overlay, options = overlay_of(mount)
+        if mount.source:
+            options = (*options, f"source={mount.source}")
+        attributes = self._attributes(number, mount)
+        if overlay.upper is None:
+            attributes |= _READ_ONLY  # as the kernel's is without an upper directory
+        return OverlayPlanner(
+            self._builder,
+            self._config,
+            overlay,
+            mount.destination,
+            options,
+            attributes,
         )
-        options = mount.data
-        if not mapped and mount.type == "devpts":
-            options = tuple(word for word in options if word != f"gid={_TTY_GROUP}")
-        return options + context(self._config, mount.type)
 
-    def _attach(self, mount: Mount, slot: int, what: str, flags: int) -> None:
+    def _attributes(self, number: int, mount: Mount) -> int:
+        late = _READ_ONLY if number in self._late else 0
+        return own_attributes(mount) & ~late
+
+    def _tree(self, number: int, mount: Mount) -> int:
+        """Return the slot of a mount's tree, made where it is not there yet."""
+        if mount.type == "bind":
+            return self._trees[number]
+        slot = self._trees.get(number, NONE)
+        if slot == NONE:
+            slot = self._builder.slot(mount.destination)
+            options = fs_options(self._config, self._facts, mount)
+            attributes = self._attributes(number, mount)
+            self._builder.init(
+                ops.MakeFs(slot, mount.type, options, attributes, mount.destination)
+            )
+        if mount.propagation.flag != MS_PRIVATE:
+            made = change(0, 0, mount.propagation.flag)
+            self._builder.init(ops.SetAttributes(slot, made, repr(mount.destination)))
+        return slot
+
+    def _copy_up(self, mount: Mount, slot: int, rootfs: RootfsPlanner) -> None:
+        # The host finds the container's root where the helper is.
+        enter = ops.Call("fchdir", (ops.SlotRef(rootfs.slot),), "enter the rootfs")
+        self._builder.init(enter)
+        self._builder.host(CopyUp(slot, mount.destination))
+
+    def _attach_cgroups(self, mount: Mount) -> int:
+        planner = cgroupfs.CgroupMount(self._builder, self._facts, mount)
+        slot = planner.make()
+        self._attach(mount, slot)
+        planner.fill(slot)
+        return slot
+
+    def _attach(self, mount: Mount, slot: int) -> None:
+        is_bind = mount.type == "bind"
+        flags = ops.MAKE_LIKE_SOURCE if is_bind else ops.MAKE_DIRECTORY
         path, base, base_path = mount.destination, NONE, ""
-        if self.dev != NONE and path.startswith("/dev/"):
+        if self.dev != NONE and below(path, "/dev"):
             # Our own tree: nothing of the image can be on the way.
             path, base, base_path = posixpath.relpath(path, "/dev"), self.dev, "/dev"
         if path in _KERNEL_DIRECTORIES:
             flags |= ops.REAL_DIRECTORY
+        if "dest-nofollow" in mount.extras:
+            flags |= ops.NO_FOLLOW
+        what = self._what(mount)
         self._note(mount, slot)
         self._builder.init(
             ops.Attach(slot, path, what, base=base, flags=flags, base_path=base_path)
@@ -148,13 +198,21 @@ class MountPlanner:
         if mount.type in _KERNELS_OWN:
             self._kernels_own[path] = slot
 
+    def _what(self, mount: Mount) -> str:
+        if mount.type == "bind":
+            return repr(mount.source)
+        return f"the {mount.type} filesystem"
 
-def _is_own_dev(mounts: tuple[Mount, ...]) -> bool:
-    return any(m.destination == "/dev" and m.type == "tmpfs" for m in mounts)
-
-
-def _with_dev(mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
-    # An image's own /dev is never used: it could hold anything.
-    if any(mount.destination == "/dev" for mount in mounts):
-        return mounts
-    return (_DEV, *mounts)
+    def _remount(self, mount: Mount, slot: int) -> None:
+        """Set what only mount(2) can set of a superblock."""
+        flags = remount_flags(mount)
+        if flags == 0:
+            return
+        path = mount.destination
+        enter = ops.Call("fchdir", (ops.SlotRef(slot),), f"enter {path!r}")
+        remount = ops.Call("mount", (0, b".\0", 0, flags), f"set iversion on {path!r}")
+        self._builder.init(enter)
+        self._builder.init(remount)
+        # A remount sets the attributes of the mount, too.
+        made = change(own_attributes(mount))
+        self._builder.init(ops.SetAttributes(slot, made, repr(path)))

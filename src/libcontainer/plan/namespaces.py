@@ -14,6 +14,7 @@ from libcontainer.plan.cgroup import (
     enter_cgroup_namespace,
     make_cgroup,
 )
+from libcontainer.plan.change import MS_PRIVATE, MS_SHARED, MS_SLAVE
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.hooks import before_pivot
 from libcontainer.plan.ops import (
@@ -31,9 +32,8 @@ from libcontainer.plan.steps import (
     SetClocks,
     Spawn,
     UseTemplate,
+    extents,
 )
-
-MS_PRIVATE = 1 << 18
 
 _CLONE_NEWUSER = NamespaceType.USER.clone_flag
 _CLONE_NEWTIME = NamespaceType.TIME.clone_flag
@@ -188,7 +188,7 @@ def _enter_by_first_clone(
         builder.init(Setns(template, CLONE_NEWNS, "the template"))
         builder.init(Unshare(CLONE_NEWNS))
     elif flags & CLONE_NEWNS:
-        builder.init(SetPropagation(MS_PRIVATE))
+        builder.init(SetPropagation(_cut_off(config, facts)))
 
 
 def _enter_by_second_clone(
@@ -214,7 +214,7 @@ def _enter_by_second_clone(
     builder.init(Clone(flags, group.unified))
     _enter_cgroup(builder, config, group)
     if template is None and flags & CLONE_NEWNS:
-        builder.init(SetPropagation(MS_PRIVATE))
+        builder.init(SetPropagation(_cut_off(config, facts)))
     if NamespaceType.USER in config.namespaces:
         builder.stage("maps")
         if flags & _CLONE_NEWUSER:
@@ -280,11 +280,19 @@ def _take_template(builder: Builder, config: Config, facts: Facts) -> int | None
 
 def _map_ids(config: Config, facts: Facts) -> MapIds:
     return MapIds(
-        _extents(config.uid_mappings),
-        _extents(config.gid_mappings),
+        extents(config.uid_mappings),
+        extents(config.gid_mappings),
         denies_setgroups(config, facts),
     )
 
 
-def _extents(mappings: tuple[IdMapping, ...]) -> tuple[tuple[int, int, int], ...]:
-    return tuple((m.container_id, m.host_id, m.size) for m in mappings)
+def _cut_off(config: Config, facts: Facts) -> int:
+    """Return how the host's mounts stop to see ours.
+
+    A privileged caller has cloned its sources before, so nothing here is used. Any
+    other clones them here: what is to take mounts from the host must stay a slave.
+    """
+    words = [mount.propagation for mount in (*config.base_mounts, *config.mounts)]
+    takes = {MS_SLAVE, MS_SHARED}
+    wanted = any(word.flag in takes for word in (*words, config.rootfs_propagation))
+    return MS_SLAVE if wanted and not facts.privileged else MS_PRIVATE

@@ -3,19 +3,27 @@
 
 from __future__ import annotations
 
-import posixpath
+from attrs import evolve
 
-from libcontainer.config import Config, MountAttr, NamespaceType, Overlay
+from libcontainer.config import Config, MountAttr, Overlay, Propagation
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.change import (
+    ATTR_IDMAP,
+    MS_PRIVATE,
+    MS_SLAVE,
+    Change,
+    change,
+)
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.hooks import root_path
 from libcontainer.plan.hostroot import HostRootPlanner
+from libcontainer.plan.overlay import OverlayPlanner
 from libcontainer.plan.record import NONE
-from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
-_LAYER_ATTRIBUTES = int(MountAttr.NOSUID | MountAttr.NODEV)
+_MS_MOVE = 8192
+_WITHOUT_HOST = {Propagation.PRIVATE.flag, Propagation.UNBINDABLE.flag}
 
 
 class RootfsPlanner:
@@ -24,13 +32,11 @@ class RootfsPlanner:
     def __init__(self, builder: Builder, config: Config, facts: Facts) -> None:
         self._builder = builder
         self._config = config
-        self._facts = facts
         self.slot = NONE
         self._host_root = (
             HostRootPlanner(builder, config, facts) if facts.host_root else None
         )
-        self._layers: tuple[int, ...] = ()
-        self._upper = NONE
+        self._overlay: OverlayPlanner | None = None
 
     def open_sources(self, sources: Sources) -> None:
         """Open what the root is made of."""
@@ -38,12 +44,16 @@ class RootfsPlanner:
         if self._host_root is not None:
             self._host_root.open_sources(sources)
             return
-        if not isinstance(rootfs, Overlay):
-            self.slot = sources.tree(rootfs.path, recursive=True)
+        if isinstance(rootfs, Overlay):
+            self._overlay = OverlayPlanner(
+                self._builder, self._config, rootfs, "rootfs"
+            )
+            self._overlay.open_sources(sources)
             return
-        self._layers = tuple(sources.tree(layer) for layer in rootfs.lower)
-        if rootfs.upper is not None:
-            self._upper = sources.tree(_upper_base(rootfs))
+        namespace = sources.user_namespace(rootfs.idmap)
+        recursive = rootfs.idmap is not None and rootfs.idmap.recursive
+        changes = _changes(self._config.rootfs_propagation, namespace, recursive)
+        self.slot = sources.tree(rootfs.path, changes, recursive=True)
 
     def attach(self) -> None:
         """Attach the root; paths inside are resolved beneath it from here on."""
@@ -51,52 +61,55 @@ class RootfsPlanner:
         if self._host_root is not None:
             self.slot = self._host_root.attach()
             return
-        if isinstance(rootfs, Overlay):
-            self._make_overlay(rootfs)
-            what = "the overlay"
-        else:
-            what = repr(rootfs.path)
+        if self._overlay is not None:
+            self.slot = self._overlay.make()
+        what = "the overlay" if isinstance(rootfs, Overlay) else repr(rootfs.path)
         self._builder.init(ops.Root(self.slot, what, root_path(self._config)))
 
+    def replace(self, slot: int, what: str) -> None:
+        """Attach another tree on the root and take it for the root."""
+        self.slot = slot
+        self._builder.init(ops.Root(slot, what, root_path(self._config)))
+
+    def enter(self) -> None:
+        """Make the container's root the root of the process, and the only one."""
+        if not self._config.no_pivot_root:
+            self._builder.init(ops.Pivot())
+            return
+        enter = ops.Call("fchdir", (ops.SlotRef(self.slot),), "enter the rootfs")
+        self._builder.init(enter)
+        if root_path(self._config) != "/":
+            move = ops.Call("mount", (b".\0", b"/\0", 0, _MS_MOVE), "move it upon '/'")
+            self._builder.init(move)
+        self._builder.init(ops.Call("chroot", (b".\0",), "make the rootfs the root"))
+        self._builder.init(ops.Call("chdir", (b"/\0",), "enter the root"))
+
     def finish(self) -> None:
-        """Make the root read-only, once every mount point has been made."""
+        """Make the root what it is to be, once every mount point has been made."""
         if self._config.readonly_rootfs:
-            self._builder.init(
-                ops.SetAttributes(self.slot, int(MountAttr.RDONLY), "the rootfs")
-            )
-
-    def _make_overlay(self, rootfs: Overlay) -> None:
-        scratch = self._builder.slot("scratch")
-        size = () if rootfs.size is None else (f"size={rootfs.size}",)
-        self._builder.init(
-            ops.MakeFs(
-                scratch, "tmpfs", ("mode=0755", *size), _LAYER_ATTRIBUTES, "the layers"
-            )
-        )
-        self._builder.init(ops.Scratch(scratch))
-        self.slot = self._builder.slot("rootfs")
-        base = "" if rootfs.upper is None else _upper_base(rootfs)
-        # trusted.* extended attributes belong to the host's root alone.
-        in_user_namespace = NamespaceType.USER in self._config.namespaces
-        userxattr = ("userxattr",) if in_user_namespace else ()
-        self._builder.init(
-            ops.Overlay(
-                slot=self.slot,
-                scratch=scratch,
-                lower=self._layers,
-                upper=self._upper,
-                upper_path=_below(base, rootfs.upper),
-                work_path=_below(base, rootfs.work),
-                options=(*userxattr, *context(self._config, "overlay")),
-                layers=rootfs.lower,
-            )
-        )
+            made = change(int(MountAttr.RDONLY))
+            self._builder.init(ops.SetAttributes(self.slot, made, "the rootfs"))
+        word = self._config.rootfs_propagation
+        # Only now: pivot_root(2) takes no shared root.
+        if word.flag not in {MS_PRIVATE, MS_SLAVE}:
+            made = change(0, 0, word.flag, recursive=word.is_recursive)
+            self._builder.init(ops.SetAttributes(self.slot, made, "the rootfs"))
 
 
-def _upper_base(rootfs: Overlay) -> str:
-    # overlayfs wants upper and work on one mount, so both travel in one tree.
-    return posixpath.commonpath([rootfs.upper or "/", rootfs.work or "/"])
+def _changes(
+    word: Propagation,
+    namespace: int,
+    recursive_idmap: bool,  # noqa: FBT001
+) -> tuple[Change, ...]:
+    """Return how the tree of the host's directory becomes the root.
 
-
-def _below(base: str, path: str | None) -> str | None:
-    return None if path is None else posixpath.relpath(path, base)
+    It never stays a peer of the host's mount: what the container mounts is not to
+    be seen there, whatever its propagation.
+    """
+    first = MS_PRIVATE if word.flag in _WITHOUT_HOST else MS_SLAVE
+    whole = change(0, 0, first, recursive=True)
+    if namespace == NONE:
+        return (whole,)
+    if recursive_idmap:
+        return (evolve(whole, attr_set=ATTR_IDMAP, user_namespace=namespace),)
+    return (whole, Change(ATTR_IDMAP, user_namespace=namespace))

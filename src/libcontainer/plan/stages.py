@@ -35,6 +35,10 @@ STAGES: dict[str, str] = {
         "the terminal is made in the container's own devpts, before the caller's"
         " privileges go"
     ),
+    "readonly": (
+        "a read-only mount in which others were made, or the terminal, is protected"
+        " once nothing more is to be made, by who still may"
+    ),
     "identity": (
         "limits, no_new_privs and the user come after the last privileged call"
     ),

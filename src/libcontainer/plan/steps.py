@@ -13,9 +13,14 @@ from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
+from libcontainer.config import IdMapping
 from libcontainer.config.hooks import AnyHook
+from libcontainer.plan.change import Change, tree_text
 from libcontainer.plan.describe import attributes_text, flags_text
 from libcontainer.plan.ops import Op
+
+Extents = tuple[tuple[int, int, int], ...]
+"""(id inside, id outside, size) of each range of an id map."""
 
 CONTROL_SLOT = 0
 """The slot of the control socket, in every plan."""
@@ -42,19 +47,22 @@ class OpenTree:
     """Clone the mount tree at *host_path* into *slot*, detached.
 
     Attributes:
+        changes: what is changed of it, in order.
+        recursive: whether the mounts below come along.
         device: the (major, minor) the inode must have, or None for anything.
+        nofollow: whether a symlink is cloned itself.
     """
 
     slot: int
     host_path: str
-    attr_set: int = 0
-    propagation: int = 0
+    changes: tuple[Change, ...] = ()
     recursive: bool = False
     device: tuple[int, int] | None = None
+    nofollow: bool = False
 
     @property
     def title(self) -> str:
-        how = attributes_text(self.attr_set, recursive=self.recursive)
+        how = tree_text(self.changes, recursive=self.recursive)
         return f"open the mount tree of {self.host_path!r} ({how})"
 
 
@@ -65,6 +73,7 @@ class OpenPath:
     slot: int
     host_path: str
     device: tuple[int, int] | None = None
+    nofollow: bool = False
 
     @property
     def title(self) -> str:
@@ -82,6 +91,50 @@ class OpenNamespace:
     @property
     def title(self) -> str:
         return f"open the {flags_text(self.flag)} namespace {self.host_path!r}"
+
+
+@frozen
+class MakeTree:
+    """Make a filesystem in the caller's namespaces into *slot*, mounted nowhere.
+
+    For one whose source is a path, which only leads there on the host.
+    """
+
+    slot: int
+    fstype: str
+    options: tuple[str, ...]
+    attributes: int
+
+    @property
+    def title(self) -> str:
+        how = ", ".join((attributes_text(self.attributes), *self.options))
+        return f"make a {self.fstype} filesystem ({how})"
+
+
+@frozen
+class CopyUp:
+    """Fill the tmpfs in *slot* with what is on *path* in the container's root."""
+
+    slot: int
+    path: str
+
+    @property
+    def title(self) -> str:
+        return f"copy what the image has in {self.path!r}"
+
+
+@frozen
+class MapNamespace:
+    """Make a user namespace with maps for id-mapped mounts into *slot*."""
+
+    slot: int
+    uid_map: Extents
+    gid_map: Extents
+
+    @property
+    def title(self) -> str:
+        maps = f"uid {_map_text(self.uid_map)}; gid {_map_text(self.gid_map)}"
+        return f"make a user namespace for id-mapped mounts ({maps})"
 
 
 @frozen
@@ -134,8 +187,8 @@ class Spawn:
 class MapIds:
     """Write the id maps of the new user namespace."""
 
-    uid_map: tuple[tuple[int, int, int], ...]
-    gid_map: tuple[tuple[int, int, int], ...]
+    uid_map: Extents
+    gid_map: Extents
     deny_setgroups: bool
 
     @property
@@ -276,5 +329,10 @@ class Plan:
         return len(self.steps)
 
 
-def _map_text(extents: tuple[tuple[int, int, int], ...]) -> str:
-    return ", ".join(f"{c}->{h} x{n}" for c, h, n in extents)
+def extents(mappings: tuple[IdMapping, ...]) -> Extents:
+    """Return id ranges as numbers."""
+    return tuple((m.container_id, m.host_id, m.size) for m in mappings)
+
+
+def _map_text(ranges: Extents) -> str:
+    return ", ".join(f"{c}->{h} x{n}" for c, h, n in ranges)

@@ -14,7 +14,7 @@ from attrs import frozen
 from libcontainer.config import MountAttr
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
-from libcontainer.plan.namespaces import MS_PRIVATE
+from libcontainer.plan.change import MS_PRIVATE, change
 from libcontainer.plan.steps import Plan, Spawn
 
 _ATTRIBUTES = int(MountAttr.NOSUID | MountAttr.NODEV | MountAttr.NOEXEC)
@@ -49,7 +49,7 @@ def compile_template() -> Plan:
         builder.init(ops.Attach(slot, f"/{name}", fstype))
     builder.stage("rootfs")
     builder.init(ops.Pivot())
-    builder.init(ops.SetAttributes(root, int(MountAttr.RDONLY), "the template"))
+    builder.init(ops.SetAttributes(root, change(int(MountAttr.RDONLY)), "the template"))
     builder.stage("commit")
     builder.host(KeepMountNamespace())
     return builder.build()

@@ -16,6 +16,7 @@ from typing import Final
 
 from libcontainer.config.devices import Device
 from libcontainer.config.model import Config
+from libcontainer.config.mounts import Mount
 from libcontainer.config.report import Report
 from libcontainer.config.resources import Resources
 from libcontainer.errors import ConfigError, Problem
@@ -24,6 +25,7 @@ from libcontainer.validate.devices import check_device, check_devices
 from libcontainer.validate.hooks import check_hooks
 from libcontainer.validate.mounts import (
     check_base_mounts,
+    check_live_mount,
     check_masked_paths,
     check_mounts,
     check_mounts_in_user_namespace,
@@ -47,7 +49,7 @@ from libcontainer.validate.process import (
     check_terminal,
 )
 from libcontainer.validate.resources import check_resources, report_resources
-from libcontainer.validate.rootfs import check_rootfs
+from libcontainer.validate.rootfs import check_rootfs, check_rootfs_propagation
 from libcontainer.validate.security import check_mount_label
 from libcontainer.validate.settings import (
     check_config_settings,
@@ -59,12 +61,14 @@ __all__ = [
     "check",
     "validate",
     "validate_device",
+    "validate_live_mount",
     "validate_process",
     "validate_resources",
 ]
 
 CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_rootfs,
+    check_rootfs_propagation,
     check_namespaces,
     check_namespace_paths,
     check_joined_mount_namespace,
@@ -136,6 +140,14 @@ def validate_device(device: Device) -> list[Problem]:
     """Return every problem of a node for a running container."""
     report = Report()
     check_device(report, "device", device)
+    return report.problems
+
+
+def validate_live_mount(config: Config, mount: Mount) -> list[Problem]:
+    """Return every problem of a mount for a running container of a valid *config*."""
+    report = Report()
+    if report.instance("mount", mount, Mount) is not None:
+        check_live_mount(config, mount, report)
     return report.problems
 
 

@@ -139,16 +139,24 @@ def _check_name(config: Config, report: Report, field: str) -> None:
         report.add(field, "can be set only in a 'uts' namespace of its own")
 
 
-def _check_map(report: Report, name: str, value: object) -> None:
+def check_ranges(
+    report: Report, name: str, value: object
+) -> list[tuple[str, IdMapping]]:
+    """Check the ranges of one id map; return the good ones, each with its path."""
     extents = report.items(name, value, "IdMapping")
     if len(extents) > _MAX_EXTENTS:
         report.add(name, f"has {len(extents)} ranges, the kernel takes {_MAX_EXTENTS}")
-        return
-    known = len(report.problems)
+        return []
     good = [(path, _check_extent(report, path, extent)) for path, extent in extents]
     mappings = [(path, mapping) for path, mapping in good if mapping is not None]
     for side in ("container_id", "host_id"):
         _check_overlap(report, mappings, side)
+    return mappings
+
+
+def _check_map(report: Report, name: str, value: object) -> None:
+    known = len(report.problems)
+    mappings = check_ranges(report, name, value)
     if mappings and len(report.problems) == known:
         _check_root(report, name, [mapping for _, mapping in mappings])
 

@@ -21,6 +21,12 @@ _MAX_TMPFS_MODE: Final = 0o1777
 _MAX_NODE_MODE: Final = 0o777
 _MAX_PTYS: Final = 2**20
 
+_REPEATED: Final = frozenset({"lowerdir+", "datadir+"})
+_CONTEXTS: Final = ("context", "fscontext", "defcontext", "rootcontext")
+_WITH_COMMAS: Final = frozenset(
+    {*_CONTEXTS, "lowerdir", "lowerdir+", "upperdir", "workdir"}
+)
+
 Rule = Callable[[str], str | None]
 """Takes the text after ``=``, returns what is wrong with it, or None."""
 
@@ -65,6 +71,10 @@ def _one_of(*words: str) -> Rule:
     return rule
 
 
+def _text(text: str) -> str | None:
+    return None if text else "has no value"
+
+
 _FLAG: Final = None
 """Stands for an option without a value."""
 
@@ -101,10 +111,18 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Rule | None]]] = {
         "max": _up_to(_MAX_PTYS),
     },
     "mqueue": {},
+    "cgroup": {},
 }
 
-TYPES: Final = tuple(_OPTIONS)
-"""Types of mounts that this release makes."""
+# Of every filesystem: flags of the superblock, and SELinux contexts.
+_COMMON: Final[Mapping[str, Rule | None]] = {
+    "sync": _FLAG,
+    "dirsync": _FLAG,
+    "lazytime": _FLAG,
+    "mand": _FLAG,
+    "iversion": _FLAG,
+    **dict.fromkeys(_CONTEXTS, _text),
+}
 
 
 def check_options(report: Report, path: str, kind: str | None, data: object) -> None:
@@ -123,7 +141,9 @@ def check_options(report: Report, path: str, kind: str | None, data: object) -> 
             continue
         key = option.partition("=")[0]
         problem = _problem(option, _OPTIONS.get(kind or ""), kind)
-        if problem is None and key in seen:
+        if not key:
+            problem = "is no option"
+        elif problem is None and key in seen and key not in _REPEATED:
             problem = "is given twice"
         seen.add(key)
         if problem is not None:
@@ -133,15 +153,22 @@ def check_options(report: Report, path: str, kind: str | None, data: object) -> 
 def _problem(
     option: str, known: Mapping[str, Rule | None] | None, kind: str | None
 ) -> str | None:
-    if "," in option:
+    key, equals, text = option.partition("=")
+    if "," in option and key not in _WITH_COMMAS:
         return "has a comma: each option is an item of its own"
+    if key in _COMMON:
+        known = _COMMON
+        if kind == "bind":
+            return "is of the filesystem, which a bind shares with its source"
     if known is None:
         return None
-    key, equals, text = option.partition("=")
-    if key not in known:
-        allowed = f": {', '.join(known)}" if known else ""
-        return f"is no option of {kind}{allowed}"
-    rule = known[key]
+    if key in known:
+        return _value_problem(known[key], equals, text)
+    allowed = f": {', '.join(known)}" if known else ""
+    return f"is no option of {kind}{allowed}"
+
+
+def _value_problem(rule: Rule | None, equals: str, text: str) -> str | None:
     if rule is None:
         return "takes no value" if equals else None
     return rule(text)

@@ -36,6 +36,7 @@ def check_switches(config: Config, report: Report) -> None:
     report.boolean("readonly_rootfs", config.readonly_rootfs)
     report.boolean("loopback", config.loopback)
     report.boolean("keep_groups", config.keep_groups)
+    report.boolean("no_pivot_root", config.no_pivot_root)
 
 
 def check_labels(config: Config, report: Report) -> None:

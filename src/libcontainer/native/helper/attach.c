@@ -48,8 +48,11 @@ int attach(int tree, int target, const struct place *place)
         return at(LC_WHERE_ATTACH, mismatch(tree, target, result));
     if (place->ours)
         return 0;
-    result = fd_statx(tree, STATX_MNT_ID, &mounted);
-    int again = result < 0 ? result : place_open(place, O_PATH);
+    result = fd_statx(tree, STATX_MNT_ID | STATX_TYPE, &mounted);
+    // A symlink that is mounted itself leads on from there.
+    struct place there = *place;
+    there.no_follow |= (mounted.stx_mode & S_IFMT) == S_IFLNK;
+    int again = result < 0 ? result : place_open(&there, O_PATH);
     if (again < 0)
         return at(LC_WHERE_VERIFY, again);
     result = fd_statx(again, STATX_MNT_ID, &found);
@@ -151,6 +154,7 @@ int op_attach(struct helper *helper, const struct lc_op *op)
                              : place_inside(helper, path);
     if (op->flags & LC_REAL_DIRECTORY)
         place.resolve |= RESOLVE_NO_SYMLINKS;
+    place.no_follow = (op->flags & LC_NO_FOLLOW) != 0;
     int target = open_target(helper, op, &place);
     if (target < 0)
         return target;
@@ -238,7 +242,7 @@ static struct place place_of(struct helper *helper, const struct lc_op *op, int 
     if (base < 0)
         return place_inside(helper, path);
     return (struct place){helper->slots[base], path,
-                          RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, true};
+                          RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, true, false};
 }
 
 // Open what is to be masked or made read-only. Absence is the one excuse (R6).

@@ -18,6 +18,11 @@ static const uint16_t numbers[LC_CALL_LAST + 1] = {
     [LC_CALL_LANDLOCK_CREATE_RULESET] = __NR_landlock_create_ruleset,
     [LC_CALL_LANDLOCK_ADD_RULE] = __NR_landlock_add_rule,
     [LC_CALL_LANDLOCK_RESTRICT_SELF] = __NR_landlock_restrict_self,
+    [LC_CALL_FCHDIR] = __NR_fchdir,
+    [LC_CALL_MOUNT] = __NR_mount,
+    [LC_CALL_UMOUNT2] = __NR_umount2,
+    [LC_CALL_CHROOT] = __NR_chroot,
+    [LC_CALL_CHDIR] = __NR_chdir,
 };
 
 int op_call(struct helper *helper, const struct lc_op *op)

@@ -61,7 +61,8 @@ struct place {
     int dirfd;
     const char *path;
     uint64_t resolve;
-    bool ours;  // beneath a tree of our own, which no image reaches
+    bool ours;       // beneath a tree of our own, which no image reaches
+    bool no_follow;  // a symlink at the end is meant itself
 };
 struct place place_inside(struct helper *helper, const char *path);
 struct place place_beneath(int dirfd, const char *path);

@@ -75,7 +75,7 @@ int op_write_proc(struct helper *helper, const struct lc_op *op)
 {
     struct place place = {helper->slots[op->slot], plan_text(&helper->plan, op->text),
                           RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
-                          false};
+                          false, false};
     const char *value = plan_text(&helper->plan, op->text2);
     size_t size = text_size(value);
     int fd = place_open(&place, O_WRONLY);

@@ -52,14 +52,14 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_BARRIER] = {0},
     [LC_OP_BECOME_ROOT] = {.flags = LC_KEEP_GROUPS},
     [LC_OP_PROPAGATION] = {.needs = FLAGS, .flags = PROPAGATIONS},
-    [LC_OP_CLONE_TREE] = {.needs = SLOT | TEXT | DATA},
+    [LC_OP_CLONE_TREE] = {.needs = SLOT | TEXT | DATA, .flags = LC_NO_FOLLOW},
     [LC_OP_MAKE_FS] = {.needs = SLOT | TEXT, .may = LIST, .flags = ATTRIBUTES},
     [LC_OP_SCRATCH] = {.needs = SLOT},
     [LC_OP_OVERLAY] = {.needs = SLOT | DATA, .may = LIST},
     [LC_OP_ATTRIBUTES] = {.needs = SLOT | DATA},
     [LC_OP_ROOT] = {.needs = SLOT, .may = TEXT},
     [LC_OP_ATTACH] = {.needs = SLOT | TEXT, .may = SLOT2, .mode = PERMISSIONS,
-                      .flags = MAKES | LC_REAL_DIRECTORY | LC_ON_PROC},
+                      .flags = MAKES | LC_REAL_DIRECTORY | LC_ON_PROC | LC_NO_FOLLOW},
     [LC_OP_MKDIR] = {.needs = SLOT | TEXT, .may = ARG, .mode = PERMISSIONS},
     [LC_OP_MKNOD] = {.needs = SLOT | TEXT, .may = ARG, .mode = FILE_TYPE | PERMISSIONS,
                      .flags = 0x00000fff000fffff},
@@ -134,7 +134,7 @@ static bool attributes_ok(const struct plan *plan, const struct lc_op *op)
     if (op->data_size != sizeof(*data))
         return false;
     return (data->attr_set & ~(uint64_t)ATTRIBUTES) == 0 &&
-           (data->attr_clr & ~(uint64_t)ATTRIBUTES) == 0 &&
+           (data->attr_clr & ~(uint64_t)(ATTRIBUTES | MOUNT_ATTR__ATIME)) == 0 &&
            (data->propagation & ~(uint64_t)PROPAGATIONS) == 0 &&
            (data->propagation == 0 || one_bit(data->propagation)) &&
            data->recursive <= 1;

@@ -25,7 +25,7 @@ struct place place_inside(struct helper *helper, const char *path)
     if (helper->root < 0)
         helper->root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     return (struct place){helper->root, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-                          false};
+                          false, false};
 }
 
 // In a tree of our own nothing has reason to be a symlink.
@@ -33,12 +33,14 @@ struct place place_beneath(int dirfd, const char *path)
 {
     while (*path == '/')
         path++;
-    return (struct place){dirfd, path, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, true};
+    return (struct place){dirfd, path, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, true,
+                          false};
 }
 
 int place_open(const struct place *place, uint64_t flags)
 {
-    return open_tries(place->dirfd, place->path, flags, place->resolve);
+    return open_tries(place->dirfd, place->path,
+                      place->no_follow ? flags | O_NOFOLLOW : flags, place->resolve);
 }
 
 // Another launch on the same rootfs may make the component at the same moment; then
@@ -60,42 +62,84 @@ static int make_component(int parent, const char *name, uint32_t type, uint32_t 
     return open_tries(parent, name, O_PATH, resolve);
 }
 
-static bool is_last(const char *rest)
+enum { LINKS = 40 };  // as many as the kernel follows in one path
+
+// Put what a symlink says in its place: "/etc/link/rest" becomes "/etc/TARGET/rest".
+// *start* is where its name begins, *end* where it ends.
+static int expand(char path[PATH_MAX], size_t start, size_t end, int parent)
 {
-    while (*rest == '/')
-        rest++;
-    return *rest == '\0';
+    char target[PATH_MAX], name[NAME_MAX + 1], rest[PATH_MAX];
+    size_t size = 0, length = 0;
+    for (size_t i = start; i < end && size < NAME_MAX; i++)
+        name[size++] = path[i];
+    name[size] = '\0';
+    long read = readlinkat(parent, name, target, sizeof(target));
+    if (read < 0)
+        return (int)read;
+    for (size_t i = end; path[i] != '\0'; i++)
+        rest[length++] = path[i];
+    size = read > 0 && target[0] == '/' ? 0 : start;
+    if (size + (size_t)read + length >= PATH_MAX)
+        return -ENAMETOOLONG;
+    for (long i = 0; i < read; i++)
+        path[size++] = target[i];
+    for (size_t i = 0; i < length; i++)
+        path[size++] = rest[i];
+    path[size] = '\0';
+    return 0;
+}
+
+// Walk along the path as far as it is there, and make one component that is not.
+// Gives the fd of the place, -EAGAIN if there is more to make.
+static int make_next(const struct place *place, char path[PATH_MAX], uint32_t type,
+                     uint32_t mode)
+{
+    int parent = open_tries(place->dirfd, ".", O_PATH | O_DIRECTORY, place->resolve);
+    size_t end = 0;
+    while (parent >= 0) {
+        size_t start = end;
+        while (path[start] == '/')
+            start++;
+        if (path[start] == '\0')
+            return parent;
+        for (end = start; path[end] != '/' && path[end] != '\0';)
+            end++;
+        char after = path[end];
+        path[end] = '\0';
+        bool last = after == '\0' || path[end + 1] == '\0';
+        int next = open_tries(place->dirfd, path, O_PATH, place->resolve);
+        bool absent = next == -ENOENT;
+        if (absent)
+            next = make_component(parent, path + start, last ? type : S_IFDIR,
+                                  last ? mode : 0755);
+        path[end] = after;
+        // A symlink that leads nowhere yet: what it names is made, inside the root.
+        // Not a magic link, which is there and is refused.
+        if (absent && next == -ELOOP)
+            next = expand(path, start, end, parent) == 0 ? -EAGAIN : -ELOOP;
+        close(parent);
+        parent = next;
+    }
+    return parent;
 }
 
 // Open the place, making it (type, mode) and the directories above it (0755) where
 // they are absent.
 int place_make(const struct place *place, uint32_t type, uint32_t mode)
 {
-    int parent = place_open(place, O_PATH);
-    if (parent != -ENOENT)
-        return parent;
-    char prefix[PATH_MAX];
-    size_t size = 0;
-    parent = open_tries(place->dirfd, ".", O_PATH | O_DIRECTORY, place->resolve);
-    while (parent >= 0 && !is_last(place->path + size)) {
-        while (place->path[size] == '/' && size < sizeof(prefix) - 1)
-            prefix[size] = '/', size++;
-        const char *name = prefix + size;
-        while (place->path[size] != '/' && place->path[size] != '\0' &&
-               size < sizeof(prefix) - 1)
-            prefix[size] = place->path[size], size++;
-        prefix[size] = '\0';
-        bool last = is_last(place->path + size);
-        int next = size == sizeof(prefix) - 1
-                       ? -ENAMETOOLONG
-                       : open_tries(place->dirfd, prefix, O_PATH, place->resolve);
-        if (next == -ENOENT)
-            next = make_component(parent, name, last ? type : S_IFDIR,
-                                  last ? mode : 0755);
-        close(parent);
-        parent = next;
-    }
-    return parent;
+    char path[PATH_MAX];
+    size_t size = text_size(place->path);
+    int fd = place_open(place, O_PATH);
+    if (fd != -ENOENT)
+        return fd;
+    if (size >= sizeof(path))
+        return -ENAMETOOLONG;
+    for (size_t i = 0; i <= size; i++)
+        path[i] = place->path[i];
+    fd = -EAGAIN;
+    for (int i = 0; i < LINKS && fd == -EAGAIN; i++)
+        fd = make_next(place, path, type, mode);
+    return fd == -EAGAIN ? -ELOOP : fd;
 }
 
 // Open the directory that holds the place; its name there is for the *at calls,

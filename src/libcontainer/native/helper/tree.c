@@ -41,9 +41,11 @@ static int same_inode(int one, int other)
 int op_clone_tree(struct helper *helper, const struct lc_op *op)
 {
     const struct lc_attributes *attributes = plan_data(&helper->plan, op);
-    unsigned int recursive = attributes->recursive ? AT_RECURSIVE : 0u;
+    unsigned int how = attributes->recursive ? AT_RECURSIVE : 0u;
+    if (op->flags & LC_NO_FOLLOW)
+        how |= AT_SYMLINK_NOFOLLOW;
     int tree = open_tree(AT_FDCWD, plan_text(&helper->plan, op->text),
-                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | how);
     if (tree < 0)
         return at(LC_WHERE_CLONE, tree);
     int result = at(LC_WHERE_VERIFY, same_inode(tree, helper->slots[op->slot]));

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from libcontainer.plan.change import MS_SLAVE
 from libcontainer.plan.ops.base import Op
 from libcontainer.plan.record import NONE, Record
 
@@ -13,6 +14,7 @@ MAKE_FILE = 2
 MAKE_LIKE_SOURCE = 4
 REAL_DIRECTORY = 8
 ON_PROC = 16
+NO_FOLLOW = 32
 
 
 @frozen
@@ -28,7 +30,8 @@ class SetPropagation(Op):
 
     @property
     def title(self) -> str:
-        return "make '/' private, recursive"
+        word = "slave" if self.flags == MS_SLAVE else "private"
+        return f"make '/' {word}, recursive"
 
 
 @frozen

@@ -25,6 +25,11 @@ CALLS = {
     "landlock_create_ruleset": 12,
     "landlock_add_rule": 13,
     "landlock_restrict_self": 14,
+    "fchdir": 15,
+    "mount": 16,
+    "umount2": 17,
+    "chroot": 18,
+    "chdir": 19,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 

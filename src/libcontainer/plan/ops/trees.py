@@ -7,7 +7,9 @@ import struct
 
 from attrs import frozen
 
+from libcontainer.plan.change import Change, tree_text
 from libcontainer.plan.describe import attributes_text
+from libcontainer.plan.ops.attach import NO_FOLLOW
 from libcontainer.plan.ops.base import Op
 from libcontainer.plan.record import NONE, Record
 
@@ -20,17 +22,19 @@ class CloneTree(Op):
     MAN = "open_tree(2)"
     slot: int
     host_path: str
-    attr_set: int
-    propagation: int
+    change: Change
     recursive: bool
+    nofollow: bool = False
 
     def record(self) -> Record:
-        data = struct.pack("=4Q", self.attr_set, 0, self.propagation, self.recursive)
-        return Record(slot=self.slot, text=self.host_path, data=data)
+        flags = NO_FOLLOW if self.nofollow else 0
+        # The kernel changes no more mounts than the clone has.
+        data = self.change.pack()[:-8] + struct.pack("=Q", self.recursive)
+        return Record(slot=self.slot, text=self.host_path, data=data, flags=flags)
 
     @property
     def title(self) -> str:
-        how = attributes_text(self.attr_set, recursive=self.recursive)
+        how = tree_text((self.change,), recursive=self.recursive)
         return f"open the mount tree of {self.host_path!r} ({how})"
 
 
@@ -56,8 +60,10 @@ class MakeFs(Op):
 
     @property
     def title(self) -> str:
-        words = [attributes_text(self.attributes), *self.options]
-        what = f"make a {self.fstype} filesystem ({', '.join(w for w in words if w)})"
+        named = f"source={self.fstype}"
+        options = (option for option in self.options if option != named)
+        words = ", ".join((attributes_text(self.attributes), *options))
+        what = f"make a {self.fstype} filesystem ({words})"
         return f"{what} for {self.purpose}" if self.purpose else what
 
 
@@ -106,14 +112,12 @@ class SetAttributes(Op):
     KIND = 11
     MAN = "mount_setattr(2)"
     slot: int
-    attr_set: int
+    change: Change
     what: str
-    recursive: bool = False
 
     def record(self) -> Record:
-        data = struct.pack("=4Q", self.attr_set, 0, 0, self.recursive)
-        return Record(slot=self.slot, data=data)
+        return Record(slot=self.slot, data=self.change.pack())
 
     @property
     def title(self) -> str:
-        return f"make {self.what} {attributes_text(self.attr_set, recursive=self.recursive)}"  # noqa: E501
+        return f"make {self.what} {self.change.text}"

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mounts of type ``cgroup``: the container's own cgroups, as the host lays them out."""
+
+from __future__ import annotations
+
+from libcontainer.config import Config, Mount, MountAttr, NamespaceType
+from libcontainer.plan import ops
+from libcontainer.plan.builder import Builder
+from libcontainer.plan.change import MS_PRIVATE, change, own_attributes
+from libcontainer.plan.facts import Facts
+from libcontainer.plan.namespaces import is_new
+from libcontainer.plan.sources import Sources
+
+_READ_ONLY = int(MountAttr.RDONLY)
+_HOST = "/sys/fs/cgroup"
+_UNIFIED = ""
+_NAMED = "name="
+
+
+def is_own(config: Config) -> bool:
+    """Tell whether the container sees its own cgroup as the root.
+
+    Without a cgroup namespace of its own a mount would show the cgroups of others,
+    to be written to: the host's is bound then, read-only.
+    """
+    return is_new(config, NamespaceType.CGROUP)
+
+
+def open_host(sources: Sources, mount: Mount) -> int:
+    """Open the host's cgroups, to be bound read-only; return the slot."""
+    attributes = own_attributes(mount) | _READ_ONLY
+    whole = change(attributes, 0, MS_PRIVATE, recursive=True)
+    return sources.tree(_HOST, (whole,), recursive=True)
+
+
+class CgroupMount:
+    """Adds the steps of one mount of type ``cgroup``.
+
+    On v2 it is one filesystem. On v1 it is a tmpfs with a directory for each
+    hierarchy, and a link for each of several controllers that share one.
+    """
+
+    def __init__(self, builder: Builder, facts: Facts, mount: Mount) -> None:
+        self._builder = builder
+        # Only those in which the container has a cgroup: in any other the root that
+        # it sees is the caller's.
+        self._hierarchies = facts.cgroups or facts.hierarchies
+        self._mount = mount
+        shared = 0 if facts.cgroups else _READ_ONLY
+        self._attributes = own_attributes(mount) | shared
+
+    @property
+    def _is_unified(self) -> bool:
+        return self._hierarchies in {(), (_UNIFIED,)}
+
+    def make(self) -> int:
+        """Make what is attached on the destination; return its slot."""
+        path = self._mount.destination
+        if self._is_unified:
+            return self._make(path, "cgroup2", (), self._attributes)
+        options = ("mode=755", "size=16k", "source=cgroup")
+        slot = self._make(path, "tmpfs", options, self._attributes & ~_READ_ONLY)
+        for name in self._hierarchies:
+            folder = _folder(name)
+            self._builder.init(ops.Mkdir(slot, folder))
+            controllers = name.split(",")
+            for controller in controllers if len(controllers) > 1 else ():
+                self._builder.init(ops.Symlink(slot, controller, folder))
+        return slot
+
+    def fill(self, slot: int) -> None:
+        """Attach the hierarchies in what has been attached."""
+        if self._is_unified:
+            return
+        path = self._mount.destination
+        for name in self._hierarchies:
+            folder = _folder(name)
+            kind = "cgroup2" if name == _UNIFIED else "cgroup"
+            place = f"{path}/{folder}"
+            own = self._make(place, kind, _options(name), self._attributes)
+            what = f"the {folder} hierarchy"
+            self._builder.init(ops.Attach(own, folder, what, base=slot, base_path=path))
+        if self._attributes & _READ_ONLY:
+            self._builder.init(ops.SetAttributes(slot, change(_READ_ONLY), repr(path)))
+
+    def _make(
+        self, path: str, kind: str, options: tuple[str, ...], attributes: int
+    ) -> int:
+        slot = self._builder.slot(path)
+        self._builder.init(ops.MakeFs(slot, kind, options, attributes, path))
+        return slot
+
+
+def _folder(name: str) -> str:
+    return "unified" if name == _UNIFIED else name.removeprefix(_NAMED)
+
+
+def _options(name: str) -> tuple[str, ...]:
+    if name == _UNIFIED:
+        return ()
+    if name.startswith(_NAMED):
+        return ("none", name, "source=cgroup")
+    return (*name.split(","), "source=cgroup")

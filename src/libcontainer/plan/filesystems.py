@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filesystems: where each is made, and of what options."""
+
+from __future__ import annotations
+
+from libcontainer.config import Config, Mount
+from libcontainer.plan.facts import Facts
+from libcontainer.plan.namespaces import gid_mappings
+from libcontainer.plan.security import context
+
+_TTY_GROUP = 5
+_MS_REMOUNT = 32
+_I_VERSION = 1 << 23
+_SUPERBLOCK = {
+    "sync": 1 << 4,
+    "mand": 1 << 6,
+    "dirsync": 1 << 7,
+    "iversion": _I_VERSION,
+    "lazytime": 1 << 25,
+}
+
+# What they show depends on the namespaces of who makes them, never on a path.
+_OF_NAMESPACES = frozenset({"tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup"})
+
+
+def is_host_made(mount: Mount) -> bool:
+    """Tell whether a filesystem is made of a path that only the host has."""
+    source = mount.source or ""
+    return source.startswith("/") and mount.type not in _OF_NAMESPACES
+
+
+def fs_options(config: Config, facts: Facts, mount: Mount) -> tuple[str, ...]:
+    """Return the options of fsconfig(2) for a filesystem."""
+    words = [word for word in mount.data if word != "iversion"]
+    if mount.type == "devpts" and not _has_tty_group(config, facts):
+        words = [word for word in words if word != f"gid={_TTY_GROUP}"]
+    if not any(word.startswith("context=") for word in words):
+        words += context(config, mount.type)
+    if mount.source:
+        words.append(f"source={mount.source}")
+    return tuple(words)
+
+
+def remount_flags(mount: Mount) -> int:
+    """Return the MS_* flags to remount with, 0 if there is no need to.
+
+    MS_I_VERSION is a flag that fsconfig(2) does not have.
+    """
+    flags = sum(_SUPERBLOCK.get(word, 0) for word in mount.data)
+    return flags | _MS_REMOUNT if flags & _I_VERSION else 0
+
+
+def _has_tty_group(config: Config, facts: Facts) -> bool:
+    """Tell whether the user namespace has the group of terminals."""
+    mappings = gid_mappings(config, facts)
+    return not mappings or any(
+        m.container_id <= _TTY_GROUP < m.container_id + m.size for m in mappings
+    )
