@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         Propagation,
         Rlimit,
     )
+    from libcontainer.config.memory import MemoryPolicy, Personality
+    from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
@@ -78,6 +80,8 @@ _HOMES = {
         "Propagation",
         "Rlimit",
     ),
+    "config.memory": ("MemoryPolicy", "Personality"),
+    "config.scheduling": ("CpuAffinity", "IoPriority", "Scheduler"),
     "container": ("Container",),
     "errors": (
         "CalledProcessError",
@@ -124,6 +128,7 @@ __all__ = [
     "Container",
     "ContainerExistsError",
     "ContainerNotFoundError",
+    "CpuAffinity",
     "Device",
     "Directory",
     "ExitStatus",
@@ -131,13 +136,16 @@ __all__ = [
     "HelperError",
     "IdMapping",
     "InvalidIdError",
+    "IoPriority",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
+    "MemoryPolicy",
     "Mount",
     "MountAttr",
     "NamespaceType",
     "Overlay",
+    "Personality",
     "Problem",
     "Process",
     "ProcessHandle",
@@ -149,6 +157,7 @@ __all__ = [
     "Propagation",
     "Result",
     "Rlimit",
+    "Scheduler",
     "StateError",
     "StateFileError",
     "Status",

@@ -13,10 +13,10 @@ from libcontainer.bindings.helper import sealed_helper
 from libcontainer.config import Config, config_to_json
 from libcontainer.errors import ConfigError
 from libcontainer.handle import ProcessHandle
-from libcontainer.host.actions import HostActions
+from libcontainer.host.actions import HostActions, JoinActions
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio
-from libcontainer.host.launch import Launch
+from libcontainer.host.launch import HostRunner, Launch
 from libcontainer.host.probe import is_privileged, read_facts
 from libcontainer.host.processref import ProcessRef, record_of
 from libcontainer.host.stdio import Stdio
@@ -136,7 +136,9 @@ class Launcher:
             (config, settings, facts),
             lambda _: Compiled(compile_join(config, settings, facts)),
         )
-        return self._launch(compiled, settings, process, None, init_pidfd=init.pidfd)
+        return self._launch(
+            compiled, settings, process, JoinActions(), init_pidfd=init.pidfd
+        )
 
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
@@ -175,7 +177,7 @@ class Launcher:
         compiled: Compiled,
         settings: Settings,
         process: Process,
-        actions: HostActions | None,
+        actions: HostRunner,
         *,
         init_pidfd: int = -1,
         companions: list[ProcessHandle] | None = None,
@@ -183,7 +185,7 @@ class Launcher:
         launch = Launch(
             compiled,
             helper=self._image(),
-            run_host_step=actions or _no_host_step,
+            run_host_step=actions,
             deadline_seconds=self.deadline_seconds,
             fault=self.fault,
         )
@@ -200,11 +202,6 @@ class Launcher:
                 stdio=stdio,
                 companions=companions,
             )
-
-
-def _no_host_step(launch: Launch, step: object) -> None:
-    message = f"no host step is expected here: {step!r}"
-    raise TypeError(message)
 
 
 def _checked_text(config: Config) -> bytes:

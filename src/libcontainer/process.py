@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
 from libcontainer.config.convert import (
     to_integers,
+    to_optional_affinity,
     to_optional_integers,
+    to_optional_io_priority,
     to_optional_pairs,
+    to_optional_personality,
+    to_optional_scheduler,
+    to_optional_signal,
     to_optional_user,
     to_strings,
 )
@@ -21,6 +26,10 @@ from libcontainer.config.identity import (
     to_optional_capabilities,
     to_optional_rlimits,
 )
+
+if TYPE_CHECKING:
+    from libcontainer.config.memory import MemoryPolicy, Personality
+    from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
 # The values of subprocess, which takes long to import.
 PIPE: Final = -1
@@ -83,6 +92,50 @@ class Process:
         default=None, converter=_to_size, kw_only=True
     )
     """Rows and columns of the terminal. None: the kernel's 0 by 0."""
+
+    oom_score_adj: int | None = field(default=None, kw_only=True)
+    """How soon the kernel's out-of-memory killer takes it, -1000 to 1000."""
+
+    scheduler: Scheduler | None = field(
+        default=None, converter=to_optional_scheduler, kw_only=True
+    )
+    """How processors are shared out to it."""
+
+    io_priority: IoPriority | None = field(
+        default=None, converter=to_optional_io_priority, kw_only=True
+    )
+    """How its reads and writes are ordered."""
+
+    cpu_affinity: CpuAffinity | None = field(
+        default=None, converter=to_optional_affinity, kw_only=True
+    )
+    """The processors that it runs on."""
+
+    memory_policy: MemoryPolicy | None = field(default=None, kw_only=True)
+    """From which memory nodes its memory comes."""
+
+    personality: Personality | None = field(
+        default=None, converter=to_optional_personality, kw_only=True
+    )
+    """Which machine it takes this one for."""
+
+    keyring: bool | None = field(default=None, kw_only=True)
+    """Whether it gets a new, empty session keyring."""
+
+    parent_death_signal: int | None = field(
+        default=None, converter=to_optional_signal, kw_only=True
+    )
+    """Signal that it gets when the *thread* that started it ends; for what else
+    is to be known see `Config`."""
+
+    ksm: bool | None = field(default=None, kw_only=True)
+    """Whether the kernel may merge equal pages of it."""
+
+    thp_disable: bool | None = field(default=None, kw_only=True)
+    """Whether it gets no transparent huge pages."""
+
+    coredump_filter: int | None = field(default=None, kw_only=True)
+    """Which kinds of memory a core dump holds, bits 0 to 8."""
 
     stdin: Any = field(default=None, kw_only=True, eq=False)
     """Standard input: None inherits the caller's, `PIPE`, `DEVNULL`, an fd of

@@ -25,6 +25,9 @@ _ROOTFS: dict[str, type[Directory | Overlay]] = {
 }
 
 
+_SELDOM = ("scheduler", "io_priority", "cpu_affinity", "memory_policy", "personality")
+
+
 def config_to_json(config: Config) -> dict[str, Any]:
     """Return *config* as JSON values."""
     document = asdict(config, value_serializer=_serialize)
@@ -49,7 +52,23 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     fields["devices"] = [Device(**value) for value in fields["devices"]]
     fields["rlimits"] = [Rlimit(**value) for value in fields["rlimits"]]
     fields["capabilities"] = Capabilities(**fields["capabilities"])
+    fields |= _seldom({key: fields[key] for key in _SELDOM if fields.get(key)})
     return Config(**fields)
+
+
+def _seldom(fields: dict[str, Any]) -> dict[str, Any]:
+    if not fields:
+        return {}
+    from libcontainer.config import memory, scheduling  # noqa: PLC0415
+
+    kinds = {
+        "scheduler": scheduling.Scheduler,
+        "io_priority": scheduling.IoPriority,
+        "cpu_affinity": scheduling.CpuAffinity,
+        "memory_policy": memory.MemoryPolicy,
+        "personality": memory.Personality,
+    }
+    return {name: kinds[name](**value) for name, value in fields.items()}
 
 
 def _mount(value: Mapping[str, Any]) -> Mount:

@@ -54,6 +54,19 @@ class HostActions:
         _RUNNERS[type(step.action)](self, launch, step.action)
 
 
+@define
+class JoinActions:
+    """What the HOST steps of a further process need."""
+
+    def __call__(self, launch: Launch, step: Step) -> None:
+        """Carry out one HOST step.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        _RUNNERS[type(step.action)](self, launch, step.action)
+
+
 def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
     flags = OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC
     if action.recursive:
@@ -70,7 +83,9 @@ def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
         )
 
 
-def _open_path(actions: HostActions, launch: Launch, action: OpenPath) -> None:
+def _open_path(
+    actions: HostActions | JoinActions, launch: Launch, action: OpenPath
+) -> None:
     fd = above_stdio(os.open(action.host_path, os.O_PATH | os.O_CLOEXEC))
     launch.own(action.slot, fd)
     _check_device(fd, action.device)
@@ -115,7 +130,7 @@ def _record_state(actions: HostActions, launch: Launch, action: RecordState) -> 
     actions.record(action.status, launch)
 
 
-_RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
+_RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     OpenTree: _open_tree,
     OpenPath: _open_path,
     UseTemplate: _use_template,

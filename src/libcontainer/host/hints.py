@@ -24,7 +24,42 @@ _LIMIT_OF_NAMESPACES = (
 )
 _LIMIT_OF_MOUNTS = "the mount namespace is full: see /proc/sys/fs/mount-max"
 
-HINTS: dict[tuple[type[Any], int], str] = {
+_HOST_RIGHTS = "it needs a capability that the caller does not hold on the host"
+
+HINTS: dict[tuple[type[Any] | str, int], str] = {
+    ("sched_setattr", errno.EPERM): (
+        "it needs CAP_SYS_NICE on the host, or the caller's RLIMIT_NICE and"
+        " RLIMIT_RTPRIO"
+    ),
+    ("sched_setattr", errno.EBUSY): (
+        "there is not that much processor time left for deadlines"
+    ),
+    ("sched_setattr", errno.EOPNOTSUPP): "the kernel lacks utilization clamping",
+    ("ioprio_set", errno.EPERM): "IOPRIO_CLASS_RT needs CAP_SYS_NICE on the host",
+    ("sched_setaffinity", errno.EINVAL): (
+        "none of the processors is there and of the cpuset"
+    ),
+    ("set_mempolicy", errno.EINVAL): (
+        "a memory node is not there or not of the cpuset, or the kernel does not know"
+        " the mode or a flag"
+    ),
+    ("set_mempolicy", errno.ENOSYS): "the kernel is built without CONFIG_NUMA",
+    ("keyctl", errno.EDQUOT): (
+        "the user has too many keys: see /proc/sys/kernel/keys/maxkeys, or set"
+        " keyring=False"
+    ),
+    ("prctl", errno.EINVAL): (
+        "the kernel does not know it: core scheduling needs Linux 5.14 with"
+        " CONFIG_SCHED_CORE, merging pages Linux 6.4 with CONFIG_KSM"
+    ),
+    ("prctl", errno.ENODEV): "this machine has no simultaneous multithreading",
+    ("prctl", errno.EPERM): _HOST_RIGHTS,
+    (ops.WriteProc, errno.ENOENT): (
+        "the kernel has no such parameter, or not in a new namespace"
+    ),
+    (ops.WriteProc, errno.EINVAL): "the kernel does not take this value",
+    (ops.WriteProc, errno.EACCES): _HOST_RIGHTS,
+    (ops.WriteProc, errno.EPERM): _HOST_RIGHTS,
     (Spawn, errno.EPERM): "new namespaces need CAP_SYS_ADMIN",
     (Spawn, errno.ENOSPC): _LIMIT_OF_NAMESPACES,
     (ops.Clone, errno.EPERM): _NO_USER_NAMESPACES,
@@ -74,4 +109,5 @@ HINTS: dict[tuple[type[Any], int], str] = {
 
 def hint_for(action: object, number: int) -> str | None:
     """Return the hint for a step that failed with an errno, or None."""
-    return HINTS.get((type(action), number))
+    kind = action.call if isinstance(action, ops.Call) else type(action)
+    return HINTS.get((kind, number))

@@ -7,6 +7,7 @@ import functools
 import os
 
 from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
+from libcontainer.bindings.keyctl import has_keyrings
 from libcontainer.plan import Facts
 
 _STAT_SIZE = 4096
@@ -23,7 +24,14 @@ def read_facts(*, template: bool) -> Facts:
         egid=os.getegid(),
         privileged=is_privileged(),
         template=template,
+        keyrings=_keyrings(),
     )
+
+
+@functools.cache
+def _keyrings() -> bool:
+    # Where a filter forbids keyctl(2) to us it does so to every child of ours.
+    return has_keyrings()
 
 
 def is_privileged() -> bool:

@@ -24,6 +24,7 @@ from libcontainer.plan.namespaces import (
     plan_namespaces,
     require_privilege,
 )
+from libcontainer.plan.resources import ResourcePlanner, plan_sysctl
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
@@ -50,11 +51,13 @@ def compile_create(
     take_fds(builder, settings)
     rootfs = RootfsPlanner(builder, config, facts)
     mounts = MountPlanner(builder, config)
+    resources = ResourcePlanner(builder, settings, facts)
 
     builder.stage("sources")
     sources = Sources(builder, facts)
     rootfs.open_sources(sources)
     mounts.open_sources(sources)
+    resources.open_sources()
     gate_slot = _listen(builder) if gate else None
 
     # What runs at once needs no word from us before its program: the state is
@@ -62,12 +65,19 @@ def compile_create(
     # time it comes there. What waits at the gate is recorded when it is ready.
     early = gate_slot is None and not needs_second_clone(config)
     status = RecordState("running" if gate_slot is None else "created")
-    plan_namespaces(builder, config, facts, record=status if early else None)
+    plan_namespaces(
+        builder,
+        config,
+        facts,
+        record=status if early else None,
+        begin=lambda: resources.inherited(new_core=config.core_scheduling),
+    )
 
     builder.stage("mounts")
     sources.clone_pending()
     rootfs.attach()
     mounts.attach_all()
+    plan_sysctl(builder, config)
     builder.stage("masks")
     mounts.mask()
     builder.stage("rootfs")
@@ -78,9 +88,12 @@ def compile_create(
     builder.stage("machine")
     _plan_machine(builder, config)
     plan_session(builder, settings, dev=mounts.dev)
+    builder.stage("identity")
+    resources.own(share_core=False)
     plan_identity(builder, settings, keep_groups=keep_groups)
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
+    resources.parent_death_signal()
     if early:
         builder.init(ops.Barrier(early=True))
     else:

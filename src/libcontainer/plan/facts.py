@@ -16,12 +16,15 @@ class Facts:
         privileged: whether the caller holds CAP_SYS_ADMIN, so that it may
             open mount trees and make namespaces without a user namespace.
         template: whether launches start from a kept template mount namespace.
+        keyrings: whether the kernel lets this process, and so its children,
+            have keyrings at all.
     """
 
     euid: int
     egid: int
     privileged: bool
     template: bool
+    keyrings: bool = True
 
 
 @frozen(kw_only=True)

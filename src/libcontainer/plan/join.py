@@ -19,6 +19,7 @@ from libcontainer.plan.identity import (
     take_fds,
 )
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
+from libcontainer.plan.resources import ResourcePlanner
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.steps import Plan, Spawn
 
@@ -39,16 +40,23 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     builder = Builder()
     init = builder.slot("init", given=True)
     take_fds(builder, settings)
+    resources = ResourcePlanner(builder, settings, facts)
+    builder.stage("sources")
+    resources.open_sources()
     builder.stage("spawn")
     builder.host(Spawn(0))
+    resources.inherited(new_core=False)
     keep_groups = keeps_groups(config, facts)
     _enter(builder, config, init, keep_groups=keep_groups)
     builder.stage("rootfs")
     builder.init(ops.Chdir(settings.cwd))
     plan_session(builder, settings)
+    builder.stage("identity")
+    resources.own(share_core=config.core_scheduling)
     plan_identity(builder, settings, keep_groups=keep_groups)
     builder.stage("program")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
+    resources.parent_death_signal()
     builder.init(ops.Barrier(early=True))
     plan_exec(builder, settings, exec_fds(builder, settings))
     return builder.build()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from libcontainer.config import Config, IdMapping, NamespaceType
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan.builder import Builder
@@ -21,7 +23,12 @@ MS_PRIVATE = 1 << 18
 
 
 def plan_namespaces(
-    builder: Builder, config: Config, facts: Facts, *, record: RecordState | None
+    builder: Builder,
+    config: Config,
+    facts: Facts,
+    *,
+    record: RecordState | None,
+    begin: Callable[[], None],
 ) -> None:
     """Add the steps that put the init process into its namespaces.
 
@@ -31,11 +38,12 @@ def plan_namespaces(
         facts: what the host offers.
         record: how to save the state as soon as init is known, while it is at
             work; None if that is done later.
+        begin: adds what the helper does first.
     """
     if needs_second_clone(config):
-        _enter_by_second_clone(builder, config, facts)
+        _enter_by_second_clone(builder, config, facts, begin)
     else:
-        _enter_by_first_clone(builder, config, facts, record)
+        _enter_by_first_clone(builder, config, facts, record, begin)
     if NamespaceType.USER in config.namespaces:
         _map_ids(builder, config, facts)
 
@@ -79,7 +87,11 @@ def clone_flags(config: Config) -> int:
 
 
 def _enter_by_first_clone(
-    builder: Builder, config: Config, facts: Facts, record: RecordState | None
+    builder: Builder,
+    config: Config,
+    facts: Facts,
+    record: RecordState | None,
+    begin: Callable[[], None],
 ) -> None:
     flags = clone_flags(config)
     template = _take_template(builder) if facts.template else None
@@ -87,6 +99,7 @@ def _enter_by_first_clone(
     builder.host(Spawn(flags if template is None else flags & ~CLONE_NEWNS))
     if record is not None:
         builder.host(record)
+    begin()
     builder.stage("namespaces")
     if template is None:
         builder.init(SetPropagation(MS_PRIVATE))
@@ -95,10 +108,13 @@ def _enter_by_first_clone(
         builder.init(Unshare(CLONE_NEWNS))
 
 
-def _enter_by_second_clone(builder: Builder, config: Config, facts: Facts) -> None:
+def _enter_by_second_clone(
+    builder: Builder, config: Config, facts: Facts, begin: Callable[[], None]
+) -> None:
     template = _take_template(builder) if facts.template else None
     builder.stage("spawn")
     builder.host(Spawn(0))
+    begin()
     builder.stage("namespaces")
     if template is not None:
         # Before the clone: a new user namespace has no right over the template.

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
 from libcontainer.config import Capabilities, Config, Rlimit
 from libcontainer.plan.facts import Identity
 from libcontainer.process import Process
+
+if TYPE_CHECKING:
+    from libcontainer.config.memory import MemoryPolicy, Personality
+    from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
 T = TypeVar("T")
 
@@ -32,6 +36,17 @@ class Settings:
     terminal: bool
     console_size: tuple[int, int] | None
     pass_fds: int
+    oom_score_adj: int | None
+    scheduler: Scheduler | None
+    io_priority: IoPriority | None
+    cpu_affinity: CpuAffinity | None
+    memory_policy: MemoryPolicy | None
+    personality: Personality | None
+    keyring: bool
+    parent_death_signal: int | None
+    ksm: bool
+    thp_disable: bool
+    coredump_filter: int | None
 
 
 def merge(config: Config, process: Process, identity: Identity) -> Settings:
@@ -52,6 +67,19 @@ def merge(config: Config, process: Process, identity: Identity) -> Settings:
         terminal=_first(process.terminal, config.terminal),
         console_size=process.console_size,
         pass_fds=len(process.pass_fds),
+        oom_score_adj=_first(process.oom_score_adj, config.oom_score_adj),
+        scheduler=_first(process.scheduler, config.scheduler),
+        io_priority=_first(process.io_priority, config.io_priority),
+        cpu_affinity=_first(process.cpu_affinity, config.cpu_affinity),
+        memory_policy=_first(process.memory_policy, config.memory_policy),
+        personality=_first(process.personality, config.personality),
+        keyring=_first(process.keyring, config.keyring),
+        parent_death_signal=_first(
+            process.parent_death_signal, config.parent_death_signal
+        ),
+        ksm=_first(process.ksm, config.ksm),
+        thp_disable=_first(process.thp_disable, config.thp_disable),
+        coredump_filter=_first(process.coredump_filter, config.coredump_filter),
     )
 
 

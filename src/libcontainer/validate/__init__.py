@@ -41,6 +41,7 @@ from libcontainer.validate.process import (
     check_terminal,
 )
 from libcontainer.validate.rootfs import check_rootfs
+from libcontainer.validate.seldom import check_sysctl
 from libcontainer.validate.settings import (
     check_config_settings,
     check_labels,
@@ -62,6 +63,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_masked_paths,
     check_readonly_paths,
     check_switches,
+    check_sysctl,
     check_config_settings,
     check_labels,
 )
