@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
 
 import libcontainer as lc
 from libcontainer.config import config_from_json, config_to_json
+from libcontainer.config.convert import SIGNAL_NUMBERS
 from libcontainer.config.numbers import numbers_mask, to_numbers
 from libcontainer.config.sysctl import sysctl_path
 from libcontainer.validate import validate
@@ -290,3 +292,8 @@ def test_a_mask_is_whole_words(text: str, mask: bytes) -> None:
 )
 def test_the_first_separator_of_a_parameter_decides(name: str, path: str) -> None:
     assert sysctl_path(name) == path
+
+
+def test_signals_have_the_kernels_numbers() -> None:
+    for name, number in SIGNAL_NUMBERS.items():
+        assert signal.Signals[name] == number

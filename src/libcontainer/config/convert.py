@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 if TYPE_CHECKING:
     # Few configurations have these: they are imported where one does.
@@ -22,6 +22,16 @@ T = TypeVar("T")
 
 StrPath = str | os.PathLike[str]
 EnvLike = Mapping[str, str] | Iterable[str | tuple[str, str]]
+
+_SIGNAL_NAMES: Final = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD"
+    " CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+)
+
+SIGNAL_NUMBERS: Final = {
+    f"SIG{name}": number for number, name in enumerate(_SIGNAL_NAMES.split(), start=1)
+}
+"""Every standard signal by name; the numbers of x86_64 and aarch64 (signal(7))."""
 
 # A decimal number of more digits is no id; Python refuses to print huge ones.
 _PRINTABLE_BITS = 128
@@ -141,11 +151,7 @@ def to_optional_signal(value: int | str | None) -> int | None:
     """Return the name of a signal, with or without ``SIG``, as its number."""
     if not isinstance(value, str):
         return value
-    import signal  # noqa: PLC0415 - only who names a signal needs it
-
-    word = prefixed("SIG", value)
-    known = {member.name: member.value for member in signal.Signals}
-    return known.get(word, cast("int", value))
+    return SIGNAL_NUMBERS.get(prefixed("SIG", value), cast("int", value))
 
 
 def to_optional_scheduler(value: Scheduler | str | None) -> Scheduler | None:
