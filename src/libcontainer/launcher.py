@@ -201,6 +201,7 @@ class Launcher:
                 terminal=launch.terminal if launch.terminal >= 0 else None,
                 stdio=stdio,
                 companions=companions,
+                status=launch.status,
             )
 
 

@@ -24,6 +24,7 @@ KINDS = (
     "run",
     "prepare",
     "run in a user namespace",
+    "run with an init",
     "exec",
     "exec in a user namespace",
 )
@@ -102,10 +103,10 @@ def last_answer(plan: Plan) -> int:
     return max(step.index for step in plan.steps if isinstance(step.action, speaks))
 
 
-def _config(rootfs: Path, *, user: bool) -> lc.Config:
+def _config(rootfs: Path, *, user: bool, init: bool) -> lc.Config:
     layers = lc.Overlay(str(rootfs))
     if not user:
-        return lc.Config(rootfs=layers)
+        return lc.Config(rootfs=layers, init=init)
     mapping = [lc.IdMapping(0, 100000, 65536)]
     kinds = [*lc.Config().namespaces, "user"]
     return lc.Config(
@@ -115,7 +116,9 @@ def _config(rootfs: Path, *, user: bool) -> lc.Config:
 
 def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
     """Return launches of one of `KINDS`."""
-    config = _config(rootfs, user=kind.endswith("user namespace"))
+    config = _config(
+        rootfs, user=kind.endswith("namespace"), init=kind.endswith("init")
+    )
     container = factory.create("faulty", config)
     try:
         return _launches(factory, container, kind)

@@ -78,6 +78,7 @@ VALID: dict[str, dict[str, object]] = {
     "FIND_PROGRAM": {"list": [b"/bin/sh"]},
     "GATE": {"slot": 1},
     "CALL": {"mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
+    "INIT": {"slot": 1, "slot2": 2},
     "EXEC": {"list": [b"sh"], "list2": [b"A=b"], "data": fds((1, 0), (1, 1))},
 }
 
@@ -95,6 +96,7 @@ OPTIONAL = {
     "RLIMIT": ["mode", "flags", "arg"],
     "UMASK": ["mode"],
     "TERMINAL": ["arg"],
+    "INIT": ["slot2"],
     "EXEC": ["list2", "data"],
 }
 ANYTHING = {

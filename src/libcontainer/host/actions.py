@@ -22,6 +22,7 @@ from libcontainer.plan.steps import (
     Listen,
     MapIds,
     OpenPath,
+    OpenStatus,
     OpenTree,
     RecordState,
     Step,
@@ -116,6 +117,12 @@ def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
     launch.own(action.slot, above_stdio(gate.detach()))
 
 
+def _open_status(actions: HostActions, launch: Launch, action: OpenStatus) -> None:
+    read, write = (above_stdio(fd) for fd in os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
+    launch.status = read
+    launch.own(action.slot, write)
+
+
 def _map_ids(actions: HostActions, launch: Launch, action: MapIds) -> None:
     write_maps(
         launch.host_pid,
@@ -135,6 +142,7 @@ _RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     OpenPath: _open_path,
     UseTemplate: _use_template,
     Listen: _listen,
+    OpenStatus: _open_status,
     MapIds: _map_ids,
     RecordState: _record_state,
 }

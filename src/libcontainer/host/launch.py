@@ -54,6 +54,7 @@ class Launch:
         pidfd: of the process that becomes the program, -1 before there is one.
         host_pid: its pid in the caller's pid namespace.
         terminal: master of its terminal, -1 if there is none.
+        status: where init says how its child ended, -1 if it has none.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Launch:
         self.pidfd = -1
         self.host_pid = 0
         self.terminal = -1
+        self.status = -1
         self._helper = helper
         self._run_host_step = run_host_step
         self._deadline_seconds = deadline_seconds
@@ -122,9 +124,8 @@ class Launch:
             kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
         self._close()
         close_all(fd for fd in {self.pidfd, self._box.pidfd} if fd >= 0)
-        if self.terminal >= 0:
-            os.close(self.terminal)
-        self.pidfd = self.terminal = -1
+        close_all(fd for fd in (self.terminal, self.status) if fd >= 0)
+        self.pidfd = self.terminal = self.status = -1
 
     # -- steps
 

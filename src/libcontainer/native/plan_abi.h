@@ -94,7 +94,8 @@ enum lc_op_kind {
     LC_OP_NO_NEW_PRIVS = 29,/* prctl(PR_SET_NO_NEW_PRIVS) */
     LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
     LC_OP_FIND_PROGRAM = 31,/* the first executable of list becomes the program */
-    LC_OP_LAST = 31,
+    LC_OP_INIT = 32,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
+    LC_OP_LAST = 32,
 };
 
 /*
@@ -127,7 +128,10 @@ enum lc_attach {
     LC_REAL_DIRECTORY = 8,   /* no component of the target may be a symlink */
 };
 
-enum lc_terminal { LC_CONSOLE = 1 /* bind the slave on /dev/console */ };
+enum lc_terminal {
+    LC_CONSOLE = 1,    /* bind the slave on /dev/console */
+    LC_NO_SESSION = 2, /* leave it to LC_OP_INIT to make it the terminal of a session */
+};
 
 struct lc_attributes {
     uint64_t attr_set;

@@ -24,11 +24,12 @@ from libcontainer.plan.namespaces import (
     plan_namespaces,
     require_privilege,
 )
+from libcontainer.plan.record import NONE
 from libcontainer.plan.resources import ResourcePlanner, plan_sysctl
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
-from libcontainer.plan.steps import Listen, Plan, RecordState
+from libcontainer.plan.steps import Listen, OpenStatus, Plan, RecordState
 
 
 def compile_create(
@@ -59,6 +60,7 @@ def compile_create(
     mounts.open_sources(sources)
     resources.open_sources()
     gate_slot = _listen(builder) if gate else None
+    status_slot = _open_status(builder) if config.init else None
 
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
@@ -87,7 +89,7 @@ def compile_create(
 
     builder.stage("machine")
     _plan_machine(builder, config)
-    plan_session(builder, settings, dev=mounts.dev)
+    plan_session(builder, settings, dev=mounts.dev, own=not config.init)
     builder.stage("identity")
     resources.own(share_core=False)
     plan_identity(builder, settings, keep_groups=keep_groups)
@@ -98,7 +100,7 @@ def compile_create(
         builder.init(ops.Barrier(early=True))
     else:
         builder.host(status)
-    _plan_program(builder, settings, gate_slot)
+    _plan_program(builder, settings, gate_slot, status_slot)
     return builder.build()
 
 
@@ -123,10 +125,24 @@ def _set_name(builder: Builder, what: str, name: str) -> None:
     builder.init(ops.Call(f"set{what}", args, f"set {what} {name!r}"))
 
 
-def _plan_program(builder: Builder, settings: Settings, gate_slot: int | None) -> None:
+def _open_status(builder: Builder) -> int:
+    slot = builder.slot("status", given=True)
+    builder.host(OpenStatus(slot))
+    return slot
+
+
+def _plan_program(
+    builder: Builder,
+    settings: Settings,
+    gate_slot: int | None,
+    status_slot: int | None,
+) -> None:
     builder.stage("program")
     if gate_slot is not None:
         builder.init(ops.Gate(gate_slot))
+    if status_slot is not None:
+        terminal = builder.slot_of("terminal") if settings.terminal else NONE
+        builder.init(ops.Init(status_slot, terminal))
     plan_exec(builder, settings, exec_fds(builder, settings))
 
 

@@ -17,21 +17,25 @@ _INFINITY = 2**64 - 1
 _UNCHANGED = 2**32 - 1
 
 
-def plan_session(builder: Builder, settings: Settings, dev: int = NONE) -> None:
+def plan_session(
+    builder: Builder, settings: Settings, dev: int = NONE, *, own: bool = True
+) -> None:
     """Add the new session and its terminal, or the caller's descriptors.
 
     Args:
         builder: the plan in the making.
         settings: what the process gets.
         dev: slot of the container's /dev where /dev/console is to be made.
+        own: whether this process is to have the session; else its child is.
     """
     builder.stage("terminal")
     if not settings.terminal:
-        builder.init(ops.Call("setsid", (), "start a new session"))
+        if own:
+            builder.init(ops.Call("setsid", (), "start a new session"))
         return
     slot = builder.slot("terminal")
     owner = (settings.identity.uid, _UNCHANGED)
-    builder.init(ops.Terminal(slot, settings.console_size, owner, dev))
+    builder.init(ops.Terminal(slot, settings.console_size, owner, dev, session=own))
 
 
 def plan_identity(builder: Builder, settings: Settings, *, keep_groups: bool) -> None:

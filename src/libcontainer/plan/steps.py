@@ -93,6 +93,17 @@ class Listen:
 
 
 @frozen
+class OpenStatus:
+    """Make the pipe that tells how init's child ended; its end goes into *slot*."""
+
+    slot: int
+
+    @property
+    def title(self) -> str:
+        return "make a pipe for the program's status"
+
+
+@frozen
 class Spawn:
     """Start the helper, in the new namespaces *flags*."""
 

@@ -85,7 +85,7 @@ void drop_tree(struct helper *helper, int32_t slot, int tree);
     X(TERMINAL, op_terminal)                               \
     X(NO_NEW_PRIVS, op_no_new_privs) X(IDENTITY, op_identity)                   \
     X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)  \
-    X(CALL, op_call)
+    X(CALL, op_call) X(INIT, op_init)
 
 #define DECLARE(kind, function)                                                 \
     int function(struct helper *helper, const struct lc_op *op);

@@ -73,11 +73,12 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_UMASK] = {.mode = 0777},
     [LC_OP_CHDIR] = {.needs = TEXT},
     [LC_OP_TERMINAL] = {.needs = SLOT | TEXT | DATA, .may = SLOT2 | ARG,
-                        .flags = LC_CONSOLE},
+                        .flags = LC_CONSOLE | LC_NO_SESSION},
     [LC_OP_NO_NEW_PRIVS] = {0},
     [LC_OP_IDENTITY] = {.needs = DATA},
     [LC_OP_FIND_PROGRAM] = {.needs = LIST},
     [LC_OP_GATE] = {.needs = SLOT},
+    [LC_OP_INIT] = {.needs = SLOT, .may = SLOT2},
     [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA},
     [LC_OP_CALL] = {.needs = DATA, .mode = 255, .flags = ARGUMENTS | ARGUMENTS << 8},
 };

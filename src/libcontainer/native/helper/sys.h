@@ -70,12 +70,15 @@ enum {
     MAP_PRIVATE = 2,
     MAP_ANONYMOUS = 32,
     X_OK = 1,
+    WNOHANG = 1,
+    WALL = 0x40000000,
     SIG_BLOCK = 0,
     SIG_UNBLOCK = 1,
     SIG_SETMASK = 2,
     SIGNALS = 64,
     SIGKILL = 9,
     SIGALRM = 14,
+    SIGCHLD = 17,
     SIGSTOP = 19,
     ITIMER_REAL = 0,
     AF_INET = 2,
@@ -193,6 +196,7 @@ DEFINE1(int, chdir, const char *)
 DEFINE1(int, fchdir, int)
 DEFINE2(int, getcwd, char *, size_t)
 DEFINE1(int, umask, uint32_t)
+DEFINE2(int, munmap, void *, size_t)
 DEFINE6(long, mmap, void *, size_t, int, int, int, long)
 
 // Mounts.
@@ -218,6 +222,8 @@ DEFINE4(int, prlimit64, int, int, const struct rlimit64 *, struct rlimit64 *)
 DEFINE0(int, getpid)
 DEFINE0(int, setsid)
 DEFINE2(int, kill, int, int)
+DEFINE4(int, wait4, int, int *, int, void *)
+DEFINE4(int, rt_sigtimedwait, const uint64_t *, void *, const void *, size_t)
 DEFINE3(int, setitimer, int, const struct itimer *, struct itimer *)
 DEFINE4(int, rt_sigaction, int, const struct kernel_sigaction *,
         struct kernel_sigaction *, size_t)

@@ -95,6 +95,7 @@ class Terminal(Op):
     size: tuple[int, int] | None
     owner: tuple[int, int]
     console_base: int = NONE
+    session: bool = True
 
     def record(self) -> Record:
         rows, columns = self.size or (0, 0)
@@ -102,7 +103,7 @@ class Terminal(Op):
             slot=self.slot,
             slot2=self.console_base,
             text="/dev/pts/ptmx",
-            flags=int(self.console_base != NONE),
+            flags=int(self.console_base != NONE) | (0 if self.session else 2),
             arg=rows << 32 | columns,
             data=struct.pack("=II", *self.owner),
         )
@@ -199,6 +200,28 @@ class Gate(Op):
     @property
     def title(self) -> str:
         return "wait at the gate for start"
+
+
+@frozen
+class Init(Op):
+    """Go on in a child; this process forwards signals, reaps, and ends with it.
+
+    Attributes:
+        status: slot of a pipe that gets the child's wait status.
+        terminal: slot of the child's controlling terminal.
+    """
+
+    KIND = 32
+    MAN = "pid_namespaces(7)"
+    status: int
+    terminal: int = NONE
+
+    def record(self) -> Record:
+        return Record(slot=self.status, slot2=self.terminal)
+
+    @property
+    def title(self) -> str:
+        return "stay as init, go on in a child"
 
 
 @frozen
