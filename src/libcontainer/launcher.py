@@ -112,7 +112,9 @@ class Launcher:
                 )
             )
 
-        actions = HostActions(folder, self._take_template(), record)
+        actions = HostActions(
+            folder, self._take_template(), record, process.pidfd_socket
+        )
         try:
             return self._launch(
                 compiled, settings, process, actions, companions=companions
@@ -136,9 +138,8 @@ class Launcher:
             (config, settings, facts),
             lambda _: Compiled(compile_join(config, settings, facts)),
         )
-        return self._launch(
-            compiled, settings, process, JoinActions(), init_pidfd=init.pidfd
-        )
+        actions = JoinActions(process.pidfd_socket)
+        return self._launch(compiled, settings, process, actions, init_pidfd=init.pidfd)
 
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""

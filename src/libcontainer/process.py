@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
 from libcontainer.config.convert import (
+    StrPath,
     to_integers,
     to_optional_affinity,
     to_optional_integers,
@@ -18,7 +20,9 @@ from libcontainer.config.convert import (
     to_optional_scheduler,
     to_optional_signal,
     to_optional_user,
+    to_path,
     to_strings,
+    to_tuple,
 )
 from libcontainer.config.identity import (
     Capabilities,
@@ -36,9 +40,33 @@ PIPE: Final = -1
 STDOUT: Final = -2
 DEVNULL: Final = -3
 
+# What sd_listen_fds_with_names(3) calls an fd without a name.
+_UNNAMED: Final = "unknown"
+
 
 def _to_size(value: Sequence[int] | None) -> tuple[int, int] | None:
     return to_optional_integers(value)  # type: ignore[return-value]  # validator's part
+
+
+def _to_socket(value: StrPath | int | None) -> str | int | None:
+    return to_path(value) if isinstance(value, str | os.PathLike) else value
+
+
+def _to_listen_fds(
+    value: Mapping[str, int] | Iterable[int | tuple[str, int]],
+) -> tuple[tuple[str, int], ...]:
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    items = to_tuple(value)
+    if not isinstance(items, tuple):
+        return items
+    return tuple(_named(item) for item in items)
+
+
+def _named(item: Any) -> Any:  # noqa: ANN401
+    if isinstance(item, int):
+        return _UNNAMED, item
+    return tuple(item) if isinstance(item, list) else item
 
 
 @frozen
@@ -148,4 +176,19 @@ class Process:
     """Standard error, as *stdin*; or `STDOUT`, the same as standard output."""
 
     pass_fds: tuple[int, ...] = field(default=(), converter=to_integers, kw_only=True)
-    """Further fds of the caller; inside they are numbered from 3, in order."""
+    """Further fds of the caller; inside they are numbered from 3, in order,
+    after those of *listen_fds*."""
+
+    listen_fds: tuple[tuple[str, int], ...] = field(
+        default=(), converter=_to_listen_fds, kw_only=True
+    )
+    """Sockets of the caller that it serves: fds, or a mapping of names to fds.
+    Inside they are numbered from 3, and LISTEN_FDS, LISTEN_PID and
+    LISTEN_FDNAMES tell of them. Source: sd_listen_fds(3)."""
+
+    pidfd_socket: str | int | None = field(
+        default=None, converter=_to_socket, kw_only=True
+    )
+    """Where its pidfd is sent, with SCM_RIGHTS (unix(7)), before the program
+    runs: an absolute host path of a listening unix socket, or the fd of a
+    connected one. With `Config.init` it is init's."""

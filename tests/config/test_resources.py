@@ -297,3 +297,53 @@ def test_the_first_separator_of_a_parameter_decides(name: str, path: str) -> Non
 def test_signals_have_the_kernels_numbers() -> None:
     for name, number in SIGNAL_NUMBERS.items():
         assert signal.Signals[name] == number
+
+
+PROCESS_WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"listen_fds": 3}, "listen_fds", "must be a sequence of entries, not int"),
+    ({"listen_fds": ["web"]}, "listen_fds[0]", "has no '='"),
+    ({"listen_fds": {"a:b": 3}}, "listen_fds[0]", "is no name of an fd"),
+    ({"listen_fds": {"": 3}}, "listen_fds[0]", "is no name of an fd"),
+    ({"listen_fds": {"a" * 256: 3}}, "listen_fds[0]", "is no name of an fd"),
+    ({"listen_fds": {"web": -1}}, "listen_fds[0]", "must be from 0 to"),
+    ({"listen_fds": {"web": "3"}}, "listen_fds[0]", "must be an integer, not str"),
+    ({"listen_fds": [3, 3]}, "listen_fds[1]", "3 is process.listen_fds[0] already"),
+    (
+        {"listen_fds": [3], "pass_fds": [3]},
+        "pass_fds[0]",
+        "3 is process.listen_fds[0] already",
+    ),
+    (
+        {"listen_fds": [3], "env": {"LISTEN_PID": "1"}},
+        "env[0]",
+        "LISTEN_PID is set by listen_fds",
+    ),
+    ({"pidfd_socket": 1.5}, "pidfd_socket", "must be a path or an fd, not float"),
+    ({"pidfd_socket": True}, "pidfd_socket", "must be a path or an fd, not bool"),
+    ({"pidfd_socket": -1}, "pidfd_socket", "must be from 0 to"),
+    ({"pidfd_socket": "run/x"}, "pidfd_socket", "must be an absolute path"),
+    ({"pidfd_socket": "/" + "a" * 107}, "pidfd_socket", "is longer than 107 bytes"),
+]
+
+
+@pytest.mark.parametrize(("fields", "path", "message"), PROCESS_WRONG)
+def test_a_wrong_field_of_a_process_is_one_problem_at_its_path(
+    fields: dict[str, Any], path: str, message: str
+) -> None:
+    (problem,) = validate(lc.Config(), lc.Process(["true"], **fields))
+    assert problem.path == f"process.{path}"
+    assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ([3, 5], (("unknown", 3), ("unknown", 5))),
+        ({"web": 3, "admin": 4}, (("web", 3), ("admin", 4))),
+        ([("web", 3)], (("web", 3),)),
+    ],
+)
+def test_sockets_to_serve_are_taken_with_and_without_names(
+    written: Any, kept: object
+) -> None:
+    assert lc.Process(["true"], listen_fds=written).listen_fds == kept

@@ -366,6 +366,41 @@ def test_a_process_dies_with_its_parent(factory: lc.Factory, state_root: Path) -
         factory.load(name).delete(force=True)
 
 
+# The caller is killed when it has said all that the helper waits for.
+DIES_EARLY = """
+import os, signal, sys
+import libcontainer as lc
+from libcontainer.host.launch import Launch
+def send_and_die(launch, send=Launch._send_go):
+    send(launch)
+    if launch.plan.steps[-1].stage == "program":
+        print(launch.host_pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+Launch._send_go = send_and_die
+config = lc.Config(parent_death_signal="KILL")
+container = lc.Factory(sys.argv[1]).create(sys.argv[2], config)
+container.run(lc.Process(["sleep", "1000"]))
+"""
+
+
+def test_a_process_whose_parent_is_gone_already_ends_itself(
+    factory: lc.Factory, state_root: Path
+) -> None:
+    name = new_id()
+    caller = subprocess.run(
+        [sys.executable, "-c", DIES_EARLY, str(state_root), name],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert caller.returncode == -signal.SIGKILL
+    assert int(caller.stdout) > 1
+    container = factory.load(name)
+    container.wait(10)
+    assert container.status() is lc.Status.STOPPED
+    container.delete()
+
+
 def test_the_parent_is_the_thread_that_launched(factory: lc.Factory) -> None:
     config = lc.Config(parent_death_signal="KILL")
     found: list[lc.ProcessHandle] = []

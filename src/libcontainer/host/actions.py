@@ -25,6 +25,7 @@ from libcontainer.plan.steps import (
     OpenStatus,
     OpenTree,
     RecordState,
+    SendPidfd,
     Step,
     UseTemplate,
 )
@@ -40,11 +41,13 @@ class HostActions:
         folder: the container's state folder, locked.
         template: fd of the template mount namespace, or -1.
         record: saves the state of a container whose init is of this launch.
+        pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
     """
 
     folder: Folder
     template: int
     record: Callable[[str, Launch], None]
+    pidfd_socket: str | int | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -57,7 +60,13 @@ class HostActions:
 
 @define
 class JoinActions:
-    """What the HOST steps of a further process need."""
+    """What the HOST steps of a further process need.
+
+    Attributes:
+        pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
+    """
+
+    pidfd_socket: str | int | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -123,6 +132,15 @@ def _open_status(actions: HostActions, launch: Launch, action: OpenStatus) -> No
     launch.own(action.slot, write)
 
 
+def _send_pidfd(
+    actions: HostActions | JoinActions, launch: Launch, action: SendPidfd
+) -> None:
+    from libcontainer.host.passing import send_pidfd  # noqa: PLC0415
+
+    if actions.pidfd_socket is not None:
+        send_pidfd(launch.pidfd, actions.pidfd_socket)
+
+
 def _map_ids(actions: HostActions, launch: Launch, action: MapIds) -> None:
     write_maps(
         launch.host_pid,
@@ -143,6 +161,7 @@ _RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     UseTemplate: _use_template,
     Listen: _listen,
     OpenStatus: _open_status,
+    SendPidfd: _send_pidfd,
     MapIds: _map_ids,
     RecordState: _record_state,
 }

@@ -89,7 +89,7 @@ enum lc_op_kind {
     LC_OP_RLIMIT = 24,      /* setrlimit(mode, soft flags, hard arg) */
     LC_OP_UMASK = 25,       /* umask(mode) */
     LC_OP_CHDIR = 26,       /* chdir(text), made 0755 if absent; the result must be inside the root */
-    LC_OP_EXEC = 27,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on */
+    LC_OP_EXEC = 27,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on; flags: enum lc_exec */
     LC_OP_TERMINAL = 28,    /* new pty of the devpts behind text; slot := its slave; arg = rows<<32|columns, flags: enum lc_terminal, owner data: lc_owner */
     LC_OP_NO_NEW_PRIVS = 29,/* prctl(PR_SET_NO_NEW_PRIVS) */
     LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
@@ -127,6 +127,9 @@ enum lc_attach {
     LC_MAKE_LIKE_SOURCE = 4, /* ... as what the tree's root is */
     LC_REAL_DIRECTORY = 8,   /* no component of the target may be a symlink */
 };
+
+/* The zeros that the first string of list2 ends with, ten at least, become the process's own pid. */
+enum lc_exec { LC_OWN_PID = 1 };
 
 enum lc_terminal {
     LC_CONSOLE = 1,    /* bind the slave on /dev/console */

@@ -29,7 +29,7 @@ from libcontainer.plan.resources import ResourcePlanner, plan_sysctl
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
-from libcontainer.plan.steps import Listen, OpenStatus, Plan, RecordState
+from libcontainer.plan.steps import Listen, OpenStatus, Plan, RecordState, SendPidfd
 
 
 def compile_create(
@@ -96,10 +96,12 @@ def compile_create(
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     resources.parent_death_signal()
-    if early:
-        builder.init(ops.Barrier(early=True))
-    else:
+    if not early:
         builder.host(status)
+    if settings.sends_pidfd:
+        builder.host(SendPidfd())
+    elif early:
+        builder.init(ops.Barrier(early=True))
     _plan_program(builder, settings, gate_slot, status_slot)
     return builder.build()
 

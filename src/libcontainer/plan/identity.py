@@ -15,6 +15,7 @@ from libcontainer.plan.settings import Settings
 
 _INFINITY = 2**64 - 1
 _UNCHANGED = 2**32 - 1
+_PID_DIGITS = 10
 
 
 def plan_session(
@@ -55,7 +56,19 @@ def plan_exec(
     builder: Builder, settings: Settings, fds: tuple[tuple[int, int], ...]
 ) -> None:
     """Add the last operation: the program takes the helper's place."""
-    builder.init(ops.Exec(settings.args, settings.env, fds))
+    env = settings.env
+    if settings.listen_names:
+        env = (*_listen_env(settings.listen_names), *env)
+    builder.init(ops.Exec(settings.args, env, fds, own_pid=env is not settings.env))
+
+
+def _listen_env(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what sd_listen_fds(3) looks for; the helper knows the pid."""
+    return (
+        f"LISTEN_PID={'0' * _PID_DIGITS}",
+        f"LISTEN_FDS={len(names)}",
+        f"LISTEN_FDNAMES={':'.join(names)}",
+    )
 
 
 def take_fds(builder: Builder, settings: Settings) -> None:

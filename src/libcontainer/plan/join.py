@@ -21,7 +21,7 @@ from libcontainer.plan.identity import (
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
 from libcontainer.plan.resources import ResourcePlanner
 from libcontainer.plan.settings import Settings
-from libcontainer.plan.steps import Plan, Spawn
+from libcontainer.plan.steps import Plan, SendPidfd, Spawn
 
 CLONE_NEWPID = 0x20000000
 
@@ -57,7 +57,10 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     builder.stage("program")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     resources.parent_death_signal()
-    builder.init(ops.Barrier(early=True))
+    if settings.sends_pidfd:
+        builder.host(SendPidfd())
+    else:
+        builder.init(ops.Barrier(early=True))
     plan_exec(builder, settings, exec_fds(builder, settings))
     return builder.build()
 

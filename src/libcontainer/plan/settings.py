@@ -36,6 +36,8 @@ class Settings:
     terminal: bool
     console_size: tuple[int, int] | None
     pass_fds: int
+    listen_names: tuple[str, ...]
+    sends_pidfd: bool
     oom_score_adj: int | None
     scheduler: Scheduler | None
     io_priority: IoPriority | None
@@ -66,7 +68,9 @@ def merge(config: Config, process: Process, identity: Identity) -> Settings:
         umask=_first(process.umask, config.umask),
         terminal=_first(process.terminal, config.terminal),
         console_size=process.console_size,
-        pass_fds=len(process.pass_fds),
+        pass_fds=len(process.listen_fds) + len(process.pass_fds),
+        listen_names=tuple(name for name, _ in process.listen_fds),
+        sends_pidfd=process.pidfd_socket is not None,
         oom_score_adj=_first(process.oom_score_adj, config.oom_score_adj),
         scheduler=_first(process.scheduler, config.scheduler),
         io_priority=_first(process.io_priority, config.io_priority),

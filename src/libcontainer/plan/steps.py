@@ -141,6 +141,15 @@ class RecordState:
 
 
 @frozen
+class SendPidfd:
+    """Send the process's pidfd to a socket that the caller was told of."""
+
+    @property
+    def title(self) -> str:
+        return "send the pidfd to its socket"
+
+
+@frozen
 class Step:
     """One step of a plan.
 

@@ -36,6 +36,7 @@ from libcontainer.validate.process import (
     check_args,
     check_console_size,
     check_pass_fds,
+    check_pidfd_socket,
     check_process_settings,
     check_stdio,
     check_terminal,
@@ -75,6 +76,7 @@ PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
     check_console_size,
     check_stdio,
     check_pass_fds,
+    check_pidfd_socket,
 )
 
 

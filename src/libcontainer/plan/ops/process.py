@@ -226,18 +226,26 @@ class Init(Op):
 
 @frozen
 class Exec(Op):
-    """Execute the program; *fds* are the only descriptors that live on."""
+    """Execute the program; *fds* are the only descriptors that live on.
+
+    Attributes:
+        own_pid: the first entry of *env* ends in ten zeros, which become the pid.
+    """
 
     KIND = 27
     MAN = "execve(2)"
     args: tuple[str, ...]
     env: tuple[str, ...] = field(repr=False)
     fds: tuple[tuple[int, int], ...] = ()
+    own_pid: bool = False
 
     def record(self) -> Record:
         flat = [number for pair in self.fds for number in pair]
         return Record(
-            list=self.args, list2=self.env, data=struct.pack(f"={len(flat)}i", *flat)
+            list=self.args,
+            list2=self.env,
+            data=struct.pack(f"={len(flat)}i", *flat),
+            flags=int(self.own_pid),
         )
 
     @property
