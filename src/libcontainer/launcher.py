@@ -195,6 +195,8 @@ class Launcher:
             if init_pidfd >= 0:
                 given[INIT_SLOT] = init_pidfd
             launch.run(given)
+            if launch.notify:
+                _relay(launch)
             return ProcessHandle(
                 settings.args,
                 pidfd=launch.pidfd,
@@ -204,6 +206,13 @@ class Launcher:
                 companions=companions,
                 status=launch.status,
             )
+
+
+def _relay(launch: Launch) -> None:
+    from libcontainer.host.notify import Relay  # noqa: PLC0415
+
+    manager, inside = launch.notify
+    Relay(inside, manager, os.dup(launch.pidfd), launch.host_pid).start()
 
 
 def _checked_text(config: Config) -> bytes:

@@ -40,6 +40,7 @@ FULL = lc.Config(
     ksm=True,
     thp_disable=True,
     coredump_filter=0x33,
+    notify_socket="/run/systemd/notify",
 )
 
 
@@ -150,6 +151,32 @@ ONLY_CONFIG: list[tuple[dict[str, Any], str, str]] = [
         "needs a 'pid' namespace of its own",
     ),
     ({"core_scheduling": None}, "core_scheduling", "must be true or false"),
+    ({"notify_socket": 7}, "notify_socket", "must be a string, not int"),
+    ({"notify_socket": "x"}, "notify_socket", "must be an absolute path"),
+    ({"notify_socket": ""}, "notify_socket", "must be an absolute path"),
+    ({"notify_socket": "@"}, "notify_socket", "has no name after '@'"),
+    ({"notify_socket": "@" + "a" * 107}, "notify_socket", "is longer than 107 bytes"),
+    ({"notify_socket": "/x\n"}, "notify_socket", "has a line break"),
+    (
+        {"notify_socket": "/x", "env": {"NOTIFY_SOCKET": "/y"}},
+        "env[0]",
+        "is set by notify_socket",
+    ),
+    (
+        {"notify_socket": "/x", "mounts": [lc.Mount.bind("/dev", "/dev")]},
+        "notify_socket",
+        "needs a /dev of the container's own",
+    ),
+    (
+        {"notify_socket": "/x", "mounts": [lc.Mount.bind("/y", "/dev/notify")]},
+        "notify_socket",
+        "is the destination of a mount",
+    ),
+    (
+        {"notify_socket": "/x", "devices": [lc.Device("/dev/notify", "c", 1, 3)]},
+        "notify_socket",
+        "is the path of a device",
+    ),
     ({"sysctl": 7}, "sysctl", "must be a sequence of entries, not int"),
     ({"sysctl": ["net.x"]}, "sysctl[0]", "has no '='"),
     ({"sysctl": {"net.x": None}}, "sysctl[0]", "must be a string, not NoneType"),

@@ -14,6 +14,7 @@ from libcontainer.config.convert import (
     to_optional_affinity,
     to_optional_integers,
     to_optional_io_priority,
+    to_optional_path,
     to_optional_personality,
     to_optional_scheduler,
     to_optional_signal,
@@ -248,6 +249,13 @@ class Config:
     coredump_filter: int | None = field(default=None)
     """Which kinds of memory a core dump holds, bits 0 to 8. None: as the
     caller's. Source: core(5)."""
+
+    notify_socket: str | None = field(default=None, converter=to_optional_path)
+    """Where the caller's service manager listens, its own NOTIFY_SOCKET: a host
+    path, or ``@`` and an abstract name. The first program gets a socket at
+    ``/dev/notify`` and NOTIFY_SOCKET; a thread of the caller passes on what it
+    says of itself, and init's host pid as MAINPID. None: no socket. Source:
+    sd_notify(3)."""
 
     labels: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
     """Notes of the caller, a mapping; they never change what is done."""

@@ -21,6 +21,7 @@ from libcontainer.host.store import Folder
 from libcontainer.plan.steps import (
     Listen,
     MapIds,
+    OpenNotify,
     OpenPath,
     OpenStatus,
     OpenTree,
@@ -132,6 +133,16 @@ def _open_status(actions: HostActions, launch: Launch, action: OpenStatus) -> No
     launch.own(action.slot, write)
 
 
+def _open_notify(actions: HostActions, launch: Launch, action: OpenNotify) -> None:
+    from libcontainer.host.notify import open_inside, open_manager  # noqa: PLC0415
+
+    manager = open_manager(action.address)
+    launch.notify.append(manager)
+    inside = open_inside()
+    launch.notify.append(inside)
+    launch.own(action.slot, above_stdio(os.dup(inside.fileno())))
+
+
 def _send_pidfd(
     actions: HostActions | JoinActions, launch: Launch, action: SendPidfd
 ) -> None:
@@ -160,6 +171,7 @@ _RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     OpenPath: _open_path,
     UseTemplate: _use_template,
     Listen: _listen,
+    OpenNotify: _open_notify,
     OpenStatus: _open_status,
     SendPidfd: _send_pidfd,
     MapIds: _map_ids,

@@ -55,6 +55,7 @@ class Launch:
         host_pid: its pid in the caller's pid namespace.
         terminal: master of its terminal, -1 if there is none.
         status: where init says how its child ended, -1 if it has none.
+        notify: the service manager's socket and the container's, if wanted.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Launch:
         self.host_pid = 0
         self.terminal = -1
         self.status = -1
+        self.notify: list[socket.socket] = []
         self._helper = helper
         self._run_host_step = run_host_step
         self._deadline_seconds = deadline_seconds
@@ -126,6 +128,8 @@ class Launch:
         close_all(fd for fd in {self.pidfd, self._box.pidfd} if fd >= 0)
         close_all(fd for fd in (self.terminal, self.status) if fd >= 0)
         self.pidfd = self.terminal = self.status = -1
+        for end in self.notify:
+            end.close()
 
     # -- steps
 

@@ -114,7 +114,8 @@ enum lc_call {
     LC_CALL_IOPRIO_SET = 8,
     LC_CALL_SET_MEMPOLICY = 9,
     LC_CALL_KEYCTL = 10,
-    LC_CALL_LAST = 10,
+    LC_CALL_BIND = 11,
+    LC_CALL_LAST = 11,
 };
 
 struct lc_arguments { uint64_t value[6]; };

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 
+from attrs import evolve
+
 from libcontainer.config import Config, NamespaceType
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import ops
@@ -24,12 +26,20 @@ from libcontainer.plan.namespaces import (
     plan_namespaces,
     require_privilege,
 )
+from libcontainer.plan.notify import NOTIFY_ENTRY, bind_notify
 from libcontainer.plan.record import NONE
 from libcontainer.plan.resources import ResourcePlanner, plan_sysctl
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
-from libcontainer.plan.steps import Listen, OpenStatus, Plan, RecordState, SendPidfd
+from libcontainer.plan.steps import (
+    Listen,
+    OpenNotify,
+    OpenStatus,
+    Plan,
+    RecordState,
+    SendPidfd,
+)
 
 
 def compile_create(
@@ -61,6 +71,7 @@ def compile_create(
     resources.open_sources()
     gate_slot = _listen(builder) if gate else None
     status_slot = _open_status(builder) if config.init else None
+    notify_slot = _open_notify(builder, config.notify_socket)
 
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
@@ -89,6 +100,8 @@ def compile_create(
 
     builder.stage("machine")
     _plan_machine(builder, config)
+    if notify_slot is not None:
+        builder.init(bind_notify(notify_slot))
     plan_session(builder, settings, dev=mounts.dev, own=not config.init)
     builder.stage("identity")
     resources.own(share_core=False)
@@ -102,6 +115,8 @@ def compile_create(
         builder.host(SendPidfd())
     elif early:
         builder.init(ops.Barrier(early=True))
+    if notify_slot is not None:
+        settings = evolve(settings, env=(NOTIFY_ENTRY, *settings.env))
     _plan_program(builder, settings, gate_slot, status_slot)
     return builder.build()
 
@@ -125,6 +140,14 @@ def _set_name(builder: Builder, what: str, name: str) -> None:
     value = os.fsencode(name)
     args = (value, len(value)) if value else ()
     builder.init(ops.Call(f"set{what}", args, f"set {what} {name!r}"))
+
+
+def _open_notify(builder: Builder, address: str | None) -> int | None:
+    if address is None:
+        return None
+    slot = builder.slot("notify", given=True)
+    builder.host(OpenNotify(slot, address))
+    return slot
 
 
 def _open_status(builder: Builder) -> int:

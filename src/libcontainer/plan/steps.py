@@ -104,6 +104,21 @@ class OpenStatus:
 
 
 @frozen
+class OpenNotify:
+    """Connect to the service manager at *address*; open the container's socket.
+
+    That has no name yet; it goes into *slot*.
+    """
+
+    slot: int
+    address: str
+
+    @property
+    def title(self) -> str:
+        return f"connect to the service manager at {self.address!r}"
+
+
+@frozen
 class Spawn:
     """Start the helper, in the new namespaces *flags*."""
 

@@ -42,7 +42,7 @@ from libcontainer.validate.process import (
     check_terminal,
 )
 from libcontainer.validate.rootfs import check_rootfs
-from libcontainer.validate.seldom import check_sysctl
+from libcontainer.validate.seldom import check_notify_socket, check_sysctl
 from libcontainer.validate.settings import (
     check_config_settings,
     check_labels,
@@ -65,6 +65,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_readonly_paths,
     check_switches,
     check_sysctl,
+    check_notify_socket,
     check_config_settings,
     check_labels,
 )

@@ -37,3 +37,12 @@ def check_sysctl(config: Config, report: Report) -> None:
     from libcontainer.validate.sysctl import check_parameters  # noqa: PLC0415
 
     check_parameters(config, report)
+
+
+def check_notify_socket(config: Config, report: Report) -> None:
+    """Check the service manager's address, and that there is a place inside."""
+    if config.notify_socket is None:
+        return
+    from libcontainer.validate.notify import check_address  # noqa: PLC0415
+
+    check_address(config, report)

@@ -14,6 +14,7 @@ static const uint16_t numbers[LC_CALL_LAST + 1] = {
     [LC_CALL_IOPRIO_SET] = __NR_ioprio_set,
     [LC_CALL_SET_MEMPOLICY] = __NR_set_mempolicy,
     [LC_CALL_KEYCTL] = __NR_keyctl,
+    [LC_CALL_BIND] = __NR_bind,
 };
 
 int op_call(struct helper *helper, const struct lc_op *op)

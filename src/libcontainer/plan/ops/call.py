@@ -21,6 +21,7 @@ CALLS = {
     "ioprio_set": 8,
     "set_mempolicy": 9,
     "keyctl": 10,
+    "bind": 11,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 
