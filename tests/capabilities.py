@@ -13,6 +13,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from libcontainer.bindings.pidfd import pidfd_get_info
+from libcontainer.security import apparmor, selinux
+
 UNPRIVILEGED_ID = 20001
 
 
@@ -70,6 +73,31 @@ def _peers() -> str | None:
     return "neither runc nor crun is installed"
 
 
+def _apparmor() -> str | None:
+    if not apparmor.is_enabled():
+        return "the kernel has no AppArmor: tests/vm/run.sh apparmor"
+    return _programs("apparmor_parser")
+
+
+def _selinux() -> str | None:
+    if selinux.is_enabled():
+        return None
+    return "the kernel has no SELinux: tests/vm/run.sh selinux"
+
+
+def _exit_info() -> str | None:
+    child = subprocess.Popen(["true"])
+    pidfd = os.pidfd_open(child.pid)
+    try:
+        child.wait()
+        known = pidfd_get_info(pidfd).exit_code is not None
+    except OSError:
+        known = False
+    finally:
+        os.close(pidfd)
+    return None if known else "who did not reap cannot know the status before 6.15"
+
+
 def _programs(*names: str) -> str | None:
     missing = [name for name in names if shutil.which(name) is None]
     return f"missing programs: {', '.join(missing)}" if missing else None
@@ -81,6 +109,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "subids": _subids,
     "rootfs": _rootfs,
     "network": _network,
+    "exit_info": _exit_info,
+    "apparmor": _apparmor,
+    "selinux": _selinux,
     "cgroup1": lambda: _cgroup("cgroup"),
     "cgroup2": lambda: _cgroup("cgroup2"),
     "peers": _peers,

@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import evolve
 
-from libcontainer.config import Config, IdMapping, Mount, Rootfs
+from libcontainer.config import Config, Mount, Rootfs
 from libcontainer.errors import CalledProcessError, TimeoutExpired
 from libcontainer.factory import Factory, default_root
 from libcontainer.handle import ProcessHandle
@@ -64,8 +64,8 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
 
     The keywords that `subprocess.run` has too mean the same. The container is
     gone when this returns, whatever happened. An unprivileged caller gets a
-    user namespace in which it is root, if *config* does not say otherwise; it
-    has to name a *rootfs*, as only root can take layers off the host's own root.
+    user namespace in which it is root, if *config* does not say otherwise, with
+    the ids of `subid_mappings`.
 
     Args:
         args: the program and its arguments; looked up in the container's PATH.
@@ -178,11 +178,7 @@ def _configure(
 def _default_config() -> Config:
     if is_privileged():
         return Config()
-    return Config(
-        namespaces=[*Config().namespaces, "user"],
-        uid_mappings=[IdMapping(0, os.geteuid(), 1)],
-        gid_mappings=[IdMapping(0, os.getegid(), 1)],
-    )
+    return Config(namespaces=[*Config().namespaces, "user"])
 
 
 @functools.lru_cache(maxsize=1)

@@ -4,16 +4,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from typing import Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 from attrs import evolve
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
-from libcontainer.config import Config
+from libcontainer.cgroups.group import FREEZE_SECONDS, Group
+from libcontainer.cgroups.stats import Stats, read_stats
+from libcontainer.config import Config, Device, NamespaceType, Resources
+from libcontainer.config.report import show
 from libcontainer.errors import (
+    ConfigError,
     ContainerNotFoundError,
     HelperError,
+    HookError,
+    Problem,
     ProcessNotStartedError,
     ProgramError,
     StateError,
@@ -26,8 +34,9 @@ from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
 from libcontainer.launcher import Launcher
+from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Process
-from libcontainer.state import State
+from libcontainer.state import State, oci_state
 from libcontainer.status import Status, require
 
 LOCK_SECONDS = 30.0
@@ -92,6 +101,23 @@ class Container:
         finally:
             folder.close()
 
+    def oci_state(self) -> dict[str, Any]:
+        """Return its state as hooks are told it.
+
+        The keys are those of the OCI runtime specification, *State*; ``bundle``
+        is its state folder, ``annotations`` are its labels, and ``pid`` is
+        there only as long as init lives.
+
+        Raises:
+            ContainerNotFoundError: it has been deleted.
+        """
+        state = self.state()
+        alive = state.init is not None and state.status is not Status.STOPPED
+        pid = state.init.host_pid if state.init is not None and alive else None
+        labels = dict(self.config.labels)
+        status = state.status.value
+        return oci_state(self.id, status, pid, bundle=self.path, annotations=labels)
+
     @property
     def init(self) -> ProcessHandle | None:
         """The handle of its init process, in the program that started it."""
@@ -106,7 +132,8 @@ class Container:
             ConfigError: the configuration or the process is wrong.
             UnsupportedError: the host does not offer what is needed.
         """
-        return self._launcher.explain(self.config, process, gate=gate)
+        names = tuple(self.state().cgroup)
+        return self._launcher.explain(self.config, process, gate=gate, cgroups=names)
 
     # -- running
 
@@ -122,6 +149,7 @@ class Container:
             ConfigError: the configuration or the process is wrong.
             StateError: the container has stopped.
             ProgramError: the program cannot be executed; nothing is left.
+            HookError: a hook failed; nothing is left, and *poststop* has run.
             StepError: a kernel step failed; nothing is left.
         """
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
@@ -152,13 +180,15 @@ class Container:
         Raises:
             StateError: it is not ``created``; also if another call was first.
             ProgramError: the program cannot be executed; init has ended.
+            HookError: a hook of *start_container* or *poststart* failed; init
+                has ended.
         """
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), "start")
             try:
-                open_gate(folder, state.args[0])
-            except ProgramError:
+                open_gate(folder, state.args[0], self.config.hooks.start_container)
+            except (ProgramError, HookError):
                 # Init says why first and ends then.
                 with ProcessRef.open(state.init) as init:
                     if init is not None:
@@ -166,10 +196,18 @@ class Container:
                 raise
             finally:
                 folder.remove_gate()
-            folder.write(evolve(state, status=Status.RUNNING))
+            state = evolve(state, status=Status.RUNNING)
+            folder.write(state)
+            self._poststart(folder, state)
 
-    def exec(self, process: Process) -> ProcessHandle:
+    def exec(self, process: Process, *, ignore_paused: bool = False) -> ProcessHandle:
         """Run a further process in the namespaces of init.
+
+        Args:
+            process: what to run; paths and ids are the container's.
+            ignore_paused: whether to try in a paused container too: where its
+                freezer takes the process as well, the call waits until another
+                program thaws it, and at the deadline of a launch it is undone.
 
         Raises:
             ConfigError, ProgramError, StepError: as for `run`.
@@ -177,8 +215,83 @@ class Container:
         """
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
-            require(self.id, self._status(folder, state), "exec")
+            verb = "exec (ignore paused)" if ignore_paused else "exec"
+            require(self.id, self._status(folder, state), verb)
             return self._join(state, process)
+
+    def exec_host(
+        self,
+        args: Sequence[str],
+        *,
+        namespaces: Iterable[str] = ("network",),
+        env: Mapping[str, str] | None = None,
+        stdin: Any = None,  # noqa: ANN401
+        stdout: Any = None,  # noqa: ANN401
+        stderr: Any = None,  # noqa: ANN401
+    ) -> ProcessHandle:
+        """Run a program of the host in some namespaces of the container.
+
+        For tools that the image does not have, such as ``ip``. The program
+        keeps the caller's root, directory, user and privileges: it is not
+        confined, and in the container's pid namespace the container's
+        processes could see it. `delete` ends it. In a user namespace of the
+        container it is root of that.
+
+        Args:
+            args: the program and its arguments; looked up in the PATH of *env*.
+            namespaces: which to enter, words of `NamespaceType`; those that the
+                container shares with the caller make no difference. Not
+                ``mount``: that is `exec`.
+            env: its environment, nothing else is in it; None is the caller's.
+            stdin: as for `Process`.
+            stdout: as for `Process`.
+            stderr: as for `Process`.
+
+        Raises:
+            ConfigError: *args* or *namespaces* are wrong.
+            StateError: there is no live init process.
+            ProgramError, StepError: as for `run`.
+
+        Needs CAP_SYS_ADMIN over the namespaces: without privileges ``user`` has
+        to be among them. See setns(2).
+        """
+        process = Process(
+            args,
+            env=os.environ if env is None else env,
+            terminal=False,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        kinds = _entered(namespaces)
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "exec on the host")
+            with self._live_init(state, "exec on the host") as init:
+                handle = self._launcher.enter(self.config, process, init, kinds)
+        self._joined.append(handle)
+        return handle
+
+    def mknod(self, device: Device) -> None:
+        """Make a device node, or a FIFO, in the /dev of the running container.
+
+        In a user namespace the host's node of the same path is bound instead.
+        The directory of its path must be there. Whether the device can be used
+        is a matter of the cgroup's device rules, if there are any.
+
+        Raises:
+            ConfigError: *device* is wrong.
+            StateError: there is no live init process.
+            StepError: a kernel step failed, ``EEXIST`` where there is such a
+                file; nothing is left behind.
+
+        Needs CAP_MKNOD on the host, and Linux 5.6. See mknod(2).
+        """
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "mknod")
+            with self._live_init(state, "mknod") as init:
+                self._launcher.mknod(self.config, device, init)
 
     # -- ending
 
@@ -208,6 +321,9 @@ class Container:
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """Wait until the init process has ended; return how.
 
+        Where the pid namespace is not its own, what init has left running is
+        ended then (Linux 6.10), as the kernel does where it is.
+
         From another program than the one that started it, the status is known
         only from Linux 6.15 on, and only while init has not ended yet when the
         wait begins; else both fields of the status are None.
@@ -220,7 +336,15 @@ class Container:
             TimeoutExpired: it still runs.
         """
         if self._init is not None:
-            return self._init.wait(timeout)
+            status = self._init.wait(timeout)
+        else:
+            status = self._wait_for_recorded(timeout)
+        if shares_pids(self.config):
+            with contextlib.suppress(ContainerNotFoundError):
+                _end_leftovers(self.state())
+        return status
+
+    def _wait_for_recorded(self, timeout: float | None) -> ExitStatus:
         record = self.state().init
         if record is None:
             message = f"container {self.id!r} has no init process yet"
@@ -237,7 +361,10 @@ class Container:
 
         A created container's init is ended first. With *force* so is a running
         one's, and a container that is gone already is no error. Processes that
-        this object ran in it are ended too.
+        this object ran in it are ended too, and what is left of it where the pid
+        namespace is not its own: by its mount namespace, from Linux 6.10 on. The
+        hooks of *poststop* run last, with the folder gone, if there has ever been
+        an init process.
 
         Raises:
             StateError: it runs, and *force* is not set.
@@ -253,46 +380,77 @@ class Container:
                     return
                 require(self.id, self._status(folder, state), verb)
                 self._end_init(state)
+                group = _group(state)
+                if group is not None:
+                    group.remove()
                 folder.remove()
+                if state.init is not None:
+                    self._launcher.poststop(self.id, self.path, self.config)
         except ContainerNotFoundError:
             if not force:
                 raise
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
 
-    # -- not yet
+    # -- its cgroup
 
-    def pause(self) -> None:
+    def pause(self, timeout: float = FREEZE_SECONDS) -> None:
         """Freeze every process of the container.
 
-        Raises:
-            UnsupportedError: this release has no cgroup support.
-        """
-        raise _needs_cgroups("pause")
+        Returns when the kernel says that all have stopped.
 
-    def resume(self) -> None:
+        Raises:
+            StateError: it is not ``running``.
+            CgroupError: it took longer than *timeout* seconds; all go on again.
+            UnsupportedError: it has no cgroup, or no freezer.
+        """
+        with self._locked_group("pause") as group:
+            group.freeze(timeout)
+
+    def resume(self, timeout: float = FREEZE_SECONDS) -> None:
         """Thaw every process of the container.
 
         Raises:
-            UnsupportedError: this release has no cgroup support.
+            StateError: it is not ``paused``.
+            CgroupError: the kernel did not confirm it within *timeout* seconds.
         """
-        raise _needs_cgroups("resume")
+        with self._locked_group("resume") as group:
+            group.thaw(timeout)
 
-    def update(self, **resources: object) -> None:
-        """Change the limits of the container.
+    def processes(self) -> list[int]:
+        """Return the host pids of its processes, sub-cgroups included.
+
+        The list is of the past unless the container is paused.
 
         Raises:
-            UnsupportedError: this release has no cgroup support.
+            UnsupportedError: it has no cgroup.
         """
-        raise _needs_cgroups("update")
+        return self._group_of(self.state()).pids()
 
-    def stats(self) -> object:
-        """Measure the container.
+    def update(self, resources: Resources) -> None:
+        """Change limits of the container; what is None stays as it is.
+
+        Either all of them hold afterwards, or what held before does again.
 
         Raises:
-            UnsupportedError: this release has no cgroup support.
+            ConfigError: *resources* is wrong.
+            UnsupportedError: it has no cgroup, or not this version of cgroups.
+            CgroupError: the kernel refused a limit.
+            StateError: it has stopped, or nothing runs in it yet.
         """
-        raise _needs_cgroups("stats")
+        with self._locked_group("update") as group:
+            self._launcher.update(group, resources)
+
+    def stats(self) -> Stats:
+        """Measure the container; until it is deleted, also after its end.
+
+        Raises:
+            UnsupportedError: it has no cgroup.
+            StateError: nothing has run in it yet.
+        """
+        state = self.state()
+        require(self.id, state.status, "stats")
+        return read_stats(self._group_of(state))
 
     # -- life
 
@@ -314,11 +472,34 @@ class Container:
         with ProcessRef.open(state.init) as init:
             if init is None or has_ended(init.pidfd):
                 return Status.STOPPED
+        if state.status is Status.CREATING:
+            return Status.CREATING
+        group = _group(state)
+        if group is not None and group.is_frozen():
+            return Status.PAUSED
         return Status.CREATED if folder.has_gate() else Status.RUNNING
+
+    @contextlib.contextmanager
+    def _locked_group(self, verb: str) -> Iterator[Group]:
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), verb)
+            yield self._group_of(state)
+
+    def _group_of(self, state: State) -> Group:
+        group = _group(state)
+        if group is None:
+            need = "a cgroup: Factory(cgroups='cgroupfs'), as root or delegated"
+            raise UnsupportedError(f"container {self.id!r}", need)
+        return group
 
     def _start_init(
         self, folder: Folder, state: State, process: Process, *, gate: bool
     ) -> ProcessHandle:
+        if state.init is not None:
+            # Its maker was killed while hooks ran, and it ends with it.
+            self._end_init(state)
+            state = evolve(state, init=None)
         self._init = self._launcher.create(
             folder,
             state,
@@ -329,18 +510,33 @@ class Container:
         )
         return self._init
 
-    def _join(self, state: State, process: Process) -> ProcessHandle:
+    def _poststart(self, folder: Folder, state: State) -> None:
+        if not self.config.hooks.poststart or state.init is None:
+            return
+        pid = state.init.host_pid
+        try:
+            self._launcher.poststart(self.id, folder.path, self.config, pid)
+        except BaseException:
+            self._end_init(state)
+            raise
+
+    @contextlib.contextmanager
+    def _live_init(self, state: State, verb: str) -> Iterator[ProcessRef]:
+        """Open init; what fails because it ends meanwhile is a `StateError`."""
         with ProcessRef.open(state.init) as init:
             if init is None:
-                raise StateError(self.id, Status.STOPPED.value, "exec")
+                raise StateError(self.id, Status.STOPPED.value, verb)
             try:
-                handle = self._launcher.join(self.config, process, init)
+                yield init
             except (OSError, HelperError) as error:
                 # What it was that failed then depends on the moment.
-                if has_ended(init.pidfd):
-                    status = Status.STOPPED.value
-                    raise StateError(self.id, status, "exec") from error
+                if init.is_ending():
+                    raise StateError(self.id, Status.STOPPED.value, verb) from error
                 raise
+
+    def _join(self, state: State, process: Process) -> ProcessHandle:
+        with self._live_init(state, "exec") as init:
+            handle = self._launcher.join(self.config, process, init, _group(state))
         for ended in [h for h in self._joined if h.is_reaped]:
             with contextlib.suppress(ValueError):
                 self._joined.remove(ended)
@@ -348,13 +544,20 @@ class Container:
         return handle
 
     def _end_init(self, state: State) -> None:
+        group = _group(state)
+        if group is not None and group.exists():
+            # Frozen processes end too, and what shares a pid namespace with others.
+            group.kill()
         self._end_own()
         # Another process may have made the container anew under the same id.
         with ProcessRef.open(state.init) as init:
+            if init is not None and shares_pids(self.config):
+                state = _with_mount_namespace(state, init.host_pid)
             if init is not None and not kill_and_reap(
                 init.pidfd, timeout=_KILL_SECONDS
             ):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
+        _end_leftovers(state)
 
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
@@ -368,6 +571,44 @@ class Container:
             self._init.close()
 
 
+def _with_mount_namespace(state: State, host_pid: int) -> State:
+    # A caller without privilege is not told it before the program runs.
+    if state.mount_namespace is not None:
+        return state
+    from libcontainer.host.leftovers import (  # noqa: PLC0415 - rare
+        mount_namespace_of,
+    )
+
+    return evolve(state, mount_namespace=mount_namespace_of(host_pid))
+
+
+def _end_leftovers(state: State) -> None:
+    if state.mount_namespace is None:
+        return
+    from libcontainer.host.leftovers import end_leftovers  # noqa: PLC0415 - rare
+
+    if not end_leftovers(state.mount_namespace, timeout=_KILL_SECONDS):
+        raise TimeoutExpired(f"kill of what {state.id} has left", _KILL_SECONDS)
+
+
+def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:
+    known = {kind.value: kind for kind in NamespaceType}
+    problems = []
+    kinds = set()
+    for word in namespaces:
+        kind = known.get(word)
+        if kind is None or kind is NamespaceType.MOUNT:
+            others = ", ".join(sorted(set(known) - {"mount"}))
+            problems.append(
+                Problem("namespaces", f"must be of {others}, not {show(word)}")
+            )
+        else:
+            kinds.add(kind)
+    if problems:
+        raise ConfigError(problems)
+    return frozenset(kinds)
+
+
 def _settled_status(pidfd: int) -> ExitStatus:
     # The kernel tells the status of somebody else's child once it is reaped,
     # which may be a moment after it has ended.
@@ -379,5 +620,5 @@ def _settled_status(pidfd: int) -> ExitStatus:
     return status
 
 
-def _needs_cgroups(verb: str) -> UnsupportedError:
-    return UnsupportedError(verb, "cgroup support, which this release does not have")
+def _group(state: State) -> Group | None:
+    return Group(state.cgroup) if state.cgroup else None

@@ -192,10 +192,56 @@ class StepError(LibcontainerError, OSError):
         return _rebuild_step_error, (type(self), self.errno, dict(vars(self)))
 
 
+class CgroupError(StepError):
+    """A cgroup could not be made, changed, frozen or removed.
+
+    The attributes are those of `StepError`; outside a launch there is no step.
+    """
+
+
 def _rebuild_step_error(
     kind: type[StepError], number: int, fields: dict[str, object]
 ) -> StepError:
     error = kind(number, str(fields["title"]))
+    error.__dict__.update(fields)
+    return error
+
+
+class HookError(StepError):
+    """A hook failed; what it was part of has been undone.
+
+    Its ``errno`` is ``ETIMEDOUT`` if the hook was killed for its time,
+    ``ECANCELED`` if it ended with another status than 0 or a function raised,
+    and else why it could not be executed.
+
+    Attributes:
+        hook: where it is in the configuration, ``hooks.prestart[0]``.
+        reason: what is wrong with it: ``exit status 3``.
+        output: the end of what it wrote, where that was kept.
+    """
+
+    def __init__(
+        self, number: int, hook: str, program: str, reason: str, output: str = ""
+    ) -> None:
+        super().__init__(number, f"run the hook {hook} {program!r}")
+        self.hook = hook
+        self.reason = reason
+        self.output = output
+
+    def __str__(self) -> str:
+        where = errno_name(self.errno or 0)
+        if self.total:
+            where += f'; step {self.index}/{self.total} "{self.stage}", {self.side}'
+        text = f"{self.title}: {self.reason} [{where}]"
+        return f"{text}\noutput: {self.output}" if self.output else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        fields = dict(vars(self))
+        return _rebuild_hook_error, (self.errno, fields)
+
+
+def _rebuild_hook_error(number: int, fields: dict[str, object]) -> HookError:
+    error = HookError(number, str(fields["hook"]), "", str(fields["reason"]))
     error.__dict__.update(fields)
     return error
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
+from libcontainer.cgroups.strategy import STRATEGIES, CgroupStrategy, limits
 from libcontainer.config import Config, config_from_json
 from libcontainer.container import Container
 from libcontainer.errors import (
@@ -35,6 +36,9 @@ class Factory:
         root: where containers have their state, a host path; made with mode
             0700. None is ``/run/libcontainer`` for root, else
             ``$XDG_RUNTIME_DIR/libcontainer``.
+        cgroups: how containers get a cgroup: ``auto`` (wherever the caller may make
+            one), ``cgroupfs`` (always), ``disabled`` (never), or a strategy of
+            your own.
         deadline_seconds: how long one launch may take before it is undone.
 
     Raises:
@@ -47,10 +51,12 @@ class Factory:
         self,
         root: str | os.PathLike[str] | None = None,
         *,
+        cgroups: str | CgroupStrategy = "auto",
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         path = default_root() if root is None else os.path.abspath(os.fspath(root))
         self._store = Store(path)
+        self._cgroups = _strategy(cgroups)
         self._launcher = Launcher(deadline_seconds=deadline_seconds)
 
     def __repr__(self) -> str:
@@ -64,21 +70,31 @@ class Factory:
     def create(self, container_id: str, config: Config) -> Container:
         """Make a container. Nothing runs in it yet.
 
-        The operation is atomic: on an error there is no trace of it.
+        The operation is atomic: on an error there is no trace of it. A new user
+        namespace without id maps gets those of `subid_mappings` here, for good:
+        ``Container.config`` has them.
 
         Raises:
             InvalidIdError: *container_id* is not allowed.
             ConfigError: *config* is wrong; all problems at once.
             ContainerExistsError: the id is taken.
+            UnsupportedError: there are no ids for the user namespace.
         """
         check_id(container_id)
         text = self._launcher.check(config)
+        completed = self._launcher.complete(config)
+        if completed is not config:
+            config = completed
+            text = self._launcher.check(config)
+        paths = self._cgroups.place(container_id, config)
+        limits(config, paths)
         state = State(
             id=container_id,
             created=time.time(),
             owner_uid=os.geteuid(),
             creator=own_record(os.getpid()),
             status=Status.CREATING,
+            cgroup=paths,
         )
         self._store.create(state, text).close()
         return Container(self._store, self._launcher, container_id, config)
@@ -149,6 +165,15 @@ def _read_config(folder: Folder) -> Config:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         message = f"{folder.path}/config.json cannot be read: {error!r}"
         raise StateFileError(message) from error
+
+
+def _strategy(cgroups: str | CgroupStrategy) -> CgroupStrategy:
+    if not isinstance(cgroups, str):
+        return cgroups
+    if cgroups not in STRATEGIES:
+        message = f"cgroups must be one of {', '.join(STRATEGIES)}, not {cgroups!r}"
+        raise ValueError(message)
+    return STRATEGIES[cgroups]()
 
 
 def default_root() -> str:

@@ -6,16 +6,24 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 from attrs import evolve
 
 from libcontainer.bindings.helper import sealed_helper
-from libcontainer.config import Config, config_to_json
-from libcontainer.errors import ConfigError
+from libcontainer.cgroups.group import Group
+from libcontainer.cgroups.strategy import limits, update_limits
+from libcontainer.cgroups.writes import Write
+from libcontainer.config import Config, Device, NamespaceType, Resources, config_to_json
+from libcontainer.config.hooks import NO_HOOKS
+from libcontainer.errors import ConfigError, HookError
 from libcontainer.handle import ProcessHandle
-from libcontainer.host.actions import HostActions, JoinActions
+from libcontainer.host.actions import HostActions, JoinActions, run_source_step
 from libcontainer.host.check import check_host
-from libcontainer.host.fds import above_stdio
+from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.hooks import HookRunner
+from libcontainer.host.inside import open_inside
 from libcontainer.host.launch import HostRunner, Launch
 from libcontainer.host.probe import is_privileged, read_facts
 from libcontainer.host.processref import ProcessRef, record_of
@@ -26,18 +34,28 @@ from libcontainer.host.users import identity_in_container, identity_in_rootfs
 from libcontainer.memo import Memo
 from libcontainer.plan import (
     Facts,
+    Identity,
     Settings,
     compile_create,
     compile_join,
     explain,
     merge,
 )
+from libcontainer.plan.cgroup import cgroup_slots
 from libcontainer.plan.compiled import Compiled
+from libcontainer.plan.enter import DEV_SLOT, compile_enter, compile_mknod
+from libcontainer.plan.hostroot import is_host_root
 from libcontainer.plan.join import INIT_SLOT
+from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Process
-from libcontainer.state import State
+from libcontainer.state import State, oci_state
 from libcontainer.status import Status
-from libcontainer.validate import validate, validate_process
+from libcontainer.validate import (
+    validate,
+    validate_device,
+    validate_process,
+    validate_resources,
+)
 
 DEADLINE_SECONDS = 30.0
 
@@ -55,6 +73,7 @@ class Launcher:
         self._helper = -1
         self._template = Template()
         self._texts: Memo[Config, bytes] = Memo()
+        self._limits: Memo[tuple[object, ...], tuple[Write, ...]] = Memo()
         self._plans: Memo[tuple[object, ...], Compiled] = Memo()
 
     def check(self, config: Config) -> bytes:
@@ -69,11 +88,33 @@ class Launcher:
             raise ConfigError(problems)
         return text
 
-    def explain(self, config: Config, process: Process, *, gate: bool) -> str:
+    def complete(self, config: Config) -> Config:
+        """Return a checked configuration with everything that it leaves to us.
+
+        Raises:
+            UnsupportedError: there are no ids for its user namespace.
+        """
+        if NamespaceType.USER not in config.namespaces or config.uid_mappings:
+            return config
+        if _joined_user_path(config) is not None:
+            return config
+        from libcontainer.host.subids import subid_mappings  # noqa: PLC0415 - rare
+
+        uids, gids = subid_mappings()
+        return evolve(config, uid_mappings=uids, gid_mappings=gids)
+
+    def explain(
+        self,
+        config: Config,
+        process: Process,
+        *,
+        gate: bool,
+        cgroups: tuple[str, ...] = (),
+    ) -> str:
         """Return the plan of an init process as text."""
         self.check(config)
         _check_process(config, process)
-        compiled, _ = self._compile_create(config, process, gate=gate)
+        compiled, _ = self._compile_create(config, process, gate=gate, cgroups=cgroups)
         return explain(compiled.plan)
 
     def create(
@@ -100,7 +141,10 @@ class Launcher:
             LibcontainerError: nothing is left behind, the state is as before.
         """
         _check_process(config, process)
-        compiled, settings = self._compile_create(config, process, gate=gate)
+        names = tuple(state.cgroup)
+        compiled, settings = self._compile_create(
+            config, process, gate=gate, cgroups=names
+        )
 
         def record(status: str, launch: Launch) -> None:
             folder.write(
@@ -109,23 +153,55 @@ class Launcher:
                     status=Status(status),
                     init=record_of(launch.host_pid),
                     args=settings.args,
+                    mount_namespace=_leftovers_in(config, launch.host_pid),
                 )
             )
 
+        hooks = self._hook_runner(state.id, folder.path, config)
         actions = HostActions(
-            folder, self._take_template(), record, process.pidfd_socket
+            folder,
+            self._take_template(),
+            record,
+            hooks=hooks,
+            pidfd_socket=process.pidfd_socket,
         )
-        try:
-            return self._launch(
-                compiled, settings, process, actions, companions=companions
+        if state.cgroup:
+            actions.group = Group(state.cgroup)
+            actions.limits = self._limits.get(
+                (config, names), lambda _: limits(config, state.cgroup)
             )
-        except BaseException:
+        try:
+            handle = self._launch(
+                compiled,
+                settings,
+                process,
+                actions,
+                companions=companions,
+            )
+            if hooks is not None and not gate:
+                _poststart(hooks, config, handle)
+        except BaseException as error:
             folder.remove_gate()
+            if actions.group is not None and actions.made_group:
+                actions.group.remove()
             folder.write(state)
+            if hooks is not None:
+                _give_output(error, hooks)
+                self._hooks_failed(hooks, config)
             raise
+        finally:
+            if hooks is not None:
+                hooks.close()
+        return handle
 
-    def join(self, config: Config, process: Process, init: ProcessRef) -> ProcessHandle:
-        """Launch a further process in the container of *init*.
+    def join(
+        self,
+        config: Config,
+        process: Process,
+        init: ProcessRef,
+        group: Group | None = None,
+    ) -> ProcessHandle:
+        """Launch a further process in the container of *init*, in its cgroup.
 
         Raises:
             LibcontainerError: nothing is left behind.
@@ -133,13 +209,130 @@ class Launcher:
         _check_process(config, process)
         identity = identity_in_container(config, process, init.host_pid)
         settings = merge(config, process, identity)
-        facts = read_facts(template=False)
+        names = () if group is None else tuple(group.paths)
+        facts = evolve(
+            read_facts(template=False, config=config, settings=settings), cgroups=names
+        )
+        if _joined_user_path(config) is not None:
+            from libcontainer.host.namespaces import maps_of_process  # noqa: PLC0415 - rare
+
+            maps = maps_of_process(init.host_pid, init.pidfd)
+            facts = evolve(facts, joined_user=maps)
         compiled = self._plans.get(
             (config, settings, facts),
             lambda _: Compiled(compile_join(config, settings, facts)),
         )
+        given = {INIT_SLOT: init.pidfd}
+        joins = [] if group is None else group.open_joins()
+        try:
+            given.update(zip(cgroup_slots(compiled.plan), joins, strict=True))
+            actions = JoinActions(process.pidfd_socket)
+            return self._launch(compiled, settings, process, actions, given=given)
+        finally:
+            close_all(joins)
+
+    def update(self, group: Group, resources: Resources) -> None:
+        """Change limits of a cgroup; all of them, or none.
+
+        Raises:
+            ConfigError, UnsupportedError, CgroupError: nothing has changed.
+        """
+        problems = validate_resources(resources)
+        if problems:
+            raise ConfigError(problems)
+        writes = update_limits(resources, group.paths)
+        before = group.read(writes)
+        try:
+            group.write(writes)
+        except BaseException:
+            group.restore(before)
+            raise
+
+    def enter(
+        self,
+        config: Config,
+        process: Process,
+        init: ProcessRef,
+        kinds: frozenset[NamespaceType],
+    ) -> ProcessHandle:
+        """Launch a program of the host in namespaces *kinds* of a container.
+
+        Raises:
+            LibcontainerError: nothing is left behind.
+        """
+        _check_process(config, process)
+        home = dict(process.env or ()).get("HOME", "/")
+        caller = Identity(uid=os.geteuid(), gid=os.getegid(), groups=(), home=home)
+        settings = merge(config, process, caller)
+        facts = read_facts(template=False)
+        own = kinds & config.namespaces
+        compiled = Compiled(compile_enter(config, settings, facts, own))
         actions = JoinActions(process.pidfd_socket)
-        return self._launch(compiled, settings, process, actions, init_pidfd=init.pidfd)
+        return self._launch(
+            compiled, settings, process, actions, given={INIT_SLOT: init.pidfd}
+        )
+
+    def mknod(self, config: Config, device: Device, init: ProcessRef) -> None:
+        """Make a node in the /dev of the container of *init*.
+
+        Raises:
+            LibcontainerError: nothing is left behind.
+        """
+        problems = validate_device(device)
+        if problems:
+            raise ConfigError(problems)
+        facts = read_facts(template=False)
+        launch = Launch(
+            Compiled(compile_mknod(config, device, facts)),
+            helper=self._image(),
+            run_host_step=run_source_step,
+            deadline_seconds=self.deadline_seconds,
+            fault=self.fault,
+        )
+        with open_inside(init, "dev") as dev:
+            try:
+                launch.run({INIT_SLOT: init.pidfd, DEV_SLOT: dev})
+            finally:
+                launch.abort()
+
+    def poststart(self, container_id: str, path: str, config: Config, pid: int) -> None:
+        """Run the hooks that follow the start of the program.
+
+        Args:
+            container_id: the container's id.
+            path: its state folder.
+            config: its configuration.
+            pid: of its init, in the caller's pid namespace.
+
+        Raises:
+            HookError: one has failed; the container still runs.
+        """
+        runner = self._hook_runner(container_id, path, config)
+        if runner is not None:
+            runner.run("poststart", config.hooks.poststart, "running", pid)
+
+    def poststop(self, container_id: str, path: str, config: Config) -> None:
+        """Run the hooks that follow the end of a container; warn if one fails."""
+        runner = self._hook_runner(container_id, path, config)
+        if runner is not None:
+            runner.run_all("poststop", config.hooks.poststop, "stopped")
+
+    def _hook_runner(
+        self, container_id: str, path: str, config: Config
+    ) -> HookRunner | None:
+        if config.hooks == NO_HOOKS:
+            return None
+
+        def describe(status: str, pid: int | None) -> dict[str, Any]:
+            labels = dict(config.labels)
+            return oci_state(container_id, status, pid, bundle=path, annotations=labels)
+
+        return HookRunner(self._image(), describe)
+
+    def _hooks_failed(self, hooks: HookRunner, config: Config) -> None:
+        # The specification goes on with the end of the container's life.
+        if hooks.has_begun:
+            hooks.run_all("poststop", config.hooks.poststop, "stopped")
 
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
@@ -150,19 +343,35 @@ class Launcher:
         self._template.close()
 
     def _compile_create(
-        self, config: Config, process: Process, *, gate: bool
+        self,
+        config: Config,
+        process: Process,
+        *,
+        gate: bool,
+        cgroups: tuple[str, ...] = (),
     ) -> tuple[Compiled, Settings]:
         identity = identity_in_rootfs(config, process)
         settings = merge(config, process, identity)
-        facts = self._facts()
+        facts = evolve(self._facts(config, settings), cgroups=cgroups)
         compiled = self._plans.get(
             (config, settings, facts, gate),
             lambda _: Compiled(compile_create(config, settings, facts, gate=gate)),
         )
         return compiled, settings
 
-    def _facts(self) -> Facts:
-        return read_facts(template=self._take_template() >= 0)
+    def _facts(self, config: Config, settings: Settings) -> Facts:
+        template = self._take_template() >= 0
+        facts = read_facts(template=template, config=config, settings=settings)
+        if not facts.privileged and is_host_root(config):
+            from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
+
+            facts = evolve(facts, host_root=read_host_root())
+        path = _joined_user_path(config)
+        if path is None:
+            return facts
+        from libcontainer.host.namespaces import maps_of_namespace  # noqa: PLC0415 - rare
+
+        return evolve(facts, joined_user=maps_of_namespace(path, self._image()))
 
     def _take_template(self) -> int:
         return self._template.take(self._image()) if is_privileged() else -1
@@ -180,7 +389,7 @@ class Launcher:
         process: Process,
         actions: HostRunner,
         *,
-        init_pidfd: int = -1,
+        given: Mapping[int, int] | None = None,
         companions: list[ProcessHandle] | None = None,
     ) -> ProcessHandle:
         launch = Launch(
@@ -191,10 +400,9 @@ class Launcher:
             fault=self.fault,
         )
         with Stdio(process, terminal=settings.terminal) as stdio:
-            given = stdio.given(compiled.plan.stdio)
-            if init_pidfd >= 0:
-                given[INIT_SLOT] = init_pidfd
-            launch.run(given)
+            if settings.host_uid is not None:
+                stdio.give_to(settings.host_uid)
+            launch.run({**stdio.given(compiled.plan.stdio), **(given or {})})
             if launch.notify:
                 _relay(launch)
             return ProcessHandle(
@@ -213,6 +421,35 @@ def _relay(launch: Launch) -> None:
 
     manager, inside = launch.notify
     Relay(inside, manager, os.dup(launch.pidfd), launch.host_pid).start()
+
+
+def _leftovers_in(config: Config, host_pid: int) -> int | None:
+    if not shares_pids(config):
+        return None
+    from libcontainer.host.leftovers import mount_namespace_of  # noqa: PLC0415 - rare
+
+    return mount_namespace_of(host_pid)
+
+
+def _joined_user_path(config: Config) -> str | None:
+    """Return the path of the user namespace that a container joins, or None."""
+    paths = (path for kind, path in config.namespace_paths if kind == "user")
+    return next(paths, None)
+
+
+def _give_output(error: BaseException, hooks: HookRunner) -> None:
+    if isinstance(error, HookError) and not error.output:
+        error.output = hooks.output()
+
+
+def _poststart(hooks: HookRunner, config: Config, handle: ProcessHandle) -> None:
+    try:
+        hooks.run("poststart", config.hooks.poststart, "running", handle.host_pid)
+    except BaseException:
+        handle.kill()
+        handle.wait()
+        handle.close()
+        raise
 
 
 def _checked_text(config: Config) -> bytes:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from libcontainer.config.convert import (
     StrPath,
@@ -32,6 +32,7 @@ from libcontainer.config.identity import (
 )
 
 if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
@@ -105,6 +106,15 @@ class Process:
     no_new_privs: bool | None = field(default=None, kw_only=True)
     """Whether execve(2) can give nothing more."""
 
+    apparmor_profile: str | None = field(default=None, kw_only=True)
+    """Name of the AppArmor profile it runs under, or ``unconfined``."""
+
+    process_label: str | None = field(default=None, kw_only=True)
+    """Its SELinux label, ``user:role:type:level``."""
+
+    landlock: Landlock | None = field(default=None, kw_only=True)
+    """Rights it gives up for good; ``Landlock()`` gives up none."""
+
     rlimits: tuple[Rlimit, ...] | None = field(
         default=None, converter=to_optional_rlimits, kw_only=True
     )
@@ -167,7 +177,9 @@ class Process:
 
     stdin: Any = field(default=None, kw_only=True, eq=False)
     """Standard input: None inherits the caller's, `PIPE`, `DEVNULL`, an fd of
-    the caller or an object with ``fileno()``."""
+    the caller or an object with ``fileno()``. Where the process is another user
+    of the host than the caller, and the caller may, a stream that is a pipe, or
+    a file open for writing, comes to belong to that user."""
 
     stdout: Any = field(default=None, kw_only=True, eq=False)
     """Standard output, as *stdin*."""
@@ -192,3 +204,39 @@ class Process:
     """Where its pidfd is sent, with SCM_RIGHTS (unix(7)), before the program
     runs: an absolute host path of a listening unix socket, or the fd of a
     connected one. With `Config.init` it is init's."""
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any] | str | bytes) -> Process:
+        """Return the process that an OCI process object describes.
+
+        What the object does not have is the container's, except the groups of
+        an object with a user: it has those it names and no others. With
+        ``username`` alone the user is looked up in the container.
+
+        Args:
+            document: the object, or its JSON text.
+
+        Raises:
+            ConfigError: with every problem: a key that is unknown, or of what
+                this release does not do; a value of a wrong type or range.
+
+        Source: OCI runtime specification, ``config.md`` *Process*.
+        """
+        from libcontainer.config.process_json import process_fields  # noqa: PLC0415
+
+        names = frozenset(attribute.name for attribute in fields(cls))
+        return cls(**process_fields(document, names))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the process as an OCI process object, of JSON values.
+
+        Streams and *pass_fds* are of this program and left out. So is what the
+        process takes from its container.
+
+        Raises:
+            ConfigError: *user* is neither ``uid:gid`` nor one name, or is None
+                while groups or umask are set: the object has no place for it.
+        """
+        from libcontainer.config.process_json import process_to_json  # noqa: PLC0415
+
+        return process_to_json(self)

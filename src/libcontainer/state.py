@@ -23,6 +23,9 @@ from libcontainer.status import Status
 SCHEMA = 1
 """Version of the file's schema; a newer one is refused."""
 
+OCI_VERSION = "1.2.0"
+"""Version of the OCI runtime specification whose words a state has."""
+
 MAX_ID = 255
 _ID = re.compile(r"[A-Za-z0-9_+.-]+")
 
@@ -73,6 +76,9 @@ class State:
         status: the last status written; the system decides the real one.
         init: the init process, or None before there is one.
         args: what the init process runs.
+        cgroup: host paths of its cgroup by hierarchy; empty if it has none.
+        mount_namespace: the number of the container's mount namespace where its
+            processes are to be found by it (`libcontainer.host.leftovers`).
         unknown: keys of the file this version does not know.
     """
 
@@ -83,7 +89,32 @@ class State:
     status: Status
     init: ProcessRecord | None = None
     args: tuple[str, ...] = ()
+    cgroup: Mapping[str, str] = field(factory=dict)
+    mount_namespace: int | None = None
     unknown: Mapping[str, Any] = field(factory=dict)
+
+
+def oci_state(
+    container_id: str,
+    status: str,
+    pid: int | None,
+    *,
+    bundle: str,
+    annotations: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return a state as the OCI runtime specification has it (*State*).
+
+    Args:
+        container_id: the container's id.
+        status: ``creating``, ``created``, ``running``, ``paused`` or ``stopped``.
+        pid: of its init process for whom it is told, None where there is none.
+        bundle: the folder of the container, a host path.
+        annotations: its labels.
+    """
+    found = {"ociVersion": OCI_VERSION, "id": container_id, "status": status}
+    process = {} if pid is None else {"pid": pid}
+    rest = {"bundle": bundle, "annotations": dict(annotations)}
+    return {**found, **process, **rest}
 
 
 def dump(state: State) -> bytes:
@@ -98,7 +129,10 @@ def dump(state: State) -> bytes:
         "status": state.status.value,
         "init": None if state.init is None else _dump_process(state.init),
         "args": state.args,
+        "cgroup": dict(state.cgroup),
     }
+    if state.mount_namespace is not None:
+        document["mount_namespace"] = state.mount_namespace
     return json.dumps(document).encode()
 
 
@@ -115,6 +149,7 @@ def parse(data: bytes) -> State:
             message = f"schema {schema} is newer than this library's {SCHEMA}"
             raise StateFileError(message)
         init = document.pop("init")
+        has_mounts = "mount_namespace" in document
         return State(
             id=_take(document, "id", str),
             created=_take(document, "created", int, float),
@@ -123,6 +158,10 @@ def parse(data: bytes) -> State:
             creator=_parse_process(_take(document, "creator", dict)),
             init=None if init is None else _parse_process(init),
             args=tuple(_take_texts(document, "args")),
+            cgroup=_take_paths(document),
+            mount_namespace=(
+                _take(document, "mount_namespace", int) if has_mounts else None
+            ),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -153,6 +192,14 @@ def _take(document: dict[str, Any], key: str, *kinds: type) -> Any:  # noqa: ANN
         message = f"{key} must not be {value!r}"
         raise TypeError(message)
     return value
+
+
+def _take_paths(document: dict[str, Any]) -> dict[str, str]:
+    paths: dict[str, str] = _take(document, "cgroup", dict)
+    if not all(isinstance(path, str) for path in paths.values()):
+        message = f"cgroup must be paths, not {paths!r}"
+        raise TypeError(message)
+    return paths
 
 
 def _take_texts(document: dict[str, Any], key: str) -> list[str]:

@@ -34,6 +34,17 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
     "prepare": {_S.CREATING: _S.CREATED},
     "start": {_S.CREATED: _S.RUNNING},
     "exec": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING},
+    "exec (ignore paused)": {
+        _S.CREATED: _S.CREATED,
+        _S.RUNNING: _S.RUNNING,
+        _S.PAUSED: _S.PAUSED,
+    },
+    "mknod": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING, _S.PAUSED: _S.PAUSED},
+    "exec on the host": {
+        _S.CREATED: _S.CREATED,
+        _S.RUNNING: _S.RUNNING,
+        _S.PAUSED: _S.PAUSED,
+    },
     "signal": {
         _S.CREATED: _S.CREATED,
         _S.RUNNING: _S.RUNNING,
@@ -43,6 +54,19 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
         _S.CREATED: _S.STOPPED,
         _S.RUNNING: _S.STOPPED,
         _S.PAUSED: _S.STOPPED,
+        _S.STOPPED: _S.STOPPED,
+    },
+    "pause": {_S.RUNNING: _S.PAUSED},
+    "resume": {_S.PAUSED: _S.RUNNING},
+    "update": {
+        _S.CREATED: _S.CREATED,
+        _S.RUNNING: _S.RUNNING,
+        _S.PAUSED: _S.PAUSED,
+    },
+    "stats": {
+        _S.CREATED: _S.CREATED,
+        _S.RUNNING: _S.RUNNING,
+        _S.PAUSED: _S.PAUSED,
         _S.STOPPED: _S.STOPPED,
     },
     "delete": {_S.CREATING: None, _S.CREATED: None, _S.STOPPED: None},

@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from libcontainer.config import Capabilities, Device, Directory, Mount, NamespaceType
+from libcontainer.config import (
+    Capabilities,
+    Config,
+    Device,
+    DeviceRule,
+    Directory,
+    Mount,
+    NamespaceType,
+    Resources,
+)
 from libcontainer.config.container_json import (
     config_from_container_json,
     parse_container_json,
@@ -71,8 +80,10 @@ def test_the_minimal_sample_means_what_it_meant() -> None:
         "/proc/irq",
         "/proc/bus",
     )
+    assert config.cgroups_path == "docker/docker-koye"
+    assert len(config.resources.devices) == 14
+    assert config.resources.devices[0] == DeviceRule(allow=True, type="c", access="m")
     assert read.warnings == (
-        "cgroups: not applied by this release",
         "networks[0]: address, gateway and mtu of loopback have no effect",
     )
     assert validate(config, Process(["sh"], **read.process_defaults)) == []
@@ -83,8 +94,6 @@ def test_the_minimal_sample_means_what_it_meant() -> None:
     ("sample", "refused"),
     [
         ("attach_to_bridge", ["networks[1].type: 'veth'"]),
-        ("apparmor", ["apparmor_profile:"]),
-        ("selinux", ["process_label:", "mount_config.mount_label:"]),
     ],
 )
 def test_a_sample_that_needs_more_names_what_it_needs(
@@ -115,6 +124,18 @@ def test_the_smallest_document_has_the_defaults_of_then() -> None:
     assert (config.loopback, config.terminal, config.readonly_rootfs) == (False,) * 3
     assert config.umask == 0o022
     assert validate(config) == []
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_network_namespace_is_joined_by_its_path(listed: bool) -> None:
+    networks = [{"type": "loopback"}, {"type": "netns", "ns_path": "/run/netns/x"}]
+    kinds = {"NEWNS": True, "NEWNET": listed}
+    read = config_from_container_json(
+        document(networks=networks, namespaces=kinds), "/srv"
+    )
+    assert read.config.namespace_paths == ((NamespaceType.NETWORK, "/run/netns/x"),)
+    assert NamespaceType.NETWORK in read.config.namespaces
+    assert validate(read.config) == []
 
 
 @pytest.mark.parametrize("restricted", [False, True])
@@ -231,34 +252,43 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"tty": "yes"}, ["tty: must be true or false, not str"]),
     (
         {"networks": [{"type": "netns"}]},
-        ["networks[0].type: 'netns' is not supported by this release"],
+        ["networks[0].ns_path: must be an absolute path, not ''"],
+    ),
+    (
+        {"networks": [{"type": "netns", "ns_path": "/a"}] * 2},
+        ["networks[1].type: 'netns' is there already"],
+    ),
+    (
+        {"networks": [{"type": "netns", "ns_path": 7}]},
+        [
+            "networks[0].ns_path: must be a string, not int",
+            "networks[0].ns_path: must be an absolute path, not ''",
+        ],
     ),
     (
         {"networks": [{"type": "loopback"}, {"type": "wifi"}]},
         ["networks[1].type: must be loopback, veth or netns: 'wifi'"],
     ),
     ({"networks": {}}, ["networks: must be a sequence of items, not dict"]),
+    ({"apparmor_profile": 1}, ["apparmor_profile: must be a string, not int"]),
     ({"routes": [{}]}, ["routes: is not supported by this release"]),
-    ({"process_label": "x"}, ["process_label: is not supported by this release"]),
-    *(
-        ({"cgroups": {key: 1}}, [f"cgroups.{key}: is not supported by this release:"])
-        for key in (
-            *("memory", "memory_reservation", "memory_swap", "cpu_shares"),
-            *("cpu_quota", "cpu_period"),
-        )
-    ),
+    ({"process_label": "x"}, ["process_label: must be user:role:type:level, not 'x'"]),
     ({"cgroups": {"memory": True}}, ["cgroups.memory: must be an integer, not bool"]),
     ({"cgroups": {"memory": -2}}, ["cgroups.memory: must be from -1 to"]),
-    ({"cgroups": {"cpuset_cpus": "0"}}, ["cgroups.cpuset_cpus: is not supported by"]),
-    ({"cgroups": {"freezer": "FROZEN"}}, ["cgroups.freezer: is not supported by"]),
+    ({"cgroups": {"parent": "../x"}}, ["cgroups.parent: must not have '..'"]),
+    ({"cgroups": {"freezer": "FROZEN"}}, ["cgroups.freezer: cannot begin frozen"]),
     ({"cgroups": {"name": 7}}, ["cgroups.name: must be a string, not int"]),
     (
-        {"cgroups": {"allowed_devices": [{"major_number": "x"}]}},
-        ["cgroups.allowed_devices[0].major_number: must be an integer, not str"],
+        {"cgroups": {"allowed_devices": [{"type": 7, "major_number": "x"}]}},
+        [
+            "cgroups.allowed_devices[0].type: must be 99 ('c') or 98 ('b'), not 7",
+            "cgroups.allowed_devices[0].cgroup_permissions: must be of 'rwm', not ''",
+            "cgroups.allowed_devices[0].major_number: must be an integer, not str",
+        ],
     ),
     (
         {"mount_config": {"mount_label": "x"}},
-        ["mount_config.mount_label: is not supported by this release"],
+        ["mount_config.mount_label: must be user:role:type:level, not 'x'"],
     ),
     (
         {
@@ -317,20 +347,36 @@ def test_everything_wrong_is_told_at_once() -> None:
         hostname=7,
         capabilities=["FOO"],
         networks=[{"type": "veth"}],
-        cgroups={"memory": 1},
-        apparmor_profile="x",
+        cgroups={"memory": "1"},
+        apparmor_profile="a b",
         namespaces={},
         mount_config=None,
     )
     assert [text.partition(":")[0] for text in found] == [
-        "apparmor_profile",
         "mount_config",
         "namespaces.NEWNS",
-        "cgroups.memory",
-        "hostname",
         "networks[0].type",
+        "hostname",
         "capabilities[0]",
+        "apparmor_profile",
+        "cgroups.memory",
     ]
+
+
+def test_the_labels_of_the_samples_arrive() -> None:
+    def read(name: str) -> Config:
+        data = (SAMPLES / f"{name}.json").read_bytes()
+        return config_from_container_json(parse_container_json(data), "/srv").config
+
+    minimal = read("minimal")
+    assert minimal.apparmor_profile is None
+    assert (minimal.process_label, minimal.mount_label) == (None, None)
+    assert read("apparmor").apparmor_profile == "docker-default"
+    labels = (read("selinux").process_label, read("selinux").mount_label)
+    assert labels == (
+        "system_u:system_r:svirt_lxc_net_t:s0:c164,c475",
+        "system_u:object_r:svirt_lxc_net_t:s0:c164,c475",
+    )
 
 
 def test_what_has_no_effect_is_a_warning() -> None:
@@ -345,12 +391,57 @@ def test_what_has_no_effect_is_a_warning() -> None:
     assert warnings(networks=[{"type": "loopback", "y": 1}]) == (
         "networks[0].y: unknown key",
     )
-    assert warnings(cgroups={"parent": "a", "allow_all_devices": True}) == (
-        "cgroups: not applied by this release",
+    assert warnings(cgroups={"memory": 8, "memory_swap": 9}) == (
+        "cgroups.memory_swap: ignored as in 1.2.0: it is twice the memory",
     )
-    assert warnings(cgroups={"memory": -1, "memory_swap": -1, "freezer": "THAWED"}) == (
-        "cgroups: not applied by this release",
-    )
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "limits"),
+    [
+        ({}, {}),
+        ({"memory": 8}, {"memory": 8, "memory_swap": 16}),
+        ({"memory": 8, "memory_swap": -1}, {"memory": 8}),
+        ({"memory_reservation": 5}, {"memory_reservation": 5}),
+        (
+            {"cpu_shares": 9, "cpu_quota": 8, "cpu_period": 7000},
+            {"cpu_shares": 9, "cpu_quota": 8, "cpu_period": 7000},
+        ),
+        ({"cpu_shares": 0, "cpuset_cpus": ""}, {}),
+        ({"cpuset_cpus": "0-1"}, {"cpuset_cpus": "0-1"}),
+        ({"allow_all_devices": True}, {"devices": [DeviceRule(allow=True)]}),
+        (
+            {
+                "allowed_devices": [
+                    {
+                        "type": 98,
+                        "major_number": 8,
+                        "minor_number": -1,
+                        "cgroup_permissions": "mr",
+                    }
+                ]
+            },
+            {"devices": [DeviceRule(allow=True, type="b", major=8, access="rm")]},
+        ),
+    ],
+)
+def test_limits_arrive(cgroups: dict[str, Any], limits: dict[str, Any]) -> None:
+    read = config_from_container_json(document(cgroups=cgroups), "/srv")
+    assert read.config.resources == Resources(**limits)
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "path"),
+    [
+        ({}, None),
+        ({"name": "a"}, "a"),
+        ({"name": "a", "parent": "b/c"}, "b/c/a"),
+        ({"name": "a", "parent": "/b"}, "/b/a"),
+    ],
+)
+def test_the_cgroup_is_below_its_parent(cgroups: Any, path: str | None) -> None:
+    read = config_from_container_json(document(cgroups=cgroups), "/srv")
+    assert read.config.cgroups_path == path
 
 
 def test_strict_makes_what_is_unknown_a_problem() -> None:

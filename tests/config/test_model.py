@@ -26,6 +26,7 @@ from libcontainer.config import (
     Overlay,
     Propagation,
     Rlimit,
+    TimeOffset,
     config_from_json,
     config_to_json,
     thermal_throttle_paths,
@@ -38,6 +39,9 @@ FULL = Config(
     namespaces=["mount", NamespaceType.USER, "pid", "uts", "time"],
     uid_mappings=[IdMapping(0, 1000, 1)],
     gid_mappings=[IdMapping(0, 1000, 1)],
+    namespace_paths={"pid": "/proc/1/ns/pid"},
+    time_offsets={"boottime": 7, "monotonic": TimeOffset(-1, 5)},
+    keep_groups=True,
     hostname="box",
     domainname="example",
     mounts=[Mount.bind("/srv", "/srv", read_only=True), Mount.tmpfs("/tmp", size="1m")],
@@ -74,6 +78,25 @@ def test_a_config_cannot_be_changed() -> None:
 def test_an_unknown_keyword_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         Config(rootfss="/")  # type: ignore[call-arg]
+
+
+def test_namespaces_that_are_joined_are_kept_in_the_order_of_the_kinds() -> None:
+    kept = ((NamespaceType.PID, "/p"), (NamespaceType.USER, "/u"))
+    assert (
+        Config(namespace_paths={"user": Path("/u"), "pid": "/p"}).namespace_paths
+        == kept
+    )
+    assert (
+        Config(namespace_paths=[["pid", "/p"], ["user", "/u"]]).namespace_paths == kept
+    )  # type: ignore[arg-type]
+
+
+def test_an_offset_of_a_clock_may_be_a_number_of_seconds() -> None:
+    config = Config(time_offsets={"boottime": -7, "monotonic": TimeOffset(1, 5)})
+    assert config.time_offsets == (
+        ("monotonic", TimeOffset(1, 5)),
+        ("boottime", TimeOffset(-7, 0)),
+    )
 
 
 @pytest.mark.parametrize("path", ["/srv", Path("/srv")])

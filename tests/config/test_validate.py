@@ -20,6 +20,7 @@ from libcontainer.config import (
     MountAttr,
     Overlay,
     Rlimit,
+    TimeOffset,
 )
 from libcontainer.errors import ConfigError
 from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
@@ -27,7 +28,18 @@ from libcontainer.validate import check, validate
 
 MAX = 2**32 - 2
 WITH_USER = ["mount", "pid", "network", "ipc", "uts", "user"]
+WITH_TIME = ["mount", "pid", "time"]
 WITHOUT_UTS = ["mount", "pid"]
+
+# All that a container in a mount namespace of others can be.
+JOINED_MOUNT: dict[str, Any] = {
+    "namespace_paths": {"mount": "/run/ns/mnt"},
+    "rootfs": "/",
+    "base_mounts": [],
+    "devices": [],
+    "masked_paths": [],
+    "readonly_paths": [],
+}
 
 
 def in_user_namespace(**fields: object) -> Config:
@@ -39,6 +51,12 @@ def in_user_namespace(**fields: object) -> Config:
         **fields,
     }
     return Config(**merged)
+
+
+def in_joined_user_namespace(**paths: object) -> Config:
+    """The same with a user namespace that is joined, and some more of them."""
+    maps: dict[str, Any] = {"uid_mappings": [], "gid_mappings": []}
+    return in_user_namespace(namespace_paths={"user": "/x", **paths}, **maps)
 
 
 def mount(**fields: object) -> dict[str, Any]:
@@ -62,6 +80,11 @@ def device(**fields: object) -> dict[str, Any]:
     number = {"major": 1, "minor": 3}
     merged: dict[str, Any] = {"path": "/dev/x", "type": "c", **number, **fields}
     return {"devices": [Device(**merged)]}
+
+
+def offsets(**clocks: object) -> dict[str, Any]:
+    """The fields of a configuration with a time namespace and offsets."""
+    return {"namespaces": WITH_TIME, "time_offsets": clocks}
 
 
 def caps(**sets: object) -> dict[str, Any]:
@@ -117,6 +140,71 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"namespaces": "mount"}, "namespaces", "must be a sequence of namespaces, not on"),
     ({"namespaces": 3}, "namespaces", "must be a sequence of namespaces, not int"),
     ({"namespaces": ["pid"]}, "namespaces", "must have 'mount'"),
+    # namespaces that are joined
+    ({"namespace_paths": 3}, "namespace_paths", "must be a sequence of pairs, not int"),
+    ({"namespace_paths": "net"}, "namespace_paths", "must be a sequence of pairs"),
+    ({"namespace_paths": ["/x"]}, "namespace_paths[0]", "must be a pair, not str"),
+    ({"namespace_paths": {"net": "/x"}}, "namespace_paths[0]", "must be one of mount,"),
+    ({"namespace_paths": {3: "/x"}}, "namespace_paths[0]", "must be a string, not int"),
+    ({"namespace_paths": {"network": None}}, "namespace_paths[0]", "must be a string"),
+    ({"namespace_paths": {"network": "x"}}, "namespace_paths[0]", "must be an absolut"),
+    ({"namespace_paths": {"network": "/x\0"}}, "namespace_paths[0]", "has a NUL"),
+    (
+        {"namespace_paths": {"time": "/x"}},
+        "namespace_paths[0]",
+        "'time' must be in namespaces too",
+    ),
+    (
+        {"namespace_paths": [("uts", "/x"), ("uts", "/y")]},
+        "namespace_paths[1]",
+        "'uts' is there already",
+    ),
+    (JOINED_MOUNT | {"rootfs": "/srv"}, "rootfs", "must be Directory('/')"),
+    (JOINED_MOUNT | {"readonly_rootfs": True}, "readonly_rootfs", "must be false"),
+    *(
+        (JOINED_MOUNT | {name: ["/x"]}, name, "must be empty: the mount namespace is")
+        for name in ("masked_paths", "readonly_paths")
+    ),
+    *(
+        (JOINED_MOUNT | {name: value}, name, "must be empty: the mount namespace is")
+        for name, value in (
+            ("mounts", [Mount.tmpfs("/x")]),
+            ("base_mounts", [Mount.tmpfs("/x")]),
+            ("devices", [Device("/dev/x", "p")]),
+        )
+    ),
+    (JOINED_MOUNT | {"user": "root"}, "user", "must be numbers: the mount namespace"),
+    # clocks
+    ({"time_offsets": 3}, "time_offsets", "must be a sequence of pairs, not int"),
+    (offsets(realtime=1), "time_offsets[0]", "must be one of monotonic, boottime"),
+    (offsets(boottime="1"), "time_offsets[0]", "must be a TimeOffset, not str"),
+    (offsets(boottime=True), "time_offsets[0]", "must be a TimeOffset, not bool"),
+    (offsets(boottime=1.5), "time_offsets[0]", "must be a TimeOffset, not float"),
+    (offsets(boottime=2**63), "time_offsets[0].seconds", "must be from -9223372036"),
+    (
+        offsets(boottime=TimeOffset(0, -1)),
+        "time_offsets[0].nanoseconds",
+        "must be from 0 to 999999999",
+    ),
+    (
+        offsets(boottime=TimeOffset(0, 10**9)),
+        "time_offsets[0].nanoseconds",
+        "must be from 0 to 999999999",
+    ),
+    (
+        {
+            "namespaces": WITH_TIME,
+            "time_offsets": [("boottime", TimeOffset(1)), ("boottime", TimeOffset(2))],
+        },
+        "time_offsets[1]",
+        "'boottime' is there already",
+    ),
+    ({"time_offsets": {"boottime": 1}}, "time_offsets", "needs 'time' in namespaces"),
+    (
+        offsets(boottime=1) | {"namespace_paths": {"time": "/x"}},
+        "time_offsets",
+        "cannot be set: the time namespace is joined",
+    ),
     # names
     ({"hostname": ""}, "hostname", "must be letters"),
     ({"hostname": "a b"}, "hostname", "must be letters"),
@@ -294,6 +382,12 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"additional_groups": [1.0]}, "additional_groups[0]", "must be an integer"),
     ({"additional_groups": [-1]}, "additional_groups[0]", "must be from 0 to"),
     ({"additional_groups": "1"}, "additional_groups", "must be a sequence"),
+    (
+        {"keep_groups": True, "additional_groups": [1]},
+        "additional_groups",
+        "cannot be given: keep_groups",
+    ),
+    ({"keep_groups": 1}, "keep_groups", "must be true or false, not int"),
     ({"additional_groups": [1] * 65537}, "additional_groups", "has 65537 groups"),
     # capabilities
     ({"capabilities": None}, "capabilities", "must be a Capabilities, not NoneType"),
@@ -347,8 +441,23 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 WRONG_IN_USER_NAMESPACE: list[tuple[dict[str, Any], str, str]] = [
-    ({"uid_mappings": ()}, "uid_mappings", "is needed with the user namespace"),
-    ({"gid_mappings": ()}, "gid_mappings", "is needed with the user namespace"),
+    ({"uid_mappings": ()}, "uid_mappings", "is needed with gid_mappings, or neither"),
+    ({"gid_mappings": ()}, "gid_mappings", "is needed with uid_mappings, or neither"),
+    (
+        {"namespace_paths": {"user": "/x"}, "gid_mappings": ()},
+        "uid_mappings",
+        "is the joined user namespace's own",
+    ),
+    (
+        {"namespace_paths": {"user": "/x"}, "uid_mappings": ()},
+        "gid_mappings",
+        "is the joined user namespace's own",
+    ),
+    (
+        {"namespace_paths": {"pid": "/x"}},
+        "base_mounts[0].type",
+        "'proc' in a user namespace needs a 'pid' namespace of its own",
+    ),
     ({"uid_mappings": 7}, "uid_mappings", "must be a sequence of IdMapping, not int"),
     (
         {"uid_mappings": [(0, 0, 1)]},
@@ -532,6 +641,13 @@ GOOD: list[Callable[[], tuple[Config, Process | None]]] = [
     lambda: (Config(), None),
     lambda: (Config(), Process(["ls"])),
     lambda: (in_user_namespace(), Process(["ls"], user="9:9", additional_groups=[9])),
+    lambda: (in_user_namespace(uid_mappings=[], gid_mappings=[]), None),
+    lambda: (in_joined_user_namespace(), Process(["ls"], user="9:9")),
+    lambda: (in_joined_user_namespace(pid=Path("/p"), ipc="/i", network="/n"), None),
+    lambda: (Config(namespace_paths={"network": "/run/netns/x", "uts": "/x"}), None),
+    lambda: (Config(**JOINED_MOUNT), Process(["ls"], user="7:8")),
+    lambda: (Config(**offsets(monotonic=-5, boottime=TimeOffset(7, 999999999))), None),
+    lambda: (Config(keep_groups=True), Process(["ls"])),
     lambda: (Config(rootfs="/srv"), None),
     lambda: (Config(rootfs=Overlay("/a", size=4096)), None),
     lambda: (Config(rootfs=Overlay(["/a", "/b"], upper="/u", work="/w")), None),

@@ -6,18 +6,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from attrs import define
+import pytest
+from attrs import define, evolve
 
 import libcontainer as lc
+from libcontainer.cgroups.group import Group
+from libcontainer.host import actions
 from libcontainer.host.probe import read_facts
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.users import identity_in_container
 from libcontainer.plan import Plan, Step, compile_join, merge
-from libcontainer.plan.ops import Barrier, Clone
+from libcontainer.plan.ops import Barrier, Child, Clone
 from libcontainer.plan.steps import Side
 
 PROGRAM = lc.Process(["sh", "-c", "exit 7"])
+LANDLOCK = lc.Landlock.filesystem(read_write=["/"], abi=1)
 SLEEPER = lc.Process(["sleep", "1000"])
 
 KINDS = (
@@ -25,8 +30,14 @@ KINDS = (
     "prepare",
     "run in a user namespace",
     "run with an init",
+    "run with clocks in a user namespace",
     "exec",
     "exec in a user namespace",
+)
+HOOK_KINDS = (
+    "run with hooks",
+    "prepare with hooks",
+    "run with hooks in a user namespace",
 )
 
 
@@ -64,6 +75,7 @@ class Launches:
             sorted(entry.name for entry in path.iterdir()),
             children(),
             sorted(os.listdir("/proc/self/fd"), key=int),
+            Group(self.container.state().cgroup).exists(),
         )
 
     def check_undone(self) -> None:
@@ -94,30 +106,63 @@ def host_steps(plan: Plan) -> list[Step]:
     return [step for step in plan.steps if step.side is Side.HOST]
 
 
+def in_child(plan: Plan, step: Step) -> bool:
+    """Tell whether a step is taken by a child of the helper, for a hook."""
+    return any(
+        isinstance(other.action, Child)
+        and other.index < step.index <= other.index + other.action.length
+        for other in plan.steps
+    )
+
+
 def last_answer(plan: Plan) -> int:
     """Return the last step at which the helper must still speak up.
 
     After it, its death looks like that of the program that takes its place.
     """
-    speaks = (Barrier, Clone)
+    speaks = (Barrier, Clone, Child)
     return max(step.index for step in plan.steps if isinstance(step.action, speaks))
 
 
-def _config(rootfs: Path, *, user: bool, init: bool) -> lc.Config:
+def _hooks() -> lc.Hooks:
+    own = (lc.Hook("/bin/true", timeout=20),)
+    return lc.Hooks(own, own, own, own, own, own)
+
+
+def _config(
+    rootfs: Path, *, user: bool, clocks: bool, init: bool, hooks: lc.Hooks
+) -> lc.Config:
     layers = lc.Overlay(str(rootfs))
     if not user:
-        return lc.Config(rootfs=layers, init=init)
+        return lc.Config(rootfs=layers, landlock=LANDLOCK, hooks=hooks, init=init)
     mapping = [lc.IdMapping(0, 100000, 65536)]
     kinds = [*lc.Config().namespaces, "user"]
-    return lc.Config(
-        rootfs=layers, namespaces=kinds, uid_mappings=mapping, gid_mappings=mapping
+    config = lc.Config(
+        rootfs=layers,
+        namespaces=kinds,
+        uid_mappings=mapping,
+        gid_mappings=mapping,
+        hooks=hooks,
+    )
+    if not clocks:
+        return config
+    return evolve(
+        config,
+        namespaces=[*kinds, "time"],
+        namespace_paths={"uts": "/proc/self/ns/uts"},
+        time_offsets={"boottime": 1000},
     )
 
 
 def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
     """Return launches of one of `KINDS`."""
+    hooks = _hooks() if "with hooks" in kind else lc.Hooks()
     config = _config(
-        rootfs, user=kind.endswith("namespace"), init=kind.endswith("init")
+        rootfs,
+        user=kind.endswith("user namespace"),
+        clocks="clocks" in kind,
+        init=kind.endswith("init"),
+        hooks=hooks,
     )
     container = factory.create("faulty", config)
     try:
@@ -132,7 +177,7 @@ def _launches(factory: lc.Factory, container: lc.Container, kind: str) -> Launch
     if is_exec:
         container.run(SLEEPER)
     plan = join_plan(container) if is_exec else create_plan(factory, container, kind)
-    start = container.prepare if kind == "prepare" else container.run
+    start = container.prepare if kind.startswith("prepare") else container.run
     made = Launches(factory, container, plan, start)
     # What the first launch keeps open for the later ones is there from now on.
     factory._launcher._take_template()
@@ -142,9 +187,11 @@ def _launches(factory: lc.Factory, container: lc.Container, kind: str) -> Launch
 
 def create_plan(factory: lc.Factory, container: lc.Container, kind: str) -> Plan:
     """Return the plan of an init process."""
-    gate = kind == "prepare"
+    gate = kind.startswith("prepare")
     launcher = factory._launcher
-    return launcher._compile_create(container.config, PROGRAM, gate=gate)[0].plan
+    return launcher._compile_create(
+        container.config, PROGRAM, gate=gate, cgroups=tuple(container.state().cgroup)
+    )[0].plan
 
 
 def join_plan(container: lc.Container) -> Plan:
@@ -153,5 +200,25 @@ def join_plan(container: lc.Container) -> Plan:
     with ProcessRef.open(container.state().init) as init:
         assert init is not None
         identity = identity_in_container(config, PROGRAM, init.host_pid)
+    names = tuple(container.state().cgroup)
     settings = merge(config, PROGRAM, identity)
-    return compile_join(config, settings, read_facts(template=False))
+    facts = read_facts(template=False, config=config, settings=settings)
+    return compile_join(config, settings, evolve(facts, cgroups=names))
+
+
+def raise_at(
+    patch: pytest.MonkeyPatch, step: Step, error: BaseException, *, after: bool = False
+) -> None:
+    """Let one HOST step raise, before or after it has done its work."""
+    kind = type(step.action)
+    original: Callable[..., None] = actions._RUNNERS[kind]
+
+    def runner(acting: Any, launch: Any, action: Any) -> None:
+        if action is not step.action and action != step.action:
+            original(acting, launch, action)
+            return
+        if after:
+            original(acting, launch, action)
+        raise error
+
+    patch.setitem(actions._RUNNERS, kind, runner)

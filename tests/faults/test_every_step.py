@@ -5,20 +5,18 @@ from __future__ import annotations
 
 import errno
 import signal
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 import libcontainer as lc
-from libcontainer.host import actions
-from libcontainer.plan.steps import Spawn, Step
+from libcontainer.plan.steps import Spawn
 from tests.faults.launches import (
     PROGRAM,
     Launches,
     host_steps,
     init_steps,
     last_answer,
+    raise_at,
 )
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -97,7 +95,7 @@ def test_a_step_that_raises_in_the_caller_is_undone(
     steps = [s for s in host_steps(launch.plan) if not isinstance(s.action, Spawn)]
     for step in steps:
         with monkeypatch.context() as patch:
-            _raise_at(patch, step, injected)
+            raise_at(patch, step, injected)
             with pytest.raises((type(injected), lc.StepError)) as caught:
                 launch.start(PROGRAM)
         if isinstance(caught.value, lc.StepError):
@@ -115,7 +113,7 @@ def test_a_failure_after_the_work_of_a_host_step_is_undone(
     steps = [s for s in host_steps(launch.plan) if not isinstance(s.action, Spawn)]
     for step in steps:
         with monkeypatch.context() as patch:
-            _raise_at(patch, step, KeyboardInterrupt(), after=True)
+            raise_at(patch, step, KeyboardInterrupt(), after=True)
             with pytest.raises(KeyboardInterrupt):
                 launch.start(PROGRAM)
         launch.check_undone()
@@ -136,21 +134,3 @@ def _behind_gate(launch: Launches) -> set[int]:
     if not any(step.title.startswith("wait at the gate") for step in launch.plan.steps):
         return set()
     return {launch.plan.total - 1, launch.plan.total}
-
-
-def _raise_at(
-    patch: pytest.MonkeyPatch, step: Step, error: BaseException, *, after: bool = False
-) -> None:
-    """Let one HOST step raise, before or after it has done its work."""
-    kind = type(step.action)
-    original: Callable[..., None] = actions._RUNNERS[kind]
-
-    def runner(acting: Any, launch: Any, action: Any) -> None:
-        if action is not step.action and action != step.action:
-            original(acting, launch, action)
-            return
-        if after:
-            original(acting, launch, action)
-        raise error
-
-    patch.setitem(actions._RUNNERS, kind, runner)

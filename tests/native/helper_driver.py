@@ -261,9 +261,15 @@ class Run:
             os.close(self.pidfd)
 
     def receive(self) -> Message | None:
-        """Return the next message; the clone's pidfd is kept for clean-up."""
+        """Return the next message; the clone's pidfd is kept for clean-up.
+
+        Both sides of a clone tell of it: the second time is left out.
+        """
         message = receive(self.control)
         if message is not None and message.name == "CLONED":
+            if self.pidfd >= 0:
+                os.close(message.fd)
+                return self.receive()
             self.pidfd = message.fd
         return message
 

@@ -52,16 +52,16 @@ VALID: dict[str, dict[str, object]] = {
     "SCRATCH": {"slot": 1},
     "OVERLAY": {"slot": 1, "data": OVERLAY, "list": [b"index=off"]},
     "ATTRIBUTES": {"slot": 1, "data": attributes(1)},
-    "ROOT": {"slot": 1},
+    "ROOT": {"slot": 1, "text": b"/srv"},
     "ATTACH": {"slot": 1, "slot2": 2, "text": b"/x", "flags": 4 | 8, "mode": 0o755},
     "MKDIR": {"slot": 1, "text": b"x", "mode": 0o755, "arg": 1 << 32 | 2},
     "MKNOD": {"slot": 1, "text": b"x", "mode": 0o020666, "flags": 1 << 32 | 3},
     "SYMLINK": {"slot": 1, "text": b"x", "text2": b"y"},
-    "MASK": {"slot": 1, "slot2": 2, "text": b"/x"},
-    "READONLY": {"text": b"/x"},
+    "MASK": {"slot": 1, "slot2": 2, "text": b"/x", "arg": 2},
+    "READONLY": {"slot": 1, "text": b"/x"},
     "PIVOT": {},
     "LOOPBACK": {},
-    "WRITE_PROC": {"slot": 1, "text": b"self/x", "text2": b"1"},
+    "WRITE_PROC": {"slot": 1, "flags": 1, "text": b"self/x", "text2": b"1"},
     "RLIMIT": {"mode": 7, "flags": 1, "arg": 2},
     "UMASK": {"mode": 0o22},
     "CHDIR": {"text": b"/"},
@@ -77,20 +77,27 @@ VALID: dict[str, dict[str, object]] = {
     "IDENTITY": {"data": identity(1, 2, [3, 4])},
     "FIND_PROGRAM": {"list": [b"/bin/sh"]},
     "GATE": {"slot": 1},
-    "CALL": {"mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
+    "CALL": {"slot": 1, "mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
+    "LANDLOCK_PATH": {"slot": 1, "flags": 4, "text": b"/x"},
     "INIT": {"slot": 1, "slot2": 2},
     "EXEC": {"list": [b"sh"], "list2": [b"A=b"], "data": fds((1, 0), (1, 1))},
+    "CHILD": {"mode": 2, "flags": 1, "arg": 1000},
 }
 
 # What each kind may leave out; everything else it names above is required.
 OPTIONAL = {
+    "ROOT": ["text"],
+    "CHILD": ["arg"],
     "SETNS": ["flags"],
-    "CALL": ["flags"],
+    "CALL": ["flags", "slot"],
+    "WRITE_PROC": ["flags"],
     "CLONE": ["flags"],
     "BECOME_ROOT": ["flags"],
     "MAKE_FS": ["list"],
     "OVERLAY": ["list"],
     "ATTACH": ["slot2", "flags", "mode"],
+    "MASK": ["arg"],
+    "READONLY": ["slot"],
     "MKDIR": ["mode", "arg"],
     "MKNOD": ["mode", "flags"],
     "RLIMIT": ["mode", "flags", "arg"],
@@ -112,6 +119,7 @@ ANYTHING = {
     "data": b"12345678",
 }
 ANY_VALUE = {
+    ("CHILD", "arg"),
     ("RLIMIT", "flags"),
     *((kind, "arg") for kind in ("MKDIR", "MKNOD", "RLIMIT")),
     ("MKNOD", "mode"),
@@ -167,6 +175,10 @@ def plan_with(kind: str, **changes: object) -> Plan:
     if kind == "EXEC":
         plan.add("FIND_PROGRAM", list=[b"/bin/sh"])
     plan.add(kind, **{**VALID[kind], **changes})
+    if kind == "CHILD":
+        plan.add("FIND_PROGRAM", list=[b"/bin/sh"])
+        plan.add("EXEC", list=[b"sh"])
+        plan.add("LOOPBACK")
     return plan
 
 
@@ -177,8 +189,10 @@ def outcome(run: Start, plan: Plan | bytes) -> tuple[list[Message], int]:
 
 
 def refused(run: Start, plan: Plan) -> bool:
-    """Whether the plan's last operation is named as not understood."""
-    expected = failure(len(plan.ops), errno.EPROTO, "PARSE")
+    """Whether the plan's last operation, or its child, is named as not understood."""
+    children = [op.step for op in plan.ops if op.kind == ABI["LC_OP_CHILD"]]
+    step = children[0] if children else len(plan.ops)
+    expected = failure(step, errno.EPROTO, "PARSE")
     return outcome(run, plan) == ([expected], BAD_PLAN)
 
 
@@ -231,6 +245,7 @@ def test_a_wrong_struct_is_refused(run: Start, case: str) -> None:
     [
         ("PROPAGATION", {"flags": 3 << 18}),
         ("ATTACH", {"flags": 3}),
+        ("MASK", {"arg": 1 << 32}),
         ("TERMINAL", {"flags": 0}),
         ("TERMINAL", {"slot2": -1}),
         ("TERMINAL", {"arg": 65536}),
@@ -367,3 +382,45 @@ def test_the_helper_compiles_for_aarch64(
     build_helper("aarch64-linux-gnu-gcc", tmp_path / "helper", "-Wconversion")
     machine = (tmp_path / "helper").read_bytes()[18:20]
     assert machine == struct.pack("<H", 183)
+
+
+CHILDREN: dict[str, tuple[int, list[str]]] = {
+    "no operation": (0, ["FIND_PROGRAM", "EXEC", "LOOPBACK"]),
+    "nothing behind it": (2, ["FIND_PROGRAM", "EXEC"]),
+    "no program": (2, ["CALL", "EXEC", "LOOPBACK"]),
+    "no EXEC at its end": (2, ["FIND_PROGRAM", "CALL", "EXEC", "LOOPBACK"]),
+    "an EXEC before its end": (3, ["FIND_PROGRAM", "EXEC", "EXEC", "LOOPBACK"]),
+    "more than there is": (9, ["FIND_PROGRAM", "EXEC", "LOOPBACK"]),
+    "a child of its own": (
+        4,
+        ["FIND_PROGRAM", "CHILD", "FIND_PROGRAM", "EXEC", "LOOPBACK"],
+    ),
+    "a mount": (3, ["READONLY", "FIND_PROGRAM", "EXEC", "LOOPBACK"]),
+    "a barrier": (3, ["BARRIER", "FIND_PROGRAM", "EXEC", "LOOPBACK"]),
+    "its program used by init": (2, ["FIND_PROGRAM", "EXEC", "EXEC"]),
+}
+
+
+@pytest.mark.parametrize("case", CHILDREN)
+def test_a_child_does_nothing_but_find_its_program_and_become_it(
+    run: Start, case: str
+) -> None:
+    length, kinds = CHILDREN[case]
+    plan = plan_with("UMASK")
+    plan.add("CHILD", mode=length, flags=1)
+    for kind in kinds:
+        plan.add(kind, **VALID[kind])
+    messages, status = outcome(run, plan)
+    assert status == BAD_PLAN
+    assert [message.error for message in messages] == [errno.EPROTO]
+
+
+def test_children_may_follow_one_another(run: Start) -> None:
+    plan = plan_with("UMASK")
+    for _ in range(2):
+        plan.add("CHILD", mode=3, flags=1)
+        for kind in ("CALL", "FIND_PROGRAM", "EXEC"):
+            plan.add(kind, **VALID[kind])
+    plan.add("FIND_PROGRAM", **VALID["FIND_PROGRAM"])
+    plan.add("EXEC", **VALID["EXEC"])
+    assert outcome(run, plan) == ([failure(1, errno.EXDEV, "CALL")], 1)

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/ioprio.h>
+#include <linux/keyctl.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,9 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <termios.h>
@@ -324,6 +328,55 @@ static void put_names(void) {
     put_number("umask", mask);
 }
 
+// The processors it may run on, as numbers.
+static void put_affinity(void) {
+    cpu_set_t set;
+    const char *separator = "";
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    fputs("\"affinity\":[", stdout);
+    for (int number = 0; number < CPU_SETSIZE; number++)
+        if (CPU_ISSET(number, &set)) {
+            printf("%s%d", separator, number);
+            separator = ",";
+        }
+    fputs("],", stdout);
+}
+
+// What it is to the scheduler and to the memory management.
+static void put_scheduling(void) {
+    struct sched_param param = {0};
+    put_number("nice", getpriority(PRIO_PROCESS, 0));
+    put_number("scheduler", sched_getscheduler(0));
+    sched_getparam(0, &param);
+    put_number("rt_priority", param.sched_priority);
+    put_number("ioprio", syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0));
+    put_number("personality", personality(0xffffffff));
+    put_number("thp_disable", prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
+    put_number("timerslack", prctl(PR_GET_TIMERSLACK));
+    put_number("child_subreaper", (prctl(PR_GET_CHILD_SUBREAPER, &param.sched_priority),
+                                   param.sched_priority));
+    put_affinity();
+    put_first_line("coredump_filter", "/proc/self/coredump_filter");
+}
+
+// The serials of the keyrings, none of which is made by asking; negative: errno.
+static void put_keyrings(void) {
+    static const struct {
+        const char *name;
+        int id;
+    } keyrings[] = {{"thread", KEY_SPEC_THREAD_KEYRING},
+                    {"process", KEY_SPEC_PROCESS_KEYRING},
+                    {"session", KEY_SPEC_SESSION_KEYRING}};
+    fputs("\"keyrings\":{", stdout);
+    for (size_t i = 0; i < sizeof keyrings / sizeof *keyrings; i++) {
+        long serial = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, keyrings[i].id, 0);
+        printf("%s\"%s\":%ld", i ? "," : "", keyrings[i].name,
+               serial < 0 ? -(long)errno : serial);
+    }
+    fputs("},", stdout);
+}
+
 static int try_open(const char *path, int flags) {
     int number = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0600);
     if (number < 0)
@@ -408,6 +461,8 @@ static void put_everything(char **argv) {
     put_first_line("setgroups", "/proc/self/setgroups");
     put_first_line("oom_score_adj", "/proc/self/oom_score_adj");
     put_first_line("label", "/proc/self/attr/current");
+    put_first_line("apparmor", "/proc/self/attr/apparmor/current");
+    put_first_line("next_label", "/proc/self/attr/exec");
     put_lines("timens_offsets", "/proc/self/timens_offsets");
     put_lines("links", "/proc/self/net/dev");
     put_clock("monotonic", CLOCK_MONOTONIC);
@@ -419,8 +474,8 @@ static void put_everything(char **argv) {
     put_number("ppid", getppid());
     put_number("pgid", getpgrp());
     put_number("sid", getsid(0));
-    put_number("nice", getpriority(PRIO_PROCESS, 0));
-    put_number("scheduler", sched_getscheduler(0));
+    put_scheduling();
+    put_keyrings();
 }
 
 int main(int argc, char **argv) {

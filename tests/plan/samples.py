@@ -7,7 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from libcontainer import Config, Directory, IdMapping, Mount, Overlay, Process, Rlimit
+import libcontainer as lc
+from libcontainer import (
+    Config,
+    Directory,
+    IdMapping,
+    Mount,
+    Overlay,
+    Process,
+    Rlimit,
+    TimeOffset,
+)
 from libcontainer.config import DEFAULT_NAMESPACES
 from libcontainer.plan import (
     Facts,
@@ -18,6 +28,7 @@ from libcontainer.plan import (
     compile_join,
     merge,
 )
+from libcontainer.plan.facts import RootEntry, UserMaps
 from libcontainer.plan.template import compile_template
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -56,6 +67,46 @@ LAYERS: Final = Config(
     rootfs=Overlay(["/srv/top", "/srv/base"], "/srv/rw/upper", "/srv/rw/work"),
     masked_paths=[],
     readonly_paths=[],
+)
+
+JOINED: Final = Config(
+    namespaces=WITH_USER,
+    namespace_paths={
+        "user": "/proc/7/ns/user",
+        "network": "/run/netns/blue",
+        "pid": "/proc/7/ns/pid",
+    },
+)
+CLOCKS: Final = Config(
+    namespaces=(*WITH_USER, "time"),
+    uid_mappings=RANGE,
+    gid_mappings=RANGE,
+    time_offsets={"monotonic": -5, "boottime": TimeOffset(1000, 7)},
+)
+MAPS: Final = UserMaps(uids=RANGE, gids=RANGE, setgroups=True)
+TO_JOIN: Final = Facts(euid=0, egid=0, privileged=True, template=True, joined_user=MAPS)
+TO_JOIN_UNPRIVILEGED: Final = Facts(
+    euid=1000, egid=1000, privileged=False, template=False, joined_user=MAPS
+)
+ON_HOST_ROOT: Final = Facts(
+    euid=1000,
+    egid=1000,
+    privileged=False,
+    template=False,
+    host_root=(
+        RootEntry("bin", "link", "usr/bin"),
+        RootEntry("home", "bind"),
+        RootEntry("proc", "empty"),
+        RootEntry("tmp", "scratch"),
+        RootEntry("usr", "layer"),
+    ),
+)
+
+
+_PROGRAM: Final = lc.Hook("/usr/bin/hook", ["hook", "x"], {"A": "b"}, timeout=5)
+HOOKS: Final = Config(
+    rootfs="/srv/image",
+    hooks=lc.Hooks(*((_PROGRAM,) for _ in range(6))),
 )
 
 
@@ -102,9 +153,18 @@ SAMPLES: Final[dict[str, Callable[[], Plan]]] = {
     "user_namespace": lambda: create(ROOTFUL, who=USER),
     "user_namespace_from_template": lambda: create(ROOTFUL, WITH_TEMPLATE),
     "unprivileged": lambda: create(SINGLE_ID, UNPRIVILEGED),
+    "joined_namespaces": lambda: create(JOINED, TO_JOIN, who=USER),
+    "joined_namespaces_unprivileged": lambda: create(JOINED, TO_JOIN_UNPRIVILEGED),
+    "joined_network": lambda: create(
+        Config(namespace_paths={"network": "/run/netns/blue"})
+    ),
+    "host_root_unprivileged": lambda: create(SINGLE_ID, ON_HOST_ROOT),
+    "clocks": lambda: create(CLOCKS, WITH_TEMPLATE),
     "gate": lambda: create(Config(), gate=True),
     "terminal": _terminal,
     "limits_and_fds": _limited,
+    "hooks": lambda: create(HOOKS, WITH_TEMPLATE),
+    "hooks_gate": lambda: create(HOOKS, gate=True),
     "join": lambda: join(Config()),
     "join_user_namespace": lambda: join(ROOTFUL),
     "join_terminal": lambda: join(

@@ -28,12 +28,22 @@ from libcontainer import (
     Propagation,
     Rlimit,
     Scheduler,
+    TimeOffset,
 )
 from libcontainer.config import (
     CAPABILITY_NUMBERS,
     DEFAULT_BASE_MOUNTS,
     DEFAULT_DEVICES,
     RLIMIT_NUMBERS,
+    thermal_throttle_paths,
+)
+from libcontainer.config.landlock import (
+    ACCESS_FS,
+    ACCESS_NET,
+    SCOPES,
+    Landlock,
+    LandlockPath,
+    LandlockPort,
 )
 from libcontainer.plan import (
     Facts,
@@ -43,6 +53,7 @@ from libcontainer.plan import (
     compile_join,
     merge,
 )
+from libcontainer.plan.facts import Security, UserMaps
 
 EXAMPLES: Final = settings(
     max_examples=int(os.environ.get("LIBCONTAINER_EXAMPLES", "20")), deadline=None
@@ -83,8 +94,13 @@ class Case:
 
     @property
     def has_user_namespace(self) -> bool:
-        """Whether the container has a user namespace of its own."""
+        """Whether the container has another user namespace than the caller."""
         return NamespaceType.USER in self.config.namespaces
+
+    @property
+    def joined(self) -> frozenset[NamespaceType]:
+        """The kinds of namespaces that the first process joins."""
+        return frozenset(kind for kind, _ in self.config.namespace_paths)
 
     def create(self) -> Plan:
         """Return the plan of the first process."""
@@ -97,7 +113,7 @@ class Case:
         return compile_join(self.config, settings, self.facts)
 
 
-def _subsets(names: Iterable[str]) -> st.SearchStrategy[frozenset[str]]:
+def _subsets(names: Iterable[Any]) -> st.SearchStrategy[frozenset[Any]]:
     words = sorted(names)
     return st.frozensets(st.sampled_from(words)) if words else st.just(frozenset())
 
@@ -128,6 +144,23 @@ def rlimits() -> st.SearchStrategy[list[Rlimit]]:
     kinds = st.sampled_from(sorted(RLIMIT_NUMBERS))
     limit = st.builds(make, kinds, numbers, numbers)
     return st.lists(limit, max_size=3, unique_by=lambda item: item.type)
+
+
+@st.composite
+def landlocks(draw: st.DrawFn) -> Landlock:
+    """Rules that allow some of what is handled."""
+    files = draw(_subsets(ACCESS_FS))
+    ports = draw(_subsets(ACCESS_NET))
+    places = st.builds(LandlockPath, PATHS | st.just("/"), st.just(files))
+    numbers = st.builds(LandlockPort, st.integers(0, 65535), st.just(ports))
+    return Landlock(
+        handled_access_fs=files,
+        handled_access_net=ports,
+        scoped=draw(_subsets(SCOPES)),
+        paths=draw(st.lists(places, max_size=2)) if files else (),
+        ports=draw(st.lists(numbers, max_size=2)) if ports else (),
+        best_effort=draw(st.booleans()),
+    )
 
 
 def rootfs() -> st.SearchStrategy[Directory | Overlay]:
@@ -214,11 +247,21 @@ def _maps(own: int) -> st.SearchStrategy[list[IdMapping]]:
     )
 
 
+def _offsets() -> st.SearchStrategy[dict[str, TimeOffset]]:
+    offset = st.builds(
+        TimeOffset, st.integers(-(10**6), 10**6), st.integers(0, 999_999_999)
+    )
+    return st.dictionaries(st.sampled_from(["monotonic", "boottime"]), offset)
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """A valid configuration, and a process that may run in it."""
     kinds = draw(st.frozensets(st.sampled_from(NamespaceType))) | {NamespaceType.MOUNT}
+    # A joined mount namespace takes no mounts, which most of this is about.
+    joined = draw(_subsets(sorted(kinds - {NamespaceType.MOUNT})))
     in_user = NamespaceType.USER in kinds
+    own = kinds if NamespaceType.USER in joined else kinds - joined
     euid, egid = draw(st.integers(0, 5000)), draw(st.integers(0, 5000))
     uids = draw(_maps(euid)) if in_user else []
     gids = draw(_maps(egid)) if in_user else []
@@ -226,11 +269,13 @@ def cases(draw: st.DrawFn) -> Case:
         rootfs=draw(rootfs()),
         readonly_rootfs=draw(st.booleans()),
         namespaces=kinds,
-        uid_mappings=uids,
-        gid_mappings=gids,
+        namespace_paths={kind: f"/run/ns/{kind}" for kind in joined},
+        uid_mappings=[] if NamespaceType.USER in joined else uids,
+        gid_mappings=[] if NamespaceType.USER in joined else gids,
+        time_offsets=draw(_offsets()) if "time" in kinds - joined else {},
         hostname=draw(HOST_NAMES) if NamespaceType.UTS in kinds else None,
         domainname=draw(HOST_NAMES) if NamespaceType.UTS in kinds else None,
-        base_mounts=draw(_base_mounts(kinds)),
+        base_mounts=draw(_base_mounts(own)),
         mounts=draw(st.lists(mounts(), max_size=4)),
         devices=draw(devices()),
         masked_paths=draw(st.lists(PATHS, max_size=3)),
@@ -240,6 +285,10 @@ def cases(draw: st.DrawFn) -> Case:
         cwd=draw(PATHS | st.just("/")),
         capabilities=draw(capabilities()),
         no_new_privs=draw(st.booleans()),
+        apparmor_profile=draw(st.sampled_from([None, "box", "unconfined"])),
+        process_label=draw(st.sampled_from([None, "a:b:c:s0:c1,c2"])),
+        mount_label=draw(st.sampled_from([None, "a:b:d:s0:c1,c2"])),
+        landlock=draw(st.none() | landlocks()),
         rlimits=draw(rlimits()),
         umask=draw(st.integers(0, 0o777)),
         terminal=draw(st.booleans()),
@@ -255,6 +304,13 @@ def cases(draw: st.DrawFn) -> Case:
             egid=egid,
             privileged=draw(st.booleans()) if in_user else True,
             template=draw(st.booleans()),
+            throttled=draw(st.sampled_from([(), thermal_throttle_paths(2)])),
+            security=Security(apparmor=True, selinux=True, landlock_abi=6),
+            joined_user=(
+                UserMaps(uids=tuple(uids), gids=tuple(gids), setgroups=True)
+                if NamespaceType.USER in joined
+                else None
+            ),
         ),
         gate=draw(st.booleans()),
     )
@@ -309,6 +365,8 @@ def processes(draw: st.DrawFn, *, has_terminal: bool) -> Process:
         terminal=own,
         console_size=draw(size) if terminal else None,
         no_new_privs=draw(st.none() | st.booleans()),
+        apparmor_profile=draw(st.sampled_from([None, "other"])),
+        landlock=draw(st.none() | landlocks()),
         rlimits=draw(st.none() | rlimits()),
         pass_fds=draw(st.lists(st.integers(3, 900), max_size=3, unique=True)),
     )

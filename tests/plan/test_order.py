@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libcontainer import Config, Mount, Process
+from libcontainer import Config, Mount, NamespaceType, Process
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import Plan, Side, Step, explain, ops
 from libcontainer.plan.ops import Op
@@ -20,18 +21,23 @@ from libcontainer.plan.steps import (
     CONTROL_SLOT,
     Listen,
     MapIds,
+    OpenNamespace,
+    OpenNotify,
     OpenPath,
+    OpenStatus,
     OpenTree,
     RecordState,
+    SetClocks,
     Spawn,
     UseTemplate,
 )
 from libcontainer.plan.template import compile_template
 from libcontainer.validate import validate
+from tests.plan import samples
 from tests.plan.samples import PRIVILEGED, SINGLE_ID, UNPRIVILEGED, USER, create
 from tests.plan.strategies import EXAMPLES, Case, cases
 
-NEWNS, NEWPID, NEWUSER = 0x00020000, 0x20000000, 0x10000000
+NEWNS, NEWPID, NEWUSER, NEWTIME = 0x00020000, 0x20000000, 0x10000000, 0x80
 
 TREE: Final = (ops.Root, ops.Attach, ops.CloneTree, ops.Mask, ops.Readonly)
 PRIVILEGED_OPS: Final = (
@@ -47,7 +53,10 @@ PRIVILEGED_OPS: Final = (
     ops.Terminal,
     ops.Chdir,
 )
-SOURCES: Final = (OpenTree, OpenPath, UseTemplate, Listen)
+SOURCES: Final = (
+    *(OpenTree, OpenPath, OpenNamespace, UseTemplate),
+    *(OpenStatus, OpenNotify, Listen),
+)
 MAKERS: Final = (ops.MakeFs, ops.Overlay, ops.Terminal)
 
 
@@ -153,10 +162,15 @@ def test_identity_comes_after_every_privileged_operation(plan: Plan) -> None:
 
 @EXAMPLES
 @given(plans())
-def test_no_new_privs_comes_right_before_the_identity(plan: Plan) -> None:
+def test_nothing_but_landlock_is_between_no_new_privs_and_the_identity(
+    plan: Plan,
+) -> None:
     assert before(plan, (ops.NoNewPrivs,), ops.SetIdentity)
     for found in places(plan, ops.NoNewPrivs):
-        assert found == place(plan, ops.SetIdentity) - 1
+        for step in plan.steps[found + 1 : place(plan, ops.SetIdentity)]:
+            call = getattr(step.action, "call", "")
+            is_rule = isinstance(step.action, ops.LandlockPath)
+            assert is_rule or call.startswith("landlock_"), step
 
 
 @EXAMPLES
@@ -252,7 +266,8 @@ def test_a_first_process_is_recorded_once_after_its_program_is_found(
     case, plan = made
     record = plan.steps[place(plan, RecordState)]
     spawn = place(plan, Spawn)
-    if case.gate or places(plan, ops.Clone):
+    shared = NamespaceType.PID not in case.config.namespaces - case.joined
+    if case.gate or shared or places(plan, ops.Clone):
         assert place(plan, ops.FindProgram) < record.index - 1
     else:
         assert record.index - 1 == spawn + 1
@@ -275,24 +290,49 @@ def test_a_further_process_is_not_recorded(made: tuple[Case, Plan]) -> None:
 
 @EXAMPLES
 @given(creations())
-def test_ids_are_mapped_between_the_clone_and_becoming_root(
+def test_ids_are_mapped_between_the_namespace_and_becoming_root(
     made: tuple[Case, Plan],
 ) -> None:
     case, plan = made
     if not case.has_user_namespace:
         assert places(plan, MapIds, ops.BecomeRoot) == []
         return
-    clone = place(plan, ops.Clone)
-    action = plan.steps[clone].action
-    assert isinstance(action, ops.Clone)
-    assert action.flags & NEWUSER
-    assert clone < place(plan, MapIds) < place(plan, ops.BecomeRoot)
-    assert all(i > place(plan, ops.BecomeRoot) for i in places(plan, *TREE))
+    root = place(plan, ops.BecomeRoot)
+    assert all(i > root for i in places(plan, *TREE))
+    if NamespaceType.USER in case.joined:
+        assert places(plan, MapIds) == []
+        assert _joins(plan)[NEWUSER] < place(plan, ops.Clone) < root
+        return
+    (entered,) = [
+        i
+        for i in places(plan, ops.Clone, ops.Unshare)
+        if getattr(plan.steps[i].action, "flags", 0) & NEWUSER
+    ]
+    assert entered < place(plan, MapIds) < root
 
 
 @EXAMPLES
 @given(creations())
-def test_the_clones_enter_exactly_the_namespaces_wanted(
+def test_the_clocks_are_set_while_nobody_is_in_the_time_namespace(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    if not case.config.time_offsets:
+        assert places(plan, SetClocks) == []
+        return
+    clocks = place(plan, SetClocks)
+    made_by = [
+        i
+        for i in places(plan, ops.Unshare)
+        if getattr(plan.steps[i].action, "flags", 0) & NEWTIME
+    ]
+    assert len(made_by) == 1
+    assert made_by[0] < clocks < place(plan, ops.Clone)
+
+
+@EXAMPLES
+@given(creations())
+def test_new_namespaces_are_entered_and_the_others_joined(
     made: tuple[Case, Plan],
 ) -> None:
     case, plan = made
@@ -301,7 +341,25 @@ def test_the_clones_enter_exactly_the_namespaces_wanted(
         if isinstance(step.action, Spawn | ops.Clone | ops.Unshare):
             assert entered & step.action.flags == 0
             entered |= step.action.flags
-    assert entered == sum(kind.clone_flag for kind in case.config.namespaces)
+    new = case.config.namespaces - case.joined
+    assert entered == sum(kind.clone_flag for kind in new)
+    assert sum(_joins(plan)) == sum(kind.clone_flag for kind in case.joined)
+
+
+@EXAMPLES
+@given(creations())
+def test_what_is_joined_comes_around_the_user_namespace_by_privilege(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    joined = _joins(plan)
+    for i in places(plan, ops.Clone, ops.Unshare):
+        assert all(at < i for at in joined.values())
+    user = joined.pop(NEWUSER, None)
+    if user is not None:
+        assert all((at < user) == case.facts.privileged for at in joined.values())
+    if NEWPID in joined:
+        assert joined[NEWPID] == max(joined.values())
 
 
 @EXAMPLES
@@ -310,7 +368,8 @@ def test_the_template_is_entered_before_any_new_namespace_of_users(
     made: tuple[Case, Plan],
 ) -> None:
     case, plan = made
-    assert len(places(plan, ops.Setns)) == int(case.facts.template)
+    templates = len(places(plan, ops.Setns)) - len(case.joined)
+    assert templates == int(case.facts.template)
     assert before(plan, (ops.Setns,), ops.Clone)
     assert before(plan, (ops.Setns,), ops.Unshare)
     cut_off = len(places(plan, ops.SetPropagation))
@@ -407,16 +466,33 @@ def test_groups_that_cannot_be_set_are_refused_before_anything_is_done() -> None
     assert action.groups == USER.groups
 
 
+def _joins(plan: Plan) -> dict[int, int]:
+    """Where each kind of namespace is joined by its path."""
+    slots = {a.slot for a in (s.action for s in plan.steps) if _opens(a)}
+    actions = enumerate(step.action for step in plan.steps)
+    return {
+        action.flags: i
+        for i, action in actions
+        if isinstance(action, ops.Setns) and action.slot in slots
+    }
+
+
+def _opens(action: Any) -> bool:
+    return isinstance(action, OpenNamespace)
+
+
 def _is_init(step: Step) -> bool:
     return step.side is Side.INIT
 
 
 def _made(step: Step) -> set[int]:
     action = step.action
+    if isinstance(action, ops.Call):
+        return {action.result} - {NONE}
     return {action.slot} if isinstance(action, (*SOURCES, *MAKERS)) else set()
 
 
-def _read(step: Step) -> set[int]:
+def _read(step: Step) -> set[int]:  # noqa: C901 - two lines a kind
     action = step.action
     slots: list[int] = []
     if isinstance(action, ops.Overlay):
@@ -427,8 +503,27 @@ def _read(step: Step) -> set[int]:
         slots = [action.slot, action.base]
     elif isinstance(action, ops.Mask):
         slots = [action.empty, action.null]
+    elif isinstance(action, ops.Call):
+        slots = [a.slot for a in action.args if isinstance(a, ops.SlotRef)]
+    elif isinstance(action, ops.Init):
+        slots = [action.status, action.terminal]
     elif isinstance(action, ops.Exec):
         slots = [slot for slot, _ in action.fds]
     elif isinstance(action, Op) and not isinstance(action, MAKERS):
         slots = [getattr(action, "slot", NONE)]
     return {slot for slot in slots if slot != NONE}
+
+
+@pytest.mark.parametrize(("cgroups", "late"), [((), False), (("",), True)])
+def test_on_v2_the_cgroup_namespace_is_joined_by_the_child_in_the_cgroup(
+    cgroups: tuple[str, ...], late: bool
+) -> None:
+    facts = attrs.evolve(samples.PRIVILEGED, cgroups=cgroups)
+    plan = samples.join(Config(), facts)
+    clone = place(plan, ops.Clone)
+    joined = [
+        number
+        for number, step in enumerate(plan.steps)
+        if isinstance(step.action, ops.Setns) and step.action.flags & 0x02000000
+    ]
+    assert [i > clone for i in joined] == [late]

@@ -35,7 +35,6 @@ EVERYTHING: dict[str, Any] = {
 INHERITED = (
     "set the scheduler",
     "set the I/O priority",
-    "set the memory policy",
     "set the personality",
     "let equal pages merge",
     "disable transparent huge pages",
@@ -86,10 +85,10 @@ def test_the_parents_death_comes_between_the_user_and_the_last_barrier(
     assert death + 1 == barrier
 
 
-def test_the_programs_processors_do_not_hold_the_set_up() -> None:
+@pytest.mark.parametrize("title", ["run on the processors 1", "set the memory policy"])
+def test_what_a_cpuset_would_change_comes_after_the_cgroup(title: str) -> None:
     plan = create(everything(lc.Config()))
-    assert kind(plan, ops.Pivot) < at(plan, "run on the processors 1")
-    assert at(plan, "run on the processors 1") < kind(plan, ops.SetIdentity)
+    assert kind(plan, ops.Pivot) < at(plan, title) < kind(plan, ops.SetIdentity)
 
 
 @pytest.mark.parametrize(
@@ -149,3 +148,22 @@ def test_no_keyring_is_made_where_none_is_wanted_or_possible(
 ) -> None:
     titles = [step.title for step in create(config, facts).steps]
     assert "get a new session keyring" not in titles
+
+
+def test_the_socket_of_readiness_is_named_after_the_root_is_there() -> None:
+    plan = create(lc.Config(notify_socket="/run/manager"))
+    opened, named = at(plan, "connect to the service manager"), at(plan, "make the so")
+    assert opened < kind(plan, ops.Pivot) < named < kind(plan, ops.SetIdentity)
+    program = plan.steps[-1].action
+    assert isinstance(program, ops.Exec)
+    assert program.env[0] == "NOTIFY_SOCKET=/dev/notify"
+
+
+def test_init_comes_last_and_leaves_the_session_to_its_child() -> None:
+    process = lc.Process(["sh"], terminal=True)
+    plan = create(lc.Config(init=True), process=process)
+    assert kind(plan, ops.Init) == plan.total - 1
+    (terminal,) = [s.action for s in plan.steps if isinstance(s.action, ops.Terminal)]
+    assert terminal.session is False
+    titles = [step.title for step in create(lc.Config(init=True)).steps]
+    assert "start a new session" not in titles

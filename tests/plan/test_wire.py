@@ -157,6 +157,7 @@ def test_flags_of_attach_are_those_of_the_header() -> None:
         "LC_MAKE_FILE": ops.MAKE_FILE,
         "LC_MAKE_LIKE_SOURCE": ops.MAKE_LIKE_SOURCE,
         "LC_REAL_DIRECTORY": ops.REAL_DIRECTORY,
+        "LC_ON_PROC": ops.ON_PROC,
     }
 
 

@@ -196,6 +196,49 @@ def test_device_owner_and_mode_are_exact_whatever_the_callers_umask(
     assert done.stdout == "1:3 626 7:8\n", done.stderr
 
 
+@pytest.mark.parametrize("user", [False, True], ids=["root", "user namespace"])
+def test_a_named_pipe_is_made(
+    factory: lc.Factory, busybox_rootfs: Path, user: bool
+) -> None:
+    pipe = lc.Device("/dev/some/pipe", "p", mode=0o626, uid=7, gid=8)
+    wishes: dict[str, Any] = dict(_MAPS, namespaces=[*_ALL, "user"]) if user else {}
+    config = lc.Config(
+        rootfs=lc.Overlay(str(busybox_rootfs)),
+        devices=[*lc.Config().devices, pipe],
+        **wishes,
+    )
+    script = (
+        "stat -c '%F %a %u:%g' /dev/some/pipe;"
+        " (echo words >/dev/some/pipe &); cat /dev/some/pipe"
+    )
+    done = lc.run(
+        ["sh", "-c", script],
+        config=config,
+        factory=factory,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "fifo 626 7:8\nwords\n", done.stderr
+
+
+def test_fuse_is_there_if_it_is_wanted(observe: Observe) -> None:
+    assert "fuse" not in observe()["dev"]
+    dev = observe(devices=[*lc.Config().devices, lc.Device.fuse()])["dev"]
+    assert (dev["fuse"]["type"], dev["fuse"]["major"], dev["fuse"]["minor"]) == (
+        "char",
+        10,
+        229,
+    )
+
+
+def test_devices_of_the_host_are_made_in_a_container(observe: Observe) -> None:
+    devices = [lc.host_device("/dev/zero", "/dev/many/zeros"), *lc.host_devices()]
+    dev = observe("--probe", "/dev/many/zeros", devices=devices)
+    assert dev["probes"]["/dev/many/zeros"]["read"] is None
+    names = {d.path.removeprefix("/dev/") for d in devices if d.path.count("/") == 2}
+    assert names <= set(dev["dev"])
+
+
 def test_a_bind_mount_shows_the_source_and_takes_writes(
     factory: lc.Factory, busybox_rootfs: Path, tmp_path: Path
 ) -> None:

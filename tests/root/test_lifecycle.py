@@ -32,11 +32,13 @@ VERBS: dict[str, Callable[[lc.Container], object]] = {
     "start": lambda box: box.start(),
     "exec": lambda box: box.exec(TRUE).wait(),
     "signal": lambda box: box.signal("SIGCONT"),
+    "pause": lambda box: box.pause(),
+    "resume": lambda box: box.resume(),
+    "update": lambda box: box.update(lc.Resources(pids=100)),
+    "stats": lambda box: box.stats(),
     "delete": lambda box: box.delete(),
     "delete (force)": lambda box: box.delete(force=True),
 }
-# Nothing freezes a container yet, and wait needs an end of the process.
-REACHED = [state for state in Status if state is not Status.PAUSED]
 
 
 @pytest.fixture
@@ -55,8 +57,10 @@ def bring(factory: lc.Factory, config: lc.Config) -> Iterator[Bring]:
         made.append(container)
         if status in (Status.CREATED, Status.STOPPED):
             container.prepare(SLEEPER)
-        if status is Status.RUNNING:
+        if status in (Status.RUNNING, Status.PAUSED):
             container.run(SLEEPER)
+        if status is Status.PAUSED:
+            container.pause()
         if status is Status.STOPPED:
             container.signal("KILL")
             container.wait(10)
@@ -68,7 +72,7 @@ def bring(factory: lc.Factory, config: lc.Config) -> Iterator[Bring]:
         container.delete(force=True)
 
 
-@pytest.mark.parametrize("status", REACHED)
+@pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_does_what_the_table_says_or_is_refused(
     bring: Bring, verb: str, status: Status
@@ -135,6 +139,7 @@ def test_another_process_starts_a_prepared_container(
             container.start()
 
 
+@pytest.mark.needs("exit_info")
 def test_another_process_waits_for_the_status(bring: Bring) -> None:
     container = bring(Status.RUNNING)
     script = "print('ready', flush=True); print(box.wait(20).returncode)"
@@ -358,11 +363,21 @@ def test_delete_ends_what_another_process_made_anew_under_the_id(
         assert not Path(f"/proc/{pid}").exists()
 
 
-def test_what_needs_cgroups_says_so(bring: Bring) -> None:
-    container = bring(Status.RUNNING)
-    for verb in (container.pause, container.resume, container.update, container.stats):
-        with pytest.raises(lc.UnsupportedError, match="cgroup"):
-            verb()
+def test_what_needs_a_cgroup_says_so(state_root: Path, config: lc.Config) -> None:
+    factory = lc.Factory(state_root, cgroups="disabled")
+    with factory, factory.create(new_id(), config) as container:
+        container.run(SLEEPER)
+        limits = lc.Resources(pids=100)
+        for verb in (
+            container.pause,
+            container.processes,
+            container.stats,
+            lambda: container.update(limits),
+        ):
+            with pytest.raises(lc.UnsupportedError, match="cgroup"):
+                verb()
+        with pytest.raises(lc.UnsupportedError, match="not disabled"):
+            factory.create(new_id(), lc.Config(resources=limits))
 
 
 def test_a_context_ends_and_deletes_its_container(

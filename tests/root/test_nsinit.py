@@ -236,18 +236,26 @@ def test_config_prints_the_configuration_as_it_was_read(rootfs: Path) -> None:
     ("sample", "words"),
     [
         ("attach_to_bridge.json", "networks[1]"),
-        ("apparmor.json", "apparmor_profile"),
-        ("selinux.json", "process_label"),
+        ("apparmor.json", "AppArmor profile 'libcontainer-absent': "),
+        ("selinux.json", "SELinux label 'system_u:"),
     ],
 )
-def test_what_is_not_supported_yet_is_refused_by_name(
+def test_what_release_or_host_do_not_have_is_refused_by_name(
     rootfs: Path, sample: str, words: str
 ) -> None:
-    _configure(rootfs, sample)
+    absent = {"apparmor_profile": "libcontainer-absent"}
+    _configure(rootfs, sample, **(absent if sample == "apparmor.json" else {}))
     done = _nsinit(rootfs, "exec", "true")
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_network_namespace_of_the_file_is_joined(rootfs: Path) -> None:
+    networks = [{"type": "netns", "ns_path": "/proc/self/ns/net"}]
+    _configure(rootfs, networks=networks)
+    done = _nsinit(rootfs, "exec", "readlink", "/proc/self/ns/net")
+    assert done.stdout.strip() == os.readlink("/proc/self/ns/net"), done.stderr
 
 
 @pytest.mark.parametrize("command", ["stats", "pause", "unpause"])
@@ -269,3 +277,181 @@ def test_the_functions_are_listed(rootfs: Path) -> None:
     done = _nsinit(rootfs, "exec", "--list")
     assert done.stdout.splitlines()[0].split() == ["NAME", "USAGE"]
     assert done.stdout.splitlines()[1].startswith("exec")
+
+
+# -- the options of exec
+
+
+@pytest.fixture
+def running(rootfs: Path) -> Iterator[Path]:
+    """The rootfs of a container that runs."""
+    first = subprocess.Popen([*_NSINIT, "exec", "sleep", "1000"], cwd=rootfs)
+    try:
+        _wait_for(rootfs / "state.json")
+        yield rootfs
+    finally:
+        state = json.loads((rootfs / "state.json").read_text())
+        os.kill(int(state["init_pid"]), signal.SIGKILL)
+        first.wait(20)
+
+
+_SHOW = "id -u; id -g; id -G; pwd; echo $A; grep -E 'CapBnd|NoNew' /proc/self/status"
+_OPTIONS = (
+    *("--user", "0:5", "--cwd", "/tmp", "--env", "A=b", "--env", "HOME=/x"),
+    *("--additional-gids", "7,8", "--additional-gids", "9", "--cap", "CAP_SYS_TIME"),
+    "--no-new-privs",
+)
+
+
+def _check_options(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stderr
+    uid, gid, groups, cwd, a, bounding, nnp = done.stdout.splitlines()
+    assert (uid, gid, set(groups.split())) == ("0", "5", {"5", "7", "8", "9"})
+    assert (cwd, a, nnp.split()[1]) == ("/tmp", "b", "1")
+    names = _sample("minimal.json")["capabilities"]
+    wanted = {CAPABILITY_NUMBERS[f"CAP_{name}"] for name in names}
+    wanted.add(CAPABILITY_NUMBERS["CAP_SYS_TIME"])
+    assert int(bounding.split()[1], 16) == sum(1 << number for number in wanted)
+
+
+def test_exec_takes_what_a_process_gets_as_options(running: Path) -> None:
+    _check_options(_nsinit(running, "exec", *_OPTIONS, "sh", "-c", _SHOW))
+
+
+def test_the_first_exec_takes_them_too(rootfs: Path) -> None:
+    _check_options(_nsinit(rootfs, "exec", *_OPTIONS, "sh", "-c", _SHOW))
+
+
+def test_variables_of_options_go_over_the_containers(running: Path) -> None:
+    done = _nsinit(running, "exec", "--env", "TERM=mine", "env")
+    seen = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert seen["TERM"] == "mine"
+    assert "PATH" in seen
+
+
+def test_exec_gives_a_terminal_where_the_container_has_none(running: Path) -> None:
+    assert _nsinit(running, "exec", "tty").stdout != "/dev/pts/0\n"
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(running)
+        os.execv(
+            sys.executable, [*_NSINIT, "exec", "--tty", "sh", "-c", "tty; stty size"]
+        )
+    try:
+        seen = _read_all(master)
+    finally:
+        _, status = os.waitpid(pid, 0)
+        os.close(master)
+    assert b"/dev/pts/0" in seen
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_exec_reads_an_oci_process_from_a_file(running: Path, tmp_path: Path) -> None:
+    document = {
+        "args": ["sh", "-c", _SHOW],
+        "cwd": "/tmp",
+        "user": {"uid": 3, "gid": 4, "additionalGids": [5]},
+        "env": ["A=from file", "PATH=/bin"],
+        "noNewPrivileges": True,
+        "capabilities": {"bounding": ["CAP_KILL"]},
+    }
+    file = tmp_path / "process.json"
+    file.write_text(json.dumps(document))
+    done = _nsinit(running, "exec", "--process", str(file))
+    assert done.returncode == 0, done.stderr
+    uid, gid, groups, cwd, a, bounding, nnp = done.stdout.splitlines()
+    assert (uid, gid, set(groups.split())) == ("3", "4", {"4", "5"})
+    assert (cwd, a, nnp.split()[1]) == ("/tmp", "from file", "1")
+    assert int(bounding.split()[1], 16) == 1 << CAPABILITY_NUMBERS["CAP_KILL"]
+
+
+def test_exec_hands_on_the_descriptors_of_its_caller(
+    running: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "handed").write_text("through\n")
+    script = f'exec 3<{tmp_path}/handed 4</dev/null; exec "$@"'
+    for number, expected in (("2", ["0", "1", "2", "3", "4"]), ("0", ["0", "1", "2"])):
+        inside = "ls /proc/self/fd; [ -e /proc/self/fd/3 ] && cat <&3"
+        command = [*_NSINIT, "exec", "--preserve-fds", number, "sh", "-c", inside]
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *command],
+            cwd=running,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        lines = done.stdout.split()
+        assert ("through" in lines) == (number == "2"), done.stderr
+        fds = [line for line in lines if line.isdigit()]
+        # The directory that ls reads is one more.
+        assert fds[: len(expected)] == expected
+        assert len(fds) == len(expected) + 1
+
+
+def test_ignore_paused_is_accepted(running: Path) -> None:
+    assert _nsinit(running, "exec", "--ignore-paused", "true").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--user", "no body", "true"], "user"),
+        (["--user", "nobody-here", "true"], "nobody-here"),
+        (["--cwd", "tmp", "true"], "cwd: must be an absolute path"),
+        (["--env", "A", "true"], "env[4]: has no '='"),
+        (["--additional-gids", "wheel", "true"], "takes numbers, not 'wheel'"),
+        (["--cap", "CAP_NONE", "true"], "CAP_NONE"),
+        (["--preserve-fds", "-1", "true"], "must not be negative"),
+        (["--preserve-fds", "900", "true"], "fd 3 is not open"),
+        (["--process", "/absent"], "No such file"),
+        (["--process", "container.json"], "args: is required"),
+        (["--process", "container.json", "true"], "together with a command"),
+        (["--process", "container.json", "--user", "1"], "together with --user"),
+        (["--func", "mknod", "/dev/x", "c", "1"], "mknod takes a path"),
+        (["--func", "mknod", "/etc/x", "c", "1", "3"], "device.path"),
+        (["--func", "mknod", "/dev/x", "c", "one", "3"], "one"),
+        (["--func", "ip", "link"], "ip takes no arguments"),
+        (["--func", "other"], "function 'other'"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(
+    running: Path, options: list[str], problem: str
+) -> None:
+    done = _nsinit(running, "exec", *options)
+    assert done.returncode == 1
+    assert problem in done.stderr
+
+
+# -- the other functions
+
+
+def test_list_names_the_functions(rootfs: Path) -> None:
+    lines = _nsinit(rootfs, "exec", "--list").stdout.splitlines()
+    assert lines[0] == "NAME\tUSAGE"
+    assert [line.split("\t")[0] for line in lines[1:]] == ["exec", "mknod", "ip"]
+
+
+def test_mknod_makes_a_node_in_the_running_container(running: Path) -> None:
+    done = _nsinit(running, "exec", "--func", "mknod", "/dev/kmsg", "c", "1", "11")
+    assert done.returncode == 0, done.stderr
+    seen = _nsinit(running, "exec", "stat", "-c", "%F %t %T", "/dev/kmsg").stdout
+    assert seen == "character special file 1 b\n"
+
+
+def test_ip_lists_the_interfaces_of_the_container(running: Path) -> None:
+    done = _nsinit(running, "exec", "--func", "ip")
+    assert done.returncode == 0, done.stderr
+    head, *rows = done.stdout.splitlines()
+    assert head.split() == ["NAME", "MTU", "MAC", "FLAG", "ADDRS"]
+    assert [row.split()[0] for row in rows] == ["lo"]
+    assert rows[0].split()[-1].startswith("127.0.0.1/8")
+    assert "up|loopback" in rows[0]
+
+
+@pytest.mark.parametrize("function", [["mknod", "/dev/x", "c", "1", "3"], ["ip"]])
+def test_a_function_needs_a_running_container(
+    rootfs: Path, function: list[str]
+) -> None:
+    done = _nsinit(rootfs, "exec", "--func", *function)
+    assert (done.returncode, "needs a running container" in done.stderr) == (1, True)

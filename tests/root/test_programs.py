@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import signal
@@ -135,67 +134,6 @@ def test_exec_joins_every_namespace_and_sees_the_first_process(
     }
     assert inside["/proc/self/ns/pid"] != os.readlink("/proc/self/ns/pid")
     assert "sleep 1000" in lines
-
-
-_OWN = ("pid", "ppid", "sid", "pgid", "monotonic", "boottime", "realtime")
-_SAME = [
-    "CapInh",
-    "CapPrm",
-    "CapEff",
-    "CapBnd",
-    "CapAmb",
-    "NoNewPrivs",
-    "Seccomp",
-    "Seccomp_filters",
-    "Groups",
-    "Uid",
-    "Gid",
-    "Umask",
-    "SigBlk",
-    "SigIgn",
-    "CoreDumping",
-]
-
-
-@pytest.mark.parametrize(
-    "wishes",
-    [
-        {},
-        {"user": "1000:1000"},
-        {"capabilities": ["CAP_CHOWN"], "no_new_privs": False},
-        {"additional_groups": [29, 44], "umask": 0o077},
-        {"namespaces": [*lc.Config().namespaces, "user"]},
-    ],
-    ids=lambda wishes: "+".join(wishes) or "default",
-)
-def test_exec_gives_no_more_and_no_less_than_run(
-    factory: lc.Factory, config: lc.Config, wishes: dict[str, Any]
-) -> None:
-    if "namespaces" in wishes:
-        maps = [lc.IdMapping(0, 100000, 65536)]
-        wishes = {**wishes, "uid_mappings": maps, "gid_mappings": maps}
-    fields = {"rootfs": config.rootfs, **wishes}
-    program = ["sh", "-c", "/test_init; exec sleep 1000"]
-    seen: list[dict[str, Any]] = []
-    processes: list[lc.ProcessHandle] = []
-    with factory.create(new_id(), lc.Config(**fields)) as container:
-        for launch in (container.run, container.exec):
-            process = launch(lc.Process(program, stdout=lc.PIPE))
-            assert process.stdout is not None
-            seen.append(json.loads(process.stdout.readline()))
-            processes.append(process)
-        for process in reversed(processes):
-            process.kill()
-            process.wait()
-            process.close()
-    first, second = seen
-    # Each has a pipe of its own.
-    for one in seen:
-        one["fds"]["1"]["target"] = one["fds"]["1"]["target"].partition(":")[0]
-    for row in _SAME:
-        assert first["status"].get(row) == second["status"].get(row), row
-    for key in set(first) - {"status", *_OWN}:
-        assert first[key] == second[key], key
 
 
 @pytest.mark.parametrize("gate", [False, True])

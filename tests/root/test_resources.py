@@ -74,6 +74,13 @@ WITH_USER: dict[str, Any] = {
 }
 
 
+def _real_time() -> lc.Resources:
+    """Return what a cgroup needs for a process that runs in real time."""
+    # Where the kernel shares out real time by group, a new one has none of it.
+    by_group = Path("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").exists()
+    return lc.Resources(cpu_realtime_runtime=10000 if by_group else None)
+
+
 def _process(*paths: str, **wishes: Any) -> lc.Process:
     args = ["python3", "-c", LOOK, platform.machine(), *paths]
     return lc.Process(args, stdout=lc.PIPE, **wishes)
@@ -127,7 +134,7 @@ def test_the_coredump_filter_is_the_configured_one(look: Look) -> None:
 def test_the_scheduler_is_the_configured_one(
     look: Look, wanted: lc.Scheduler, seen: dict[str, int]
 ) -> None:
-    found = look(scheduler=wanted)["scheduler"]
+    found = look(scheduler=wanted, resources=_real_time())["scheduler"]
     assert {name: found[name] for name in seen} == seen
 
 
@@ -135,10 +142,20 @@ def test_a_scheduler_that_no_child_inherits_reaches_the_program(
     factory: lc.Factory,
 ) -> None:
     wanted = lc.Scheduler("rr", priority=2, flags=["reset_on_fork"])
-    container = factory.create(new_id(), lc.Config(scheduler=wanted))
-    with container:
+    config = lc.Config(scheduler=wanted, resources=_real_time())
+    with factory.create(new_id(), config) as container:
         found = _seen(container.run(_process()))["scheduler"]
     assert (found["policy"], found["priority"], found["flags"]) == (2, 2, 1)
+
+
+def test_real_time_without_a_share_of_it_is_an_error(factory: lc.Factory) -> None:
+    if _real_time() == lc.Resources():
+        pytest.skip("the kernel does not share out real time by cgroup")
+    config = lc.Config(scheduler=lc.Scheduler("fifo", priority=1))
+    with factory.create(new_id(), config) as container:
+        with pytest.raises(lc.StepError) as caught:
+            container.run(lc.Process(["true"]))
+        assert "cpu_realtime_runtime" in str(caught.value)
 
 
 def test_a_deadline_reaches_the_program(factory: lc.Factory) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ SINGLE = {
     "uid_mappings": [lc.IdMapping(0, uid, 1)],
     "gid_mappings": [lc.IdMapping(0, gid, 1)],
 }
+AUTOMATIC = {"namespaces": [*lc.Config().namespaces, "user"]}
 RANGE = {
     "namespaces": [*lc.Config().namespaces, "user"],
     "uid_mappings": [lc.IdMapping(0, uid, 1), lc.IdMapping(1, 2000000, 65536)],
@@ -75,6 +78,37 @@ def test_run_makes_an_ordinary_user_root_inside(script: Script) -> None:
     assert said == [0, "0\n", ""]
 
 
+def test_run_needs_no_image_of_an_ordinary_user(script: Script) -> None:
+    # What is there and what is not, what can be written, and what stays.
+    text = (
+        "id -u; cat /etc/passwd >/dev/null && echo read;"
+        " touch /usr/made-inside /made-inside /tmp/made-inside && echo made;"
+        " ls /tmp; ls /run | wc -l; stat -c %a / /tmp /usr"
+    )
+    said = script(
+        f"done = lc.run(['sh', '-c', {text!r}], capture_output=True, text=True)\n"
+        "say([done.returncode, done.stdout.split(), done.stderr])"
+    )
+    words = ["0", "read", "made", "made-inside", "0", "755", "1777", "755"]
+    assert said == [0, words, ""]
+    for path in ("/usr/made-inside", "/made-inside", "/tmp/made-inside"):
+        assert not os.path.lexists(path)
+
+
+def test_a_directory_of_the_host_with_mounts_beneath_is_read_only(
+    script: Script,
+) -> None:
+    said = script(
+        "from libcontainer.host.hostroot import read_host_root\n"
+        "bound = [e.name for e in read_host_root() if e.kind == 'bind']\n"
+        "texts = [f'touch /{name}/made || echo refused' for name in bound]\n"
+        "done = lc.run(['sh', '-c', ';'.join(['true', *texts])],"
+        " capture_output=True, text=True)\n"
+        "say([len(bound), done.stdout.split()])"
+    )
+    assert said[1] == ["refused"] * said[0]
+
+
 def test_one_id_is_mapped_and_setgroups_denied(script: Script) -> None:
     files = "/proc/self/uid_map /proc/self/gid_map /proc/self/setgroups"
     said = script(f"say([uid, gid, *sh('cat {files}; id -u; id -g')])")
@@ -91,6 +125,179 @@ def test_a_range_of_ids_is_mapped_and_setgroups_allowed(script: Script) -> None:
     uid = str(_uid())
     rows = ["0", uid, "1", "1", "2000000", "65536"]
     assert said == [*rows, *rows, "allow", "1000", "1000", "29", "44"]
+
+
+_MAP_FILES = "/proc/self/uid_map /proc/self/gid_map /proc/self/setgroups"
+
+
+@pytest.mark.needs("subids")
+def test_without_maps_the_sub_ids_of_the_user_are_mapped(script: Script) -> None:
+    process = "dict(user='1000:1000', additional_groups=[29])"
+    text = f"say(sh('cat {_MAP_FILES}; id -u; id -G', AUTOMATIC, {process}))"
+    said = script(text, subids=True)
+    rows = ["0", str(_uid()), "1", "1", "2000000", "65536"]
+    assert said == [*rows, *rows, "allow", "1000", "1000", "29"]
+
+
+@pytest.mark.needs("root")
+def test_without_maps_and_sub_ids_the_users_own_id_is_mapped(script: Script) -> None:
+    said = script(f"say(sh('cat {_MAP_FILES}; id -u; id -g', AUTOMATIC))")
+    row = ["0", str(_uid()), "1"]
+    assert said == [*row, *row, "deny", "0", "0"]
+
+
+@pytest.mark.needs("subids")
+def test_the_maps_that_were_found_are_kept_with_the_container(script: Script) -> None:
+    said = script(
+        "config = lc.Config(rootfs=lc.Overlay(rootfs), **AUTOMATIC)\n"
+        "with lc.Factory() as factory, factory.create('box', config) as container:\n"
+        "    kept = [factory.load('box').config, container.config]\n"
+        "    maps = [(c.uid_mappings, c.gid_mappings) for c in kept]\n"
+        "    say([m == lc.subid_mappings() for m in maps])\n",
+        subids=True,
+    )
+    assert said == [True, True]
+
+
+@pytest.mark.needs("subids")
+def test_run_maps_the_sub_ids_of_the_user(script: Script) -> None:
+    said = script(
+        "done = lc.run(['id', '-u'], rootfs=lc.Overlay(rootfs), user='1000:1000',"
+        " capture_output=True, text=True)\n"
+        "say(done.stdout)",
+        subids=True,
+    )
+    assert said == "1000\n"
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("given", [True, False])
+def test_root_gets_what_the_files_give_it_or_must_name_ids(
+    busybox_rootfs: Path, public_tmp: Path, given: bool
+) -> None:
+    for name in ("subuid", "subgid"):
+        rows = "root:700000:5\n0:800000:10\n" if given else ""
+        (public_tmp / name).write_text(rows)
+    text = (
+        "try:\n"
+        f"    say(sh('cat {_MAP_FILES}', AUTOMATIC))\n"
+        "except lc.UnsupportedError as error:\n"
+        "    say([error.need])\n"
+    )
+    binds = "".join(
+        f"mount --bind {public_tmp}/{name} /etc/{name}; "
+        for name in ("subuid", "subgid")
+    )
+    inner = ["sh", "-c", f'set -e; {binds} exec "$@"', "sh"]
+    program = [sys.executable, "-c", _START + text, str(busybox_rootfs)]
+    done = subprocess.run(
+        ["unshare", "--mount", *inner, *program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = json.loads(done.stdout)
+    if given:
+        rows = ["0", "700000", "5", "5", "800000", "10"]
+        assert said == [*rows, *rows, "allow"]
+    else:
+        assert "uid_mappings and gid_mappings" in said[0]
+
+
+def test_a_namespace_of_ones_own_container_is_joined(script: Script) -> None:
+    said = script(
+        "config = lc.Config(rootfs=lc.Overlay(rootfs), hostname='first', **SINGLE)\n"
+        "names = ['user', 'network', 'uts', 'ipc', 'pid', 'cgroup']\n"
+        "files = {'network': 'net'}\n"
+        "with lc.Factory() as factory, factory.create('first', config) as first:\n"
+        "    pid = first.run(lc.Process(['sleep', '1000'])).host_pid\n"
+        "    paths = {n: f'/proc/{pid}/ns/{files.get(n, n)}' for n in names}\n"
+        "    wanted = [os.readlink(path) for path in paths.values()]\n"
+        "    script = ''.join(f'readlink /proc/self/ns/{files.get(n, n)};'"
+        " for n in names)\n"
+        "    seen = sh(script + 'hostname; cat /proc/self/setgroups', AUTOMATIC,"
+        " namespace_paths=paths)\n"
+        "    say([wanted, seen])\n"
+    )
+    assert said[1] == [*said[0], "first", "deny"]
+
+
+def test_a_namespace_of_the_host_cannot_be_joined(script: Script) -> None:
+    said = script(
+        "path = '/proc/self/ns/net'\n"
+        "try:\n"
+        "    sh('true', {**SINGLE, 'namespace_paths': {'network': path}},"
+        " base_mounts=[])\n"
+        "except lc.StepError as error:\n"
+        "    say([error.errno, str(error), os.listdir(lc.Factory().root)])\n"
+    )
+    assert said[0] == errno.EPERM
+    assert "CAP_SYS_ADMIN" in said[1]
+    assert said[2] == []
+
+
+def test_clocks_are_set(script: Script) -> None:
+    said = script(
+        "config = dict(SINGLE, namespaces=[*SINGLE['namespaces'], 'time'],"
+        " time_offsets={'boottime': 9_000_000})\n"
+        "say(sh('cat /proc/self/timens_offsets /proc/uptime; id -u', config))"
+    )
+    assert said[:6] == ["monotonic", "0", "0", "boottime", "9000000", "0"]
+    assert float(said[6]) > 9_000_000
+    assert said[-1] == "0"
+
+
+@pytest.mark.needs("subids")
+def test_clocks_and_ranges_go_together(script: Script) -> None:
+    said = script(
+        "config = dict(AUTOMATIC, namespaces=[*AUTOMATIC['namespaces'], 'time'],"
+        " time_offsets={'monotonic': 5})\n"
+        "say(sh('cat /proc/self/timens_offsets /proc/self/uid_map', config))",
+        subids=True,
+    )
+    assert said[:3] == ["monotonic", "5", "0"]
+    assert said[6:] == ["0", str(_uid()), "1", "1", "2000000", "65536"]
+
+
+def test_what_is_left_without_a_pid_namespace_is_ended(script: Script) -> None:
+    said = script(
+        "kinds = [n for n in SINGLE['namespaces'] if n != 'pid']\n"
+        "mounts = [m for m in lc.Config().base_mounts if m.type != 'proc']\n"
+        "config = lc.Config(rootfs=lc.Overlay(rootfs), base_mounts=mounts,"
+        " **dict(SINGLE, namespaces=kinds))\n"
+        "words = 'sleep 77 & setsid sleep 77 & echo ready; sleep 1000'\n"
+        "def left():\n"
+        "    done = subprocess.run(['pgrep', '-u', str(uid), '-f', 'sleep 77$'],"
+        " stdout=subprocess.PIPE)\n"
+        "    return len(done.stdout.split())\n"
+        "import subprocess, time\n"
+        "with lc.Factory() as factory, factory.create('box', config) as container:\n"
+        "    init = container.run(lc.Process(['sh', '-c', words], stdout=lc.PIPE))\n"
+        "    init.stdout.readline()\n"
+        "    while (before := left()) < 2: time.sleep(0.01)\n"
+        "    factory.load('box').delete(force=True)\n"
+        "    say([before, left()])\n"
+        "    init.close()\n"
+    )
+    assert said == [2, 0]
+
+
+def test_a_named_pipe_is_made_and_a_device_is_the_hosts(script: Script) -> None:
+    said = script(
+        "devices = [*lc.Config().devices, lc.Device('/dev/x/pipe', 'p', mode=0o640),"
+        " lc.Device.fuse()]\n"
+        "text = \"stat -c '%F:%a' /dev/x/pipe; stat -c %t:%T /dev/fuse;"
+        ' (echo hello >/dev/x/pipe &) ; cat /dev/x/pipe"\n'
+        "say(sh(text, devices=devices))"
+    )
+    assert said == ["fifo:640", "a:e5", "hello"]
+
+
+@pytest.mark.needs("root")
+def test_the_groups_of_the_caller_are_kept(script: Script) -> None:
+    # The user has none besides; what there is is not mapped, and stays.
+    said = script("say([os.getgroups(), sh('id -G', keep_groups=True)])")
+    assert said == [[], ["0"]]
 
 
 def test_a_file_made_inside_belongs_to_the_caller(script: Script) -> None:
@@ -208,6 +415,7 @@ def test_a_range_that_is_not_the_users_own_is_refused(script: Script) -> None:
     )
     assert said[0] == "UnsupportedError"
     assert "/etc/subuid" in said[1]
+    assert "uid range [1-101) -> [1-101) not allowed" in said[1]  # newuidmap's word
     assert said[2] == []
 
 

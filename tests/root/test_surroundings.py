@@ -114,6 +114,7 @@ def test_a_pidfd_tells_an_event_loop_of_the_end(
     asyncio.run(main())
 
 
+@pytest.mark.needs("exit_info")
 def test_the_status_is_right_where_the_program_ignores_its_children(
     script: Callable[..., str],
 ) -> None:
@@ -121,6 +122,7 @@ def test_the_status_is_right_where_the_program_ignores_its_children(
     assert script(text) == "42"
 
 
+@pytest.mark.needs("exit_info")
 def test_the_status_is_right_where_the_program_reaps_everything(
     script: Callable[..., str],
 ) -> None:

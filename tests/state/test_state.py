@@ -58,6 +58,7 @@ STATES = st.builds(
     creator=RECORDS,
     status=st.sampled_from(Status),
     init=st.none() | RECORDS,
+    mount_namespace=st.none() | st.integers(1, 2**64 - 1),
     args=st.lists(st.text(max_size=8), max_size=3).map(tuple),
     unknown=st.dictionaries(
         st.text(max_size=5).map("x-{}".format), st.none() | st.text(), max_size=2

@@ -97,7 +97,7 @@ def sealed_memfd(name: str, content: bytes, *, executable: bool = False) -> int:
     if executable:
         fd = memfd_create(name, MemfdFlag.ALLOW_SEALING | MemfdFlag.EXEC)
     else:
-        fd = _memfd_for_data(name)
+        fd = data_memfd(name)
     try:
         rest = memoryview(content)
         while rest:
@@ -110,7 +110,17 @@ def sealed_memfd(name: str, content: bytes, *, executable: bool = False) -> int:
     return fd
 
 
-def _memfd_for_data(name: str) -> int:
+def data_memfd(name: str) -> int:
+    """Return an empty file in memory that can be sealed, and never executed.
+
+    Where the kernel knows no difference (before Linux 6.3) it can be executed.
+
+    Args:
+        name: shown in ``/proc/self/fd``.
+
+    Returns:
+        An fd, close-on-exec.
+    """
     flags = MemfdFlag.ALLOW_SEALING
     try:
         return memfd_create(name, flags | MemfdFlag.NOEXEC_SEAL)

@@ -13,9 +13,13 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from attrs import evolve, frozen
+
+from libcontainer.commands.exec_options import add_options, process_of
 from libcontainer.commands.foreground import Signals, caller_size, stand_in
+from libcontainer.config import Device
 from libcontainer.config.container_json import (
     ContainerJson,
     config_from_container_json,
@@ -33,12 +37,12 @@ from libcontainer.factory import Factory
 from libcontainer.process import Process
 from libcontainer.status import Status
 
-_FUNCTIONS = {"exec": "execute a command in the container"}
 _CONTAINER_JSON = "container.json"
 _STATE_JSON = "state.json"
 _NEW_STATE = ".state.json.new"
 _MAX_CONFIG = 16 * 1024 * 1024
 _FAILED = 1
+_MKNOD_ARGS = 4
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -68,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     execute.add_argument("--list", action="store_true", help="list the functions")
     execute.add_argument("--func", default="exec", help="function to run inside")
+    add_options(execute)
     execute.add_argument("args", nargs=argparse.REMAINDER, metavar="COMMAND")
     execute.set_defaults(run=_exec)
     show = commands.add_parser("config", help="print the configuration as it is read")
@@ -81,8 +86,8 @@ def _parser() -> argparse.ArgumentParser:
 def _exec(arguments: argparse.Namespace) -> int:
     if arguments.list:
         print("NAME\tUSAGE")
-        for name, usage in _FUNCTIONS.items():
-            print(f"{name}\t{usage}")
+        for name, function in _FUNCTIONS.items():
+            print(f"{name}\t{function.usage}")
         return 0
     if arguments.func not in _FUNCTIONS:
         need = f"one of {', '.join(_FUNCTIONS)} in this release"
@@ -91,12 +96,18 @@ def _exec(arguments: argparse.Namespace) -> int:
     with Factory() as factory:
         container = _running(factory)
         if container is not None:
-            return _join(container, args)
-        return _create(factory, args)
+            return _FUNCTIONS[arguments.func].run(container, arguments, args)
+        if arguments.func != "exec":
+            message = f"function {arguments.func!r} needs a running container"
+            raise ValueError(message)
+        return _create(factory, arguments, args)
 
 
-def _create(factory: Factory, args: Sequence[str]) -> int:
+def _create(
+    factory: Factory, arguments: argparse.Namespace, args: Sequence[str]
+) -> int:
     description = _read_config()
+    process_of(arguments, args, description.config)
     for warning in description.warnings:
         _say(f"nsinit: warning: {warning}")
     try:
@@ -106,7 +117,7 @@ def _create(factory: Factory, args: Sequence[str]) -> int:
         factory.load(_container_id()).delete()
         container = factory.create(_container_id(), description.config)
     with container, Signals() as signals:
-        process = container.run(Process(args, console_size=_size(description)))
+        process = container.run(_process(container, arguments, args))
         _write_state(container)
         try:
             return stand_in(process, signals).shell
@@ -114,14 +125,65 @@ def _create(factory: Factory, args: Sequence[str]) -> int:
             _remove_state()
 
 
-def _join(container: Container, args: Sequence[str]) -> int:
+def _process(
+    container: Container, arguments: argparse.Namespace, args: Sequence[str]
+) -> Process:
+    process = process_of(arguments, args, container.config)
+    terminal = process.terminal
+    if container.config.terminal if terminal is None else terminal:
+        return evolve(process, console_size=process.console_size or caller_size())
+    return process
+
+
+def _join(
+    container: Container, arguments: argparse.Namespace, args: Sequence[str]
+) -> int:
     with Signals() as signals:
-        size = caller_size() if container.config.terminal else None
-        process = container.exec(Process(args, console_size=size))
+        process = container.exec(
+            _process(container, arguments, args),
+            ignore_paused=arguments.ignore_paused,
+        )
         try:
             return stand_in(process, signals).shell
         finally:
             process.close()
+
+
+def _mknod(
+    container: Container, arguments: argparse.Namespace, args: Sequence[str]
+) -> int:
+    if len(args) != _MKNOD_ARGS:
+        message = "mknod takes a path, a type, a major and a minor number"
+        raise ValueError(message)
+    path, kind, major, minor = args
+    container.mknod(Device(path, kind, int(major), int(minor)))
+    return 0
+
+
+def _ip(
+    container: Container, arguments: argparse.Namespace, args: Sequence[str]
+) -> int:
+    if args:
+        message = "ip takes no arguments"
+        raise ValueError(message)
+    command = [sys.executable, "-m", "libcontainer.commands.interfaces"]
+    with container.exec_host(command, namespaces={"network"}) as process:
+        return process.wait().shell
+
+
+@frozen
+class _Function:
+    """What ``exec --func`` can do in a running container."""
+
+    usage: str
+    run: Callable[[Container, argparse.Namespace, Sequence[str]], int]
+
+
+_FUNCTIONS = {
+    "exec": _Function("execute a command in the container", _join),
+    "mknod": _Function("make a device node: path, type, major, minor", _mknod),
+    "ip": _Function("list the network interfaces", _ip),
+}
 
 
 def _config(arguments: argparse.Namespace) -> int:
@@ -163,10 +225,6 @@ def _read_config() -> ContainerJson:
     with open(path, "rb") as file:
         data = file.read(_MAX_CONFIG + 1)
     return config_from_container_json(parse_container_json(data), os.getcwd())
-
-
-def _size(description: ContainerJson) -> tuple[int, int] | None:
-    return caller_size() if description.config.terminal else None
 
 
 def _write_state(container: Container) -> None:

@@ -8,6 +8,7 @@ from libcontainer.config.devices import (
     DEFAULT_DEVICES,
     Device,
 )
+from libcontainer.config.hooks import HOOK_KINDS, Hook, Hooks, UnavailableHook
 from libcontainer.config.identity import (
     CAPABILITY_NUMBERS,
     DEFAULT_CAPABILITIES,
@@ -32,6 +33,13 @@ from libcontainer.config.namespaces import (
     DEFAULT_NAMESPACES,
     IdMapping,
     NamespaceType,
+    TimeOffset,
+)
+from libcontainer.config.resources import (
+    DeviceRule,
+    Resources,
+    ThrottleDevice,
+    WeightDevice,
 )
 from libcontainer.config.rootfs import Directory, Overlay, Rootfs
 from libcontainer.config.serial import config_from_json, config_to_json
@@ -46,19 +54,28 @@ __all__ = [
     "DEFAULT_MASKED_PATHS",
     "DEFAULT_NAMESPACES",
     "DEFAULT_READONLY_PATHS",
+    "HOOK_KINDS",
     "RLIMIT_NUMBERS",
     "Capabilities",
     "Config",
     "Device",
+    "DeviceRule",
     "Directory",
+    "Hook",
+    "Hooks",
     "IdMapping",
     "Mount",
     "MountAttr",
     "NamespaceType",
     "Overlay",
     "Propagation",
+    "Resources",
     "Rlimit",
     "Rootfs",
+    "ThrottleDevice",
+    "TimeOffset",
+    "UnavailableHook",
+    "WeightDevice",
     "config_from_json",
     "config_to_json",
     "thermal_throttle_paths",

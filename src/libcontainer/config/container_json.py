@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from libcontainer.config.container_cgroups import read_cgroups_path, read_resources
 from libcontainer.config.container_mounts import (
     KERNEL_FILES,
     base_mounts,
@@ -26,9 +27,12 @@ from libcontainer.config.model import Config
 from libcontainer.config.namespaces import NamespaceType
 from libcontainer.config.report import Report, show
 from libcontainer.config.rules import (
+    absolute_path,
+    apparmor_profile,
     capability,
     environment_entry,
     host_name,
+    selinux_label,
     user,
     working_directory,
 )
@@ -51,14 +55,6 @@ _NAMESPACES: Final = {
 }
 
 _LATER: Final = "is not supported by this release"
-_LIMITS: Final = (
-    "memory",
-    "memory_reservation",
-    "memory_swap",
-    "cpu_shares",
-    "cpu_quota",
-    "cpu_period",
-)
 
 
 @frozen
@@ -134,32 +130,39 @@ def config_from_container_json(
 
 
 def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
-    for key in ("apparmor_profile", "process_label"):
-        if reader.text(key):
-            reader.refuse(key, _LATER)
     restricted = reader.boolean("restrict_sys")
     mounts = _mount_config(reader)
     namespaces = _namespaces(reader, unknown)
-    _check_cgroups(reader)
+    cgroups = reader.child("cgroups")
     if reader.items("routes"):
         reader.refuse("routes", _LATER)
+    loopback, network = _networks(reader)
+    if network is not None:
+        # 1.2.0 joined it, whether or not it had made one for NEWNET before.
+        namespaces |= {NamespaceType.NETWORK}
     return Config(
         rootfs=rootfs,
         readonly_rootfs=mounts.boolean("readonly_fs"),
         namespaces=namespaces,
+        namespace_paths={} if network is None else {NamespaceType.NETWORK: network},
         hostname=_hostname(reader, namespaces),
         base_mounts=base_mounts(read_only_sys=restricted),
         mounts=read_bind_mounts(mounts),
         devices=read_devices(mounts, "device_nodes"),
         masked_paths=("/proc/kcore",) if restricted else (),
         readonly_paths=KERNEL_FILES if restricted else (),
-        loopback=_loopback(reader),
+        loopback=loopback,
         env=_environment(reader),
         cwd=_working_directory(reader),
         user=_user(reader),
         capabilities=_capabilities(reader),
         no_new_privs=False,  # 1.2.0 did not know it
+        apparmor_profile=_confinement(reader, "apparmor_profile"),
+        process_label=_confinement(reader, "process_label"),
+        mount_label=_confinement(mounts, "mount_label"),
         terminal=reader.boolean("tty"),
+        resources=read_resources(cgroups),
+        cgroups_path=read_cgroups_path(cgroups),
     )
 
 
@@ -169,9 +172,16 @@ def _mount_config(reader: Reader) -> Reader:
     mounts = reader.child("mount_config")
     if mounts.boolean("no_pivot_root"):
         mounts.warn("no_pivot_root", "ignored: the root is always pivoted to")
-    if mounts.text("mount_label"):
-        mounts.refuse("mount_label", _LATER)
     return mounts
+
+
+def _confinement(reader: Reader, key: str) -> str | None:
+    value = reader.text(key)
+    if not value:
+        return None
+    rule = apparmor_profile if key == "apparmor_profile" else selinux_label
+    rule(reader.report, reader.path(key), value)
+    return value
 
 
 def _namespaces(reader: Reader, unknown: Report) -> frozenset[NamespaceType]:
@@ -199,37 +209,25 @@ def _hostname(reader: Reader, kinds: frozenset[NamespaceType]) -> str | None:
     return name
 
 
-def _loopback(reader: Reader) -> bool:
-    wanted = False
+def _networks(reader: Reader) -> tuple[bool, str | None]:
+    """Return whether lo is set up, and the path of the namespace that is joined."""
+    loopback, joined = False, None
     for network in reader.children("networks"):
         kind = network.text("type")
         if kind == "loopback":
-            wanted = True
+            loopback = True
             if any(network.get(key) for key in ("address", "gateway", "mtu")):
                 network.warn("", "address, gateway and mtu of loopback have no effect")
-        elif kind in {"veth", "netns"}:
+        elif kind == "netns" and joined is not None:
+            network.refuse("type", "'netns' is there already")
+        elif kind == "netns":
+            joined = network.text("ns_path")
+            absolute_path(network.report, network.path("ns_path"), joined)
+        elif kind == "veth":
             network.refuse("type", f"{kind!r} {_LATER}")
         else:
             network.refuse("type", f"must be loopback, veth or netns: {show(kind)}")
-    return wanted
-
-
-def _check_cgroups(reader: Reader) -> None:
-    # Limits are refused, not ignored: who asks for one relies on it.
-    cgroups = reader.child("cgroups")
-    asked = [key for key in _LIMITS if cgroups.integer(key, low=-1) > 0]
-    asked += ["cpuset_cpus"] if cgroups.text("cpuset_cpus") else []
-    for key in asked:
-        cgroups.refuse(key, f"{_LATER}: no limit would hold")
-    if cgroups.text("freezer") not in {"", "THAWED"}:
-        cgroups.refuse("freezer", _LATER)
-    cgroups.check_types("name parent slice")
-    cgroups.boolean("allow_all_devices")
-    for device in cgroups.children("allowed_devices"):
-        numbers = "major_number minor_number file_mode"
-        device.check_types("path cgroup_permissions", numbers)
-    if cgroups.document:
-        reader.warn("cgroups", "not applied by this release")
+    return loopback, joined
 
 
 def _environment(reader: Reader) -> list[tuple[str, str]]:

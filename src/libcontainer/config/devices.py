@@ -41,6 +41,15 @@ class Device:
     gid: int = 0
     """Group, as the container sees it."""
 
+    @staticmethod
+    def fuse() -> Device:
+        """Return ``/dev/fuse``, by which a program serves a filesystem.
+
+        To mount it, the program needs CAP_SYS_ADMIN in the container too. The
+        host must have the module ``fuse``. Source: fuse(4).
+        """
+        return Device("/dev/fuse", "c", 10, 229)
+
 
 def to_devices(value: Iterable[Device]) -> tuple[Device, ...]:
     """Return nodes as a tuple."""

@@ -24,6 +24,7 @@ from libcontainer.config.convert import (
     to_user,
 )
 from libcontainer.config.devices import DEFAULT_DEVICES, Device, to_devices
+from libcontainer.config.hooks import NO_HOOKS, Hooks
 from libcontainer.config.identity import (
     DEFAULT_CAPABILITIES,
     Capabilities,
@@ -36,12 +37,17 @@ from libcontainer.config.namespaces import (
     DEFAULT_NAMESPACES,
     IdMapping,
     NamespaceType,
+    TimeOffset,
     to_mappings,
     to_namespace,
+    to_namespace_paths,
+    to_time_offsets,
 )
+from libcontainer.config.resources import Resources
 from libcontainer.config.rootfs import Overlay, Rootfs, to_rootfs
 
 if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
@@ -112,14 +118,31 @@ class Config:
     namespaces: frozenset[NamespaceType] = field(
         default=DEFAULT_NAMESPACES, converter=_to_namespaces
     )
-    """Namespaces that the container has for itself; it shares the others with
-    the caller. The mount namespace must be there."""
+    """Namespaces that the container does not share with the caller: new ones,
+    but for those that *namespace_paths* says to join. The mount namespace must
+    be there."""
+
+    namespace_paths: tuple[tuple[NamespaceType, str], ...] = field(
+        default=(), converter=to_namespace_paths
+    )
+    """Which of *namespaces* are joined, a mapping of the kind to a host path such
+    as ``/run/netns/x`` or ``/proc/PID/ns/net``. It must be a namespace of that
+    kind when the first process starts. A user namespace brings its id maps; a
+    mount namespace brings its root (the rootfs is then ``Directory("/")``, and
+    nothing is mounted). Needs CAP_SYS_ADMIN over each, as setns(2) says."""
 
     uid_mappings: tuple[IdMapping, ...] = field(default=(), converter=to_mappings)
-    """User ids of the user namespace; needed exactly when there is one."""
+    """User ids of a new user namespace. Empty, with *gid_mappings*: those that
+    `libcontainer.subid_mappings` returns when the container is made."""
 
     gid_mappings: tuple[IdMapping, ...] = field(default=(), converter=to_mappings)
-    """Group ids of the user namespace; needed exactly when there is one."""
+    """Group ids of a new user namespace; empty exactly if *uid_mappings* is."""
+
+    time_offsets: tuple[tuple[str, TimeOffset], ...] = field(
+        default=(), converter=to_time_offsets
+    )
+    """How far the clocks ``monotonic`` and ``boottime`` of a new time namespace
+    are ahead of the host's: a mapping to seconds or a `TimeOffset`. Linux 5.6."""
 
     hostname: str | None = field(default=None)
     """Host name in the UTS namespace. None: the host's."""
@@ -141,7 +164,8 @@ class Config:
     masked_paths: tuple[str, ...] = field(
         default=DEFAULT_MASKED_PATHS, converter=to_container_paths
     )
-    """Container paths that are hidden; one that is not there is left out."""
+    """Container paths that are hidden; one that is not there is left out. The
+    default also hides `thermal_throttle_paths` of the host's processors."""
 
     readonly_paths: tuple[str, ...] = field(
         default=DEFAULT_READONLY_PATHS, converter=to_container_paths
@@ -168,6 +192,11 @@ class Config:
     """Supplementary group ids in the container, and no others. None: those
     that the container's group file gives the user, if *user* names no group."""
 
+    keep_groups: bool = field(default=False)
+    """Whether processes keep the supplementary groups of the caller and get no
+    others. In a user namespace a group that is not mapped shows as 65534, and
+    still opens the files that are its own."""
+
     capabilities: Capabilities = field(
         default=DEFAULT_CAPABILITIES, converter=to_capabilities
     )
@@ -175,6 +204,21 @@ class Config:
 
     no_new_privs: bool = field(default=True)
     """Whether execve(2) can give nothing more, not even by set-id files."""
+
+    apparmor_profile: str | None = field(default=None)
+    """Name of the AppArmor profile that processes run under; it must be loaded.
+    ``unconfined``: none. None: what the kernel gives to a child of the caller."""
+
+    process_label: str | None = field(default=None)
+    """SELinux label of processes, ``user:role:type:level``. None: what the policy
+    gives."""
+
+    mount_label: str | None = field(default=None)
+    """SELinux label of the files on every tmpfs, devpts and overlay that is made for
+    the container. None: what the policy gives."""
+
+    landlock: Landlock | None = field(default=None)
+    """Rights that processes give up for good. None: no others than the caller's."""
 
     rlimits: tuple[Rlimit, ...] = field(default=(), converter=to_rlimits)
     """Resource limits; those not named are the caller's."""
@@ -184,6 +228,16 @@ class Config:
 
     terminal: bool = field(default=False)
     """Whether processes get a new pseudo-terminal."""
+
+    resources: Resources = field(factory=Resources)
+    """What it may use: the limits of its cgroup."""
+
+    cgroups_path: str | None = field(default=None)
+    """Its cgroup: from the root of the hierarchy if it begins with ``/``, else
+    below the caller's own. None: ``libcontainer-ID`` below the caller's own."""
+
+    hooks: Hooks = field(default=NO_HOOKS)
+    """What runs at fixed points of the container's life."""
 
     init: bool = field(default=False)
     """Whether a tiny supervisor is the container's first process, and the first

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds of namespaces, and the id maps of a user namespace."""
+"""Kinds of namespaces, those that are joined, and what a new one is given."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from typing import Final
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-from libcontainer.config.convert import to_tuple
+from libcontainer.config.convert import is_iterable, to_path, to_tuple
 
 
 class NamespaceType(enum.StrEnum):
@@ -89,3 +90,62 @@ class IdMapping:
 def to_mappings(value: Iterable[IdMapping]) -> tuple[IdMapping, ...]:
     """Return ranges as a tuple."""
     return to_tuple(value)
+
+
+def to_namespace_paths(
+    value: Mapping[str, str | os.PathLike[str]],
+) -> tuple[tuple[NamespaceType, str], ...]:
+    """Return a mapping of kinds to host paths as pairs, in the order of the kinds.
+
+    What is no mapping (or no pairs) passes unchanged.
+    """
+    kinds = [kind.value for kind in NamespaceType]
+    pairs: tuple[tuple[NamespaceType, str], ...] = _pairs(value, kinds, _joined)
+    return pairs
+
+
+def _joined(kind: Any, path: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    return to_namespace(kind) if isinstance(kind, str) else kind, to_path(path)
+
+
+@frozen(cache_hash=True)
+class TimeOffset:
+    """How far a clock of a time namespace is ahead of the host's.
+
+    Source: time_namespaces(7), OCI runtime-spec config-linux.md#time-namespace.
+    """
+
+    seconds: int
+    """Whole seconds, negative for a clock that is behind."""
+
+    nanoseconds: int = field(default=0)
+    """Added to them, 0 to 999999999; also where *seconds* is negative."""
+
+
+CLOCKS: Final = ("monotonic", "boottime")
+"""The clocks that a time namespace has for itself."""
+
+
+def to_time_offsets(
+    value: Mapping[str, int | TimeOffset],
+) -> tuple[tuple[str, TimeOffset], ...]:
+    """Return a mapping of clocks to offsets as pairs; a number is of seconds."""
+    pairs: tuple[tuple[str, TimeOffset], ...] = _pairs(value, list(CLOCKS), _offset)
+    return pairs
+
+
+def _offset(clock: Any, offset: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    is_number = isinstance(offset, int) and not isinstance(offset, bool)
+    return clock, TimeOffset(offset) if is_number else offset
+
+
+def _pairs(value: Any, order: list[str], make: Any) -> Any:  # noqa: ANN401
+    # Two mappings that say the same are equal, however they were written.
+    items = list(value.items()) if isinstance(value, Mapping) else value
+    if not is_iterable(items):
+        return value
+    if not all(isinstance(item, tuple | list) and len(item) == 2 for item in items):
+        return to_tuple(items)
+    pairs = [make(*item) for item in items]
+    known = [pair for name in order for pair in pairs if pair[0] == name]
+    return (*known, *(pair for pair in pairs if pair not in known))

@@ -137,6 +137,16 @@ class Report:
             return []
         return [(f"{path}[{number}]", item) for number, item in enumerate(value)]
 
+    def pairs(self, path: str, value: object) -> list[tuple[str, object, object]]:
+        """Check for the pairs of a mapping; return each key and value with a path."""
+        found: list[tuple[str, object, object]] = []
+        for at, item in self.items(path, value, "pairs"):
+            if isinstance(item, tuple) and len(item) == 2:
+                found.append((at, item[0], item[1]))
+            else:
+                self.wrong_type(at, "a pair", item)
+        return found
+
     def mapping(self, path: str, value: object) -> Mapping[str, object]:
         """Check for a mapping; an empty one stands for anything else."""
         if isinstance(value, Mapping):

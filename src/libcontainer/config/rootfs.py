@@ -62,6 +62,12 @@ class Overlay:
 
         The embedded default: it needs no image. The container reads the
         host's files, as far as its user may, and writes to the tmpfs only.
+
+        For a caller without CAP_SYS_ADMIN the kernel takes no layer with mounts
+        beneath it. Each directory of ``/`` is then a layer of its own; one with
+        mounts beneath is there with them, but read-only; one that anybody may
+        write to (``/tmp``), ``/run`` and the container's own mounts begin empty,
+        and files right in ``/`` are left out.
         """
         return Overlay("/")
 

@@ -26,6 +26,9 @@ _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _USER_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}\$?")
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
+_PROFILE: Final = re.compile(r"[!-~]+")
+_LABEL: Final = re.compile(r"[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+){2}(:[a-z0-9:.,-]+)?")
+
 # Magic links: they lead out of the container, to what a process has open.
 _MAGIC: Final = re.compile(r"/proc/(self|thread-self|[0-9]+)(/.*)?", re.DOTALL)
 
@@ -198,3 +201,25 @@ def capability(report: Report, path: str, value: object) -> None:
     name = report.text(path, value)
     if name is not None and name not in CAPABILITY_NUMBERS:
         report.add(path, f"unknown capability {show(name)}")
+
+
+def apparmor_profile(report: Report, path: str, value: object) -> None:
+    """Check for the name of an AppArmor profile."""
+    name = report.line(path, value)
+    if name is None:
+        return
+    if not _PROFILE.fullmatch(name):
+        report.add(path, f"must be printable ASCII without spaces: {show(name)}")
+    elif len(name) > _MAX_NAME:
+        report.add(path, f"is longer than {_MAX_NAME} bytes: {show(name)}")
+
+
+def selinux_label(report: Report, path: str, value: object) -> None:
+    """Check for the form of an SELinux label; the policy knows which there are."""
+    label = report.line(path, value)
+    if label is None:
+        return
+    if not _LABEL.fullmatch(label):
+        report.add(path, f"must be user:role:type:level, not {show(label)}")
+    elif len(label) > _MAX_NAME:
+        report.add(path, f"is longer than {_MAX_NAME} bytes: {show(label)}")

@@ -8,16 +8,34 @@ there are no type names in it, except for the two kinds of rootfs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
 
 from libcontainer.config.devices import Device
+from libcontainer.config.hooks import Hooks, hooks_from_json, hooks_to_json
 from libcontainer.config.identity import Capabilities, Rlimit
 from libcontainer.config.model import Config
 from libcontainer.config.mounts import Mount, MountAttr, Propagation
-from libcontainer.config.namespaces import IdMapping
+from libcontainer.config.namespaces import IdMapping, TimeOffset
+from libcontainer.config.resources import (
+    DeviceRule,
+    Resources,
+    ThrottleDevice,
+    WeightDevice,
+)
 from libcontainer.config.rootfs import Directory, Overlay
+
+_LISTS: dict[str, type[DeviceRule | ThrottleDevice | WeightDevice]] = {
+    "devices": DeviceRule,
+    "blkio_weight_devices": WeightDevice,
+    "blkio_throttle_read_bps": ThrottleDevice,
+    "blkio_throttle_write_bps": ThrottleDevice,
+    "blkio_throttle_read_iops": ThrottleDevice,
+    "blkio_throttle_write_iops": ThrottleDevice,
+}
+if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
 
 _ROOTFS: dict[str, type[Directory | Overlay]] = {
     "directory": Directory,
@@ -30,7 +48,8 @@ _SELDOM = ("scheduler", "io_priority", "cpu_affinity", "memory_policy", "persona
 
 def config_to_json(config: Config) -> dict[str, Any]:
     """Return *config* as JSON values."""
-    document = asdict(config, value_serializer=_serialize)
+    document = asdict(config, filter=_is_plain, value_serializer=_serialize)
+    document["hooks"] = hooks_to_json(config.hooks)
     kind = "overlay" if isinstance(config.rootfs, Overlay) else "directory"
     document["rootfs"] = {kind: document["rootfs"]}
     return document
@@ -49,9 +68,16 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
         fields[name] = [_mount(value) for value in fields[name]]
     for name in ("uid_mappings", "gid_mappings"):
         fields[name] = [IdMapping(**value) for value in fields[name]]
+    fields["time_offsets"] = [
+        (clock, TimeOffset(**offset))
+        for clock, offset in fields.get("time_offsets", ())
+    ]
     fields["devices"] = [Device(**value) for value in fields["devices"]]
     fields["rlimits"] = [Rlimit(**value) for value in fields["rlimits"]]
+    fields["resources"] = _resources(fields["resources"])
     fields["capabilities"] = Capabilities(**fields["capabilities"])
+    fields["landlock"] = _landlock(fields.get("landlock"))
+    fields["hooks"] = hooks_from_json(fields.get("hooks", {}))
     fields |= _seldom({key: fields[key] for key in _SELDOM if fields.get(key)})
     return Config(**fields)
 
@@ -69,6 +95,28 @@ def _seldom(fields: dict[str, Any]) -> dict[str, Any]:
         "personality": memory.Personality,
     }
     return {name: kinds[name](**value) for name, value in fields.items()}
+
+
+def _resources(value: Mapping[str, Any]) -> Resources:
+    fields = dict(value)
+    for name, kind in _LISTS.items():
+        fields[name] = [kind(**item) for item in fields[name]]
+    return Resources(**fields)
+
+
+def _landlock(value: Mapping[str, Any] | None) -> Landlock | None:
+    if value is None:
+        return None
+    from libcontainer.config import landlock  # noqa: PLC0415 - loaded only if used
+
+    fields = dict(value)
+    fields["paths"] = [landlock.LandlockPath(**item) for item in fields["paths"]]
+    fields["ports"] = [landlock.LandlockPort(**item) for item in fields["ports"]]
+    return landlock.Landlock(**fields)
+
+
+def _is_plain(attribute: object, value: object) -> bool:
+    return not isinstance(value, Hooks)
 
 
 def _mount(value: Mapping[str, Any]) -> Mount:

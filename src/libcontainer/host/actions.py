@@ -14,20 +14,30 @@ from attrs import define
 
 from libcontainer.bindings.mount_setattr import AT_RECURSIVE, mount_setattr
 from libcontainer.bindings.open_tree import OpenTreeFlag, open_tree
+from libcontainer.cgroups.group import Group
+from libcontainer.cgroups.writes import Write
+from libcontainer.errors import HelperError
 from libcontainer.host.fds import above_stdio
+from libcontainer.host.hooks import HookRunner
 from libcontainer.host.idmap import write_maps
 from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.steps import (
+    HookFiles,
     Listen,
+    MakeCgroup,
     MapIds,
+    OpenNamespace,
     OpenNotify,
     OpenPath,
     OpenStatus,
     OpenTree,
     RecordState,
+    RunHooks,
     SendPidfd,
+    SetClocks,
     Step,
+    TellHooks,
     UseTemplate,
 )
 
@@ -42,12 +52,20 @@ class HostActions:
         folder: the container's state folder, locked.
         template: fd of the template mount namespace, or -1.
         record: saves the state of a container whose init is of this launch.
+        group: the container's cgroup, if it has one.
+        limits: what is written into it.
+        made_group: whether the cgroup has been made by this launch.
+        hooks: runs the container's hooks, if it has any.
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
     """
 
     folder: Folder
     template: int
     record: Callable[[str, Launch], None]
+    group: Group | None = None
+    limits: tuple[Write, ...] = ()
+    made_group: bool = False
+    hooks: HookRunner | None = None
     pidfd_socket: str | int | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
@@ -57,6 +75,24 @@ class HostActions:
             OSError: the kernel refused it.
         """
         _RUNNERS[type(step.action)](self, launch, step.action)
+
+
+def run_source_step(launch: Launch, step: Step) -> None:
+    """Carry out a HOST step that opens something of the host, and no other.
+
+    A process that joins a running container may have no other kind.
+
+    Raises:
+        OSError: the kernel refused it.
+        TypeError: it is of another kind.
+    """
+    if isinstance(step.action, OpenPath):
+        _put_path(launch, step.action)
+    elif isinstance(step.action, OpenTree):
+        _put_tree(launch, step.action)
+    else:
+        message = f"no such host step is expected here: {step!r}"
+        raise TypeError(message)
 
 
 @define
@@ -67,7 +103,7 @@ class JoinActions:
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
     """
 
-    pidfd_socket: str | int | None = None
+    pidfd_socket: str | int | None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -75,10 +111,17 @@ class JoinActions:
         Raises:
             OSError: the kernel refused it.
         """
-        _RUNNERS[type(step.action)](self, launch, step.action)
+        if isinstance(step.action, SendPidfd):
+            _pass_pidfd(launch, self.pidfd_socket)
+        else:
+            run_source_step(launch, step)
 
 
 def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
+    _put_tree(launch, action)
+
+
+def _put_tree(launch: Launch, action: OpenTree) -> None:
     flags = OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC
     if action.recursive:
         flags |= OpenTreeFlag.RECURSIVE
@@ -94,9 +137,11 @@ def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
         )
 
 
-def _open_path(
-    actions: HostActions | JoinActions, launch: Launch, action: OpenPath
-) -> None:
+def _open_path(actions: HostActions, launch: Launch, action: OpenPath) -> None:
+    _put_path(launch, action)
+
+
+def _put_path(launch: Launch, action: OpenPath) -> None:
     fd = above_stdio(os.open(action.host_path, os.O_PATH | os.O_CLOEXEC))
     launch.own(action.slot, fd)
     _check_device(fd, action.device)
@@ -114,6 +159,17 @@ def _check_device(fd: int, device: tuple[int, int] | None) -> None:
 
 def _use_template(actions: HostActions, launch: Launch, action: UseTemplate) -> None:
     launch.slots[action.slot] = actions.template
+
+
+def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> None:
+    group = actions.group
+    if group is None:
+        message = "the plan has a cgroup, the launch has none"
+        raise HelperError(message)
+    group.make(actions.limits)
+    actions.made_group = True
+    for slot, fd in zip(action.slots, group.open_joins(), strict=True):
+        launch.own(slot, above_stdio(fd))
 
 
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
@@ -143,19 +199,37 @@ def _open_notify(actions: HostActions, launch: Launch, action: OpenNotify) -> No
     launch.own(action.slot, above_stdio(os.dup(inside.fileno())))
 
 
-def _send_pidfd(
-    actions: HostActions | JoinActions, launch: Launch, action: SendPidfd
-) -> None:
-    from libcontainer.host.passing import send_pidfd  # noqa: PLC0415
+def _send_pidfd(actions: HostActions, launch: Launch, action: SendPidfd) -> None:
+    _pass_pidfd(launch, actions.pidfd_socket)
 
-    if actions.pidfd_socket is not None:
-        send_pidfd(launch.pidfd, actions.pidfd_socket)
+
+def _pass_pidfd(launch: Launch, to: str | int | None) -> None:
+    from libcontainer.host.passing import send_pidfd  # noqa: PLC0415 - rare
+
+    if to is not None:
+        send_pidfd(launch.pidfd, to)
+
+
+def _open_namespace(
+    actions: HostActions, launch: Launch, action: OpenNamespace
+) -> None:
+    from libcontainer.host.namespaces import open_namespace  # noqa: PLC0415 - rare
+
+    launch.own(action.slot, open_namespace(action.host_path, action.flag))
+
+
+def _set_clocks(actions: HostActions, launch: Launch, action: SetClocks) -> None:
+    from libcontainer.host.namespaces import set_clocks  # noqa: PLC0415 - rare
+
+    pidfd, host_pid = launch.at_work
+    set_clocks(host_pid, pidfd, action.offsets)
 
 
 def _map_ids(actions: HostActions, launch: Launch, action: MapIds) -> None:
+    pidfd, host_pid = launch.at_work
     write_maps(
-        launch.host_pid,
-        launch.pidfd,
+        host_pid,
+        pidfd,
         action.uid_map,
         action.gid_map,
         deny_setgroups=action.deny_setgroups,
@@ -166,7 +240,31 @@ def _record_state(actions: HostActions, launch: Launch, action: RecordState) -> 
     actions.record(action.status, launch)
 
 
-_RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
+def _hook_files(actions: HostActions, launch: Launch, action: HookFiles) -> None:
+    _hooks_of(actions).make_files(launch, action.slots, action.output)
+
+
+def _tell_hooks(actions: HostActions, launch: Launch, action: TellHooks) -> None:
+    # Who runs in the container's namespaces knows init by its number there.
+    pid = 1 if action.own_pids else launch.host_pid
+    hooks = _hooks_of(actions)
+    hooks.tell(action.creating, "creating", pid)
+    hooks.tell(action.created, "created", pid)
+
+
+def _run_hooks(actions: HostActions, launch: Launch, action: RunHooks) -> None:
+    hooks = _hooks_of(actions)
+    hooks.run(action.kind, action.hooks, "creating", launch.host_pid)
+
+
+def _hooks_of(actions: HostActions) -> HookRunner:
+    if actions.hooks is None:
+        message = "no hooks are expected here"
+        raise TypeError(message)
+    return actions.hooks
+
+
+_RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenTree: _open_tree,
     OpenPath: _open_path,
     UseTemplate: _use_template,
@@ -174,6 +272,12 @@ _RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     OpenNotify: _open_notify,
     OpenStatus: _open_status,
     SendPidfd: _send_pidfd,
+    MakeCgroup: _make_cgroup,
     MapIds: _map_ids,
+    OpenNamespace: _open_namespace,
+    SetClocks: _set_clocks,
     RecordState: _record_state,
+    HookFiles: _hook_files,
+    TellHooks: _tell_hooks,
+    RunHooks: _run_hooks,
 }

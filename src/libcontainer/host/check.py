@@ -8,10 +8,11 @@ made.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
-from libcontainer.config import Config, Directory, Mount
+from libcontainer.config import Config, Directory, Mount, NamespaceType
 from libcontainer.errors import Problem, errno_name
 
 
@@ -22,7 +23,10 @@ def check_host(config: Config) -> list[Problem]:
         config: a configuration without problems of its own
             (`libcontainer.validate.validate`).
     """
-    problems = _check_rootfs(config)
+    joined = dict(config.namespace_paths)
+    problems = [] if "mount" in joined else _check_rootfs(config)
+    if joined:
+        problems += _check_namespaces(config, joined)
     for name, mounts in (
         ("base_mounts", config.base_mounts),
         ("mounts", config.mounts),
@@ -42,6 +46,34 @@ def _check_rootfs(config: Config) -> list[Problem]:
     for name, path in (("rootfs.upper", rootfs.upper), ("rootfs.work", rootfs.work)):
         if path is not None:
             problems += _check_directory(name, path)
+    return problems
+
+
+def _check_namespaces(
+    config: Config, joined: dict[NamespaceType, str]
+) -> list[Problem]:
+    from libcontainer.host.namespaces import is_own, open_namespace  # noqa: PLC0415 - rare
+
+    problems = []
+    named = config.hostname is not None or config.domainname is not None
+    for number, (kind, path) in enumerate(joined.items()):
+        name = f"namespace_paths[{number}]"
+        try:
+            fd = open_namespace(path, kind.clone_flag)
+        except OSError as error:
+            message = f"{path!r} is no {kind} namespace"
+            is_other = error.errno == errno.EINVAL
+            problems.append(
+                Problem(name, message) if is_other else _unusable(name, path, error)
+            )
+            continue
+        own = is_own(fd, kind)
+        os.close(fd)
+        if own and kind == "user":
+            problems.append(Problem(name, f"{path!r} is the caller's own"))
+        if own and kind == "uts" and named:
+            message = f"{path!r} is the caller's own, whose names must stay"
+            problems.append(Problem(name, message))
     return problems
 
 

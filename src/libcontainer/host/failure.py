@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from libcontainer.errors import (
+    HookError,
     ProgramError,
     ProgramFormatError,
     ProgramNotExecutableError,
@@ -15,7 +17,14 @@ from libcontainer.errors import (
 from libcontainer.host.hints import hint_for
 from libcontainer.plan import ops
 from libcontainer.plan.steps import Plan, Step
-from libcontainer.plan.wire import WHERE, WHERE_EXECVE
+from libcontainer.plan.wire import (
+    HOOK_BITS,
+    WHERE,
+    WHERE_EXECVE,
+    WHERE_EXIT,
+    WHERE_SIGNAL,
+    WHERE_TIMEOUT,
+)
 
 _FORMAT_HINTS = {
     errno.ENOEXEC: "it is neither an executable of this machine nor a script with #!",
@@ -36,14 +45,50 @@ def step_error(plan: Plan, step: Step, number: int, where: int = 0) -> StepError
         number: the errno.
         where: the part of the step that failed (``enum lc_where``).
     """
+    if where >> HOOK_BITS:
+        return _hook_error(plan, step, number, where)
     if isinstance(step.action, ops.FindProgram):
         return _program_error(plan, step, number)
     if isinstance(step.action, ops.Exec) and where == WHERE_EXECVE:
-        return _place(exec_error(step.title, number), plan, step)
+        return place(exec_error(step.title, number), plan, step)
     part = WHERE[where] if where < len(WHERE) else ""
     title = f"{step.title} ({part})" if part else step.title
     hint = hint_for(step.action, number)
-    return _place(StepError(number, title, hint=hint), plan, step)
+    return place(StepError(number, title, hint=hint), plan, step)
+
+
+def _hook_error(plan: Plan, step: Step, number: int, where: int) -> StepError:
+    # The child's own steps come right behind the one that makes it.
+    child = next(
+        earlier.action
+        for earlier in reversed(plan.steps[: step.index])
+        if isinstance(earlier.action, ops.Child)
+    )
+    part = where & (1 << HOOK_BITS) - 1
+    error = hook_error(child.hook, child.program, number, part)
+    if step.action is not child:
+        error.title = step.title
+    return place(error, plan, step)
+
+
+def hook_error(hook: str, program: str, number: int, part: int) -> HookError:
+    """Return the error of a hook that the helper has run.
+
+    Args:
+        hook: where it is in the configuration.
+        program: its path.
+        number: the errno, exit status or signal.
+        part: which of them it is (``enum lc_where``).
+    """
+    if part == WHERE_EXIT:
+        return HookError(errno.ECANCELED, hook, program, f"exit status {number}")
+    if part == WHERE_SIGNAL:
+        return HookError(
+            errno.ECANCELED, hook, program, f"was ended by signal {number}"
+        )
+    if part == WHERE_TIMEOUT:
+        return HookError(errno.ETIMEDOUT, hook, program, "was killed for its time")
+    return HookError(number, hook, program, os.strerror(number).lower())
 
 
 def _program_error(plan: Plan, step: Step, number: int) -> StepError:
@@ -52,7 +97,7 @@ def _program_error(plan: Plan, step: Step, number: int) -> StepError:
         kind = ProgramNotFoundError
     elif number == errno.EACCES:
         kind = ProgramNotExecutableError
-    return _place(kind(number, step.title), plan, step)
+    return place(kind(number, step.title), plan, step)
 
 
 def exec_error(title: str, number: int) -> StepError:
@@ -66,7 +111,8 @@ def exec_error(title: str, number: int) -> StepError:
     return ProgramError(number, title)
 
 
-def _place(error: StepError, plan: Plan, step: Step) -> StepError:
+def place(error: StepError, plan: Plan, step: Step) -> StepError:
+    """Tell an error which step of which plan it is of; return it."""
     error.index, error.total = step.index, plan.total
     error.stage, error.side = step.stage, step.side.value
     return error

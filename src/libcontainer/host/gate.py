@@ -10,25 +10,30 @@ process made the container.
 from __future__ import annotations
 
 import socket
+from math import isinf
 
-from libcontainer.errors import HelperError, LaunchTimeoutError
-from libcontainer.host.failure import exec_error
+from libcontainer.config.hooks import AnyHook, Hook
+from libcontainer.errors import HelperError, HookError, LaunchTimeoutError
+from libcontainer.host.failure import exec_error, hook_error
 from libcontainer.host.fds import above_stdio
 from libcontainer.host.store import Folder
 from libcontainer.plan import wire
+from libcontainer.plan.hooks import place, seconds
 
 _SECONDS = 10.0
 
 
-def open_gate(folder: Folder, program: str) -> None:
+def open_gate(folder: Folder, program: str, hooks: tuple[AnyHook, ...] = ()) -> None:
     """Let init go, and wait until its program has taken its place.
 
     Args:
         folder: the container's folder, locked.
         program: the first argument of what init becomes.
+        hooks: what runs in the container before.
 
     Raises:
         ProgramError: the program could not be executed; init has ended.
+        HookError: one of *hooks* failed; init has ended.
         HelperError: init ended before.
         LaunchTimeoutError: init does not answer.
     """
@@ -36,7 +41,8 @@ def open_gate(folder: Folder, program: str) -> None:
     with socket.socket(
         socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=above_stdio(raw.detach())
     ) as connection:
-        connection.settimeout(_SECONDS)
+        limit = _SECONDS + seconds(hooks)
+        connection.settimeout(None if isinf(limit) else limit)
         try:
             connection.connect(folder.gate_address)
             connection.send(wire.GO_MESSAGE, socket.MSG_NOSIGNAL)
@@ -48,5 +54,15 @@ def open_gate(folder: Folder, program: str) -> None:
             message = f"init of container {folder.id!r} has left its gate"
             raise HelperError(message) from error
     if data:
-        _, _, number, _ = wire.decode_message(data)
+        _, _, number, where = wire.decode_message(data)
+        if where >> wire.HOOK_BITS:
+            raise _hook_error(hooks, number, where)
         raise exec_error(f"execute {program!r}", number)
+
+
+def _hook_error(hooks: tuple[AnyHook, ...], number: int, where: int) -> HookError:
+    index = (where >> wire.HOOK_BITS) - 1
+    hook = hooks[index] if index < len(hooks) else None
+    program = hook.path if isinstance(hook, Hook) else "?"
+    part = where & (1 << wire.HOOK_BITS) - 1
+    return hook_error(place("start_container", index), program, number, part)

@@ -11,7 +11,8 @@ import errno
 from typing import Any
 
 from libcontainer.plan import ops
-from libcontainer.plan.steps import MapIds, OpenTree, Spawn
+from libcontainer.plan.security import APPARMOR, SELINUX
+from libcontainer.plan.steps import MapIds, OpenNamespace, OpenTree, SetClocks, Spawn
 
 _NO_USER_NAMESPACES = (
     "new user namespaces may be forbidden here: see the sysctls"
@@ -24,12 +25,21 @@ _LIMIT_OF_NAMESPACES = (
 )
 _LIMIT_OF_MOUNTS = "the mount namespace is full: see /proc/sys/fs/mount-max"
 
+_NO_PROFILE = "no AppArmor profile of this name is loaded: see apparmor_parser(8)"
 _HOST_RIGHTS = "it needs a capability that the caller does not hold on the host"
+_SYSCTL = "/proc/sys"
 
+# Of a plain call or a write to procfs, the key is what is called or written to; of a
+# kernel parameter, _SYSCTL.
 HINTS: dict[tuple[type[Any] | str, int], str] = {
     ("sched_setattr", errno.EPERM): (
         "it needs CAP_SYS_NICE on the host, or the caller's RLIMIT_NICE and"
-        " RLIMIT_RTPRIO"
+        " RLIMIT_RTPRIO; in real time also a share of the cgroup's,"
+        " resources.cpu_realtime_runtime"
+    ),
+    ("write", errno.EINVAL): (
+        "a cgroup of version 1 takes no process that runs in real time unless it has a"
+        " share of it, resources.cpu_realtime_runtime"
     ),
     ("sched_setattr", errno.EBUSY): (
         "there is not that much processor time left for deadlines"
@@ -54,12 +64,15 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     ),
     ("prctl", errno.ENODEV): "this machine has no simultaneous multithreading",
     ("prctl", errno.EPERM): _HOST_RIGHTS,
-    (ops.WriteProc, errno.ENOENT): (
+    (_SYSCTL, errno.ENOENT): (
         "the kernel has no such parameter, or not in a new namespace"
     ),
-    (ops.WriteProc, errno.EINVAL): "the kernel does not take this value",
-    (ops.WriteProc, errno.EACCES): _HOST_RIGHTS,
-    (ops.WriteProc, errno.EPERM): _HOST_RIGHTS,
+    (_SYSCTL, errno.EINVAL): "the kernel does not take this value",
+    (_SYSCTL, errno.EACCES): _HOST_RIGHTS,
+    (_SYSCTL, errno.EPERM): _HOST_RIGHTS,
+    ("self/oom_score_adj", errno.EACCES): (
+        "a lower score than the caller's needs CAP_SYS_RESOURCE on the host"
+    ),
     (Spawn, errno.EPERM): "new namespaces need CAP_SYS_ADMIN",
     (Spawn, errno.ENOSPC): _LIMIT_OF_NAMESPACES,
     (ops.Clone, errno.EPERM): _NO_USER_NAMESPACES,
@@ -68,6 +81,9 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     (ops.Attach, errno.ENOSPC): _LIMIT_OF_MOUNTS,
     (ops.Attach, errno.ELOOP): (
         "the path has a symlink where a real directory is needed"
+    ),
+    (ops.Attach, errno.EXDEV): (
+        "a symlink of the image leads into /proc, where nothing may be mounted"
     ),
     (ops.Attach, errno.ENOTDIR): (
         "a directory can be mounted on a directory only, a file on a file only"
@@ -79,8 +95,8 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     (ops.CloneTree, errno.ESTALE): "the path was replaced during the launch",
     (ops.Overlay, errno.EINVAL): (
         "a layer has mounts beneath it that may not be uncovered, or lies on a"
-        " filesystem that overlayfs cannot use; an unprivileged caller cannot use"
-        " '/' as a layer"
+        " filesystem that overlayfs cannot use; an unprivileged caller can use '/'"
+        " as Overlay.host() only"
     ),
     (ops.MakeFs, errno.EPERM): (
         "in a user namespace proc and sysfs can be mounted only where an uncovered"
@@ -98,9 +114,41 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     ),
     (ops.BecomeRoot, errno.EINVAL): "container id 0 is not mapped",
     (ops.Chdir, errno.ELOOP): "the path leads through a magic link of procfs",
+    (ops.Setns, errno.EPERM): (
+        "to join a namespace needs CAP_SYS_ADMIN in the user namespace that owns it"
+    ),
+    (ops.Setns, errno.EINVAL): (
+        "one's own user namespace cannot be joined, nor a pid namespace that is not"
+        " beneath one's own"
+    ),
+    (ops.Unshare, errno.EPERM): _NO_USER_NAMESPACES,
+    (OpenNamespace, errno.EINVAL): "the file is no namespace, or one of another kind",
+    (SetClocks, errno.ERANGE): (
+        "a clock can be neither before 0 nor more than 146 years ahead"
+    ),
     (MapIds, errno.EPERM): (
         "more than one's own id needs newuidmap and newgidmap and ranges in"
         " /etc/subuid and /etc/subgid"
+    ),
+    (APPARMOR, errno.ENOENT): _NO_PROFILE,
+    (APPARMOR, errno.EACCES): "the caller's own profile does not allow the change",
+    (APPARMOR, errno.EPERM): (
+        "with no_new_privs a confined caller can change to a stack with its own"
+        " profile only"
+    ),
+    (SELINUX, errno.EINVAL): "the loaded SELinux policy has no such label",
+    (SELINUX, errno.EACCES): (
+        "the SELinux policy does not let the caller set the label of its programs"
+        " (setexec)"
+    ),
+    (ops.LandlockPath, errno.EINVAL): (
+        "a file takes execute, write_file, read_file, truncate and ioctl_dev only"
+    ),
+    ("landlock_create_ruleset", errno.EOPNOTSUPP): (
+        "Landlock is not among the kernel's security modules: lsm=landlock,..."
+    ),
+    ("landlock_restrict_self", errno.E2BIG): (
+        "more than 16 Landlock rulesets on top of each other"
     ),
     (OpenTree, errno.EPERM): "opening mount trees needs CAP_SYS_ADMIN",
     (OpenTree, errno.ENOSYS): "mount_setattr(2) needs Linux 5.12",
@@ -109,5 +157,9 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
 
 def hint_for(action: object, number: int) -> str | None:
     """Return the hint for a step that failed with an errno, or None."""
-    kind = action.call if isinstance(action, ops.Call) else type(action)
-    return HINTS.get((kind, number))
+    subject: type[Any] | str = type(action)
+    if isinstance(action, ops.WriteProc):
+        subject = _SYSCTL if action.path.startswith("sys/") else action.path
+    elif isinstance(action, ops.Call):
+        subject = action.call
+    return HINTS.get((subject, number))

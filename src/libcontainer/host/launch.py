@@ -27,13 +27,14 @@ import select
 import socket
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 
 from libcontainer.bindings.clone import new_box, spawn
 from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
-from libcontainer.errors import HelperError, LaunchTimeoutError
+from libcontainer.errors import CgroupError, HelperError, HookError, LaunchTimeoutError
 from libcontainer.host.children import kill_and_reap, reap
-from libcontainer.host.failure import step_error
+from libcontainer.host.failure import place, step_error
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
@@ -76,8 +77,8 @@ class Launch:
         self.notify: list[socket.socket] = []
         self._helper = helper
         self._run_host_step = run_host_step
-        self._deadline_seconds = deadline_seconds
-        self._deadline = time.monotonic() + deadline_seconds
+        self._deadline_seconds = deadline_seconds + compiled.hook_seconds
+        self._deadline = time.monotonic() + self._deadline_seconds
         self._fault = fault
         self._opened: list[int] = []
         self._control: socket.socket | None = None
@@ -86,6 +87,13 @@ class Launch:
         self._box = new_box()
         self._compiled = compiled
         self._at_barrier = False
+
+    @property
+    def at_work(self) -> tuple[int, int]:
+        """(pidfd, host pid) of what runs: the helper, or the init it has cloned."""
+        if self.pidfd >= 0:
+            return self.pidfd, self.host_pid
+        return self._box.pidfd, self._box.pid
 
     def own(self, slot: int, fd: int) -> None:
         """Put *fd* into a slot; it is the launch's to close."""
@@ -117,7 +125,7 @@ class Launch:
         self._close()
 
     def abort(self) -> None:
-        """End whatever this launch has started, and reap it."""
+        """End whatever this launch has started, and reap it. Twice is once."""
         if self._box.pidfd >= 0:
             kill_and_reap(self._box.pidfd, timeout=_KILL_SECONDS)
             if self._compiled.clones and self.pidfd < 0:
@@ -126,6 +134,7 @@ class Launch:
             kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
         self._close()
         close_all(fd for fd in {self.pidfd, self._box.pidfd} if fd >= 0)
+        self._box.forget()
         close_all(fd for fd in (self.terminal, self.status) if fd >= 0)
         self.pidfd = self.terminal = self.status = -1
         for end in self.notify:
@@ -168,6 +177,9 @@ class Launch:
                 self._spawn(step.action.flags)
             else:
                 self._run_host_step(self, step)
+        except (CgroupError, HookError) as error:
+            place(error, self.plan, step)
+            raise
         except OSError as error:
             if error.errno is None or type(error).__module__ != "builtins":
                 raise
@@ -181,7 +193,7 @@ class Launch:
         self.own(CONTROL_SLOT, above_stdio(theirs.detach()))
         image = self._compiled.image.fill(
             self.slots,
-            deadline_ms=int(self._deadline_seconds * 1000),
+            deadline_ms=_milliseconds(self._deadline_seconds),
             fault=self._fault,
         )
         plan_fd = above_stdio(sealed_memfd("libcontainer-plan", image))
@@ -226,7 +238,7 @@ class Launch:
         seconds = deadline - time.monotonic()
         poll = select.poll()
         poll.register(control, select.POLLIN)
-        if not poll.poll(max(0, int(seconds * 1000))):
+        if not poll.poll(None if seconds == inf else max(0, int(seconds * 1000))):
             message = f"launch took longer than {self._deadline_seconds} s"
             raise LaunchTimeoutError(message)
         try:
@@ -240,7 +252,15 @@ class Launch:
         return wire.decode_message(data), [above_stdio(fd) for fd in fds]
 
     def _take(self, kind: int, fds: list[int]) -> bool:
+        if kind == wire.CLONED and fds and self.pidfd >= 0:
+            # Both sides of the clone tell of it.
+            close_all(fds)
+            return True
         if kind == wire.CLONED and fds:
+            if self.pidfd >= 0:
+                # Both sides of the clone tell of it: either may be killed first.
+                close_all(fds)
+                return True
             self._adopt(fds[0], pidfd_pid(fds[0]))
             self._await_first_process()
             return True
@@ -295,6 +315,11 @@ class Launch:
         if self._control is not None:
             self._control.close()
             self._control = None
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return a deadline as the helper takes it; 0 is none."""
+    return 0 if seconds == inf else min(int(seconds * 1000), 2**32 - 1)
 
 
 def _above_stdio(end: socket.socket) -> socket.socket:

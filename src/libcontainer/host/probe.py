@@ -5,27 +5,55 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 
 from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
 from libcontainer.bindings.keyctl import has_keyrings
-from libcontainer.plan import Facts
+from libcontainer.config import Config, thermal_throttle_paths
+from libcontainer.plan import Facts, Settings
+from libcontainer.plan.facts import Security
 
+_PF_EXITING = 0x4
 _STAT_SIZE = 4096
+_PROCESSORS = "/sys/devices/system/cpu"
 
 
-def read_facts(*, template: bool) -> Facts:
+def read_facts(
+    *, template: bool, config: Config | None = None, settings: Settings | None = None
+) -> Facts:
     """Return the facts of this moment; two system calls.
 
     Args:
         template: whether a template mount namespace is kept.
+        config: of the container, and
+        settings: of the process, for what only some of them need to know.
     """
     return Facts(
         euid=os.geteuid(),
         egid=os.getegid(),
         privileged=is_privileged(),
         template=template,
+        throttled=throttled(),
+        security=_security(config, settings),
         keyrings=_keyrings(),
     )
+
+
+def _security(config: Config | None, settings: Settings | None) -> Security | None:
+    if config is None or settings is None:
+        return None
+    wishes = (
+        config.mount_label,
+        settings.apparmor_profile,
+        settings.process_label,
+        settings.landlock,
+    )
+    if all(wish is None for wish in wishes):
+        return None
+    from libcontainer.host import security  # noqa: PLC0415 - loaded only if used
+
+    security.require_profile(settings.apparmor_profile)
+    return security.read_security()
 
 
 @functools.cache
@@ -37,6 +65,20 @@ def _keyrings() -> bool:
 def is_privileged() -> bool:
     """Tell whether the caller holds CAP_SYS_ADMIN."""
     return bool(capget().effective >> CAP_SYS_ADMIN & 1)
+
+
+@functools.cache
+def throttled() -> tuple[str, ...]:
+    """Return what sysfs tells of the throttling of processors.
+
+    Only physical x86_64 machines have that, and each processor of one has it.
+    """
+    if not os.path.isdir(f"{_PROCESSORS}/cpu0/thermal_throttle"):
+        return ()
+    names = (
+        name for name in os.listdir(_PROCESSORS) if re.fullmatch("cpu[0-9]+", name)
+    )
+    return thermal_throttle_paths(sum(1 for _ in names))
 
 
 @functools.cache
@@ -52,6 +94,19 @@ def start_time(host_pid: int) -> int:
     Raises:
         ProcessLookupError: there is no such process.
     """
+    return int(_stat_fields(host_pid)[19])
+
+
+def is_exiting(host_pid: int) -> bool:
+    """Tell whether a process is gone or on its way: ``PF_EXITING`` of proc(5)."""
+    try:
+        return bool(int(_stat_fields(host_pid)[6]) & _PF_EXITING)
+    except ProcessLookupError:
+        return True
+
+
+def _stat_fields(host_pid: int) -> list[bytes]:
+    """Return the fields of ``/proc/PID/stat`` from the third on."""
     try:
         fd = os.open(f"/proc/{host_pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
@@ -61,4 +116,4 @@ def start_time(host_pid: int) -> int:
     finally:
         os.close(fd)
     # The program's name stands in parentheses and may hold anything.
-    return int(text[text.rindex(b")") + 1 :].split()[19])
+    return text[text.rindex(b")") + 1 :].split()

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from libcontainer.bindings.pidfd import pidfd_open
+from libcontainer.host.children import has_ended
 from libcontainer.host.fds import above_stdio
-from libcontainer.host.probe import boot_id, start_time
+from libcontainer.host.probe import boot_id, is_exiting, start_time
 from libcontainer.state import ProcessRecord
 
 
@@ -31,6 +32,14 @@ class ProcessRef:
 
     pidfd: int
     host_pid: int
+
+    def is_ending(self) -> bool:
+        """Tell whether it has ended, or has begun to.
+
+        A process gives up its namespaces and its root directory some time
+        before it counts as ended.
+        """
+        return has_ended(self.pidfd) or is_exiting(self.host_pid)
 
     @staticmethod
     @contextlib.contextmanager

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import stat
 from types import TracebackType
 from typing import IO, Any, Self
 
 from libcontainer.host.fds import above_stdio, close_all, is_open
 from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
 
-_READ = 0
+_NOT_TO_GIVE = (errno.EPERM, errno.EINVAL, errno.EROFS)
 
 
 class Stdio:
@@ -41,6 +44,24 @@ class Stdio:
     def given(self, stdio: tuple[tuple[int, int], ...]) -> dict[int, int]:
         """Return slot to fd for a plan's table of descriptors."""
         return {slot: self._fds[number] for number, slot in stdio}
+
+    def give_to(self, host_uid: int) -> None:
+        """Make a user the owner of the standard streams that are pipes or files.
+
+        A program that is not the caller's user may use them, but not open them
+        anew, as /dev/stdout. Files are given only where they are open for
+        writing; terminals, sockets and devices stay whose they are. What the
+        kernel refuses stays too: it is no loss of confinement.
+        """
+        if host_uid == os.geteuid():
+            return
+        for fd in {self._fds[number] for number in range(3) if number in self._fds}:
+            if _is_to_give(fd, host_uid):
+                try:
+                    os.fchown(fd, host_uid, -1)
+                except OSError as error:
+                    if error.errno not in _NOT_TO_GIVE:
+                        raise
 
     def release(self) -> None:
         """Close what only the process needs, once it has it."""
@@ -103,3 +124,13 @@ class Stdio:
         theirs = read if number == 0 else write
         self._opened.append(theirs)
         return theirs
+
+
+def _is_to_give(fd: int, host_uid: int) -> bool:
+    status = os.fstat(fd)
+    if status.st_uid == host_uid:
+        return False
+    if stat.S_ISFIFO(status.st_mode):
+        return True
+    access = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
+    return stat.S_ISREG(status.st_mode) and access != os.O_RDONLY

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from libcontainer import state as state_file
 from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.bindings.renameat2 import RENAME_NOREPLACE, renameat2
+from libcontainer.cgroups.group import Group
 from libcontainer.errors import (
     ContainerExistsError,
     ContainerNotFoundError,
@@ -125,6 +126,7 @@ class Store:
             try:
                 folder.lock(timeout=0)
                 if folder.is_abandoned():
+                    folder.remove_cgroup()
                     folder.remove()
                     removed.append(name)
             except (LockTimeoutError, ContainerNotFoundError, StateFileError):
@@ -268,6 +270,17 @@ class Folder:
     def gate_address(self) -> str:
         """Address of the gate; short whatever the length of the root's path."""
         return f"/proc/self/fd/{self.fd}/{GATE}"
+
+    def remove_cgroup(self) -> None:
+        """End what is in the container's cgroup, and remove it."""
+        try:
+            paths = self.read().cgroup
+        except (ContainerNotFoundError, StateFileError):
+            return
+        group = Group(paths)
+        if group.exists():
+            group.kill()
+            group.remove()
 
     def empty(self) -> None:
         """Remove every file of the folder, the state first of all."""

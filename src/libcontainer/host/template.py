@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 
@@ -61,8 +62,18 @@ class Template:
             launch.run({})
         except LibcontainerError as error:
             logger.warning("launches start without a template: %s", error)
-        finally:
-            launch.abort()
+        else:
+            launch.abort()  # One that fails has done so already.
 
     def _keep(self, launch: Launch, step: Step) -> None:
-        self._fd = above_stdio(pidfd_get_namespace(launch.pidfd, "mnt"))
+        self._fd = above_stdio(_mount_namespace(launch))
+
+
+def _mount_namespace(launch: Launch) -> int:
+    try:
+        return pidfd_get_namespace(launch.pidfd, "mnt")
+    except OSError as error:
+        if error.errno != errno.ENOTTY:
+            raise
+    # Before Linux 6.11. The helper is our child: its pid is its own until we reap it.
+    return os.open(f"/proc/{launch.host_pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)

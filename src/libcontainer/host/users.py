@@ -70,6 +70,9 @@ def identity_in_rootfs(config: Config, process: Process) -> Identity:
         StepError: the rootfs cannot be opened.
     """
     rootfs = config.rootfs
+    if any(kind == "mount" for kind, _ in config.namespace_paths):
+        # The files are those of a namespace that the caller is not in.
+        return _identity(config, process, lambda path: None)
     if isinstance(rootfs, Directory):
         paths: tuple[str, ...] = (rootfs.path,)
     else:

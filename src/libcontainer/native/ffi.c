@@ -64,6 +64,9 @@
 #ifndef __NR_mount_setattr
 #define __NR_mount_setattr 442
 #endif
+#ifndef __NR_landlock_create_ruleset
+#define __NR_landlock_create_ruleset 444
+#endif
 
 #define LC_P_PIDFD 3
 
@@ -283,4 +286,10 @@ int lc_seccomp_get_action_avail(uint32_t action) {
 
 int lc_seccomp_get_notif_sizes(uint16_t *sizes) {
     return result(syscall(__NR_seccomp, GET_NOTIF_SIZES, 0, sizes));
+}
+
+int lc_landlock_abi(void) {
+    enum { CREATE_RULESET_VERSION = 1 };
+    return result(syscall(__NR_landlock_create_ruleset, NULL, 0,
+                          CREATE_RULESET_VERSION));
 }

@@ -65,7 +65,7 @@ struct lc_op {
 enum lc_op_kind {
     LC_OP_SETNS = 1,        /* setns(slot, flags) */
     LC_OP_UNSHARE = 2,      /* unshare(flags) */
-    LC_OP_CLONE = 3,        /* clone3(flags|CLONE_PARENT): the child reports LC_CLONED and goes on, the parent exits */
+    LC_OP_CLONE = 3,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: both report LC_CLONED, the child goes on, the parent exits */
     LC_OP_BARRIER = 4,      /* report LC_AT_BARRIER, wait for LC_GO */
     LC_OP_BECOME_ROOT = 5,  /* setgroups() unless flags&LC_KEEP_GROUPS, setresgid(0), setresuid(0) */
     LC_OP_PROPAGATION = 6,  /* mount(NULL, "/", NULL, MS_REC|flags, NULL) */
@@ -74,18 +74,18 @@ enum lc_op_kind {
     LC_OP_SCRATCH = 9,      /* tree slot attached on "/", for the layers of an overlay */
     LC_OP_OVERLAY = 10,     /* slot := overlay; data: lc_overlay; list: more options */
     LC_OP_ATTRIBUTES = 11,  /* mount_setattr(slot, data: lc_attributes) */
-    LC_OP_ROOT = 12,        /* tree slot attached on "/", entered, and from now on the container's root */
+    LC_OP_ROOT = 12,        /* tree slot attached on text (none: "/"), entered, and from now on the container's root */
     LC_OP_ATTACH = 13,      /* tree slot on text inside (or beneath tree slot2); flags: enum lc_attach; mode of what is made */
     LC_OP_MKDIR = 14,       /* directory text in tree slot, mode, owner arg = uid<<32|gid */
     LC_OP_MKNOD = 15,       /* node text in tree slot, mode with type, device number flags = major<<32|minor, owner arg */
     LC_OP_SYMLINK = 16,     /* link text in tree slot to text2 */
-    LC_OP_MASK = 17,        /* text inside hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
-    LC_OP_READONLY = 18,    /* text inside made a read-only mount of itself; absent: skipped */
+    LC_OP_MASK = 17,        /* text inside (or beneath tree arg-1) hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
+    LC_OP_READONLY = 18,    /* text inside (or beneath tree slot) made a read-only mount of itself; absent: skipped */
     LC_OP_PIVOT = 19,       /* pivot_root(".", "."), detach the old root */
-    LC_OP_CALL = 20,        /* system call mode (enum lc_call); data: lc_arguments, then what its pointers point to */
+    LC_OP_CALL = 20,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to */
     LC_OP_GATE = 21,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
     LC_OP_LOOPBACK = 22,    /* lo up */
-    LC_OP_WRITE_PROC = 23,  /* text2 into file text of the procfs in slot */
+    LC_OP_WRITE_PROC = 23,  /* text2 into file text of the procfs in slot; flags: enum lc_write_proc */
     LC_OP_RLIMIT = 24,      /* setrlimit(mode, soft flags, hard arg) */
     LC_OP_UMASK = 25,       /* umask(mode) */
     LC_OP_CHDIR = 26,       /* chdir(text), made 0755 if absent; the result must be inside the root */
@@ -94,8 +94,10 @@ enum lc_op_kind {
     LC_OP_NO_NEW_PRIVS = 29,/* prctl(PR_SET_NO_NEW_PRIVS) */
     LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
     LC_OP_FIND_PROGRAM = 31,/* the first executable of list becomes the program */
-    LC_OP_INIT = 32,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
-    LC_OP_LAST = 32,
+    LC_OP_LANDLOCK_PATH = 32, /* rights flags beneath text inside, into the ruleset in slot */
+    LC_OP_CHILD = 33,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
+    LC_OP_INIT = 34,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
+    LC_OP_LAST = 34,
 };
 
 /*
@@ -114,11 +116,17 @@ enum lc_call {
     LC_CALL_IOPRIO_SET = 8,
     LC_CALL_SET_MEMPOLICY = 9,
     LC_CALL_KEYCTL = 10,
-    LC_CALL_BIND = 11,
-    LC_CALL_LAST = 11,
+    LC_CALL_WRITE = 11,
+    LC_CALL_LANDLOCK_CREATE_RULESET = 12,
+    LC_CALL_LANDLOCK_ADD_RULE = 13,
+    LC_CALL_LANDLOCK_RESTRICT_SELF = 14,
+    LC_CALL_BIND = 15,
+    LC_CALL_LAST = 15,
 };
 
 struct lc_arguments { uint64_t value[6]; };
+
+enum lc_write_proc { LC_LAST_WRITE = 1 /* let go of the slot */ };
 
 enum lc_become_root { LC_KEEP_GROUPS = 1 };
 
@@ -127,6 +135,7 @@ enum lc_attach {
     LC_MAKE_FILE = 2,        /* ... as an empty file */
     LC_MAKE_LIKE_SOURCE = 4, /* ... as what the tree's root is */
     LC_REAL_DIRECTORY = 8,   /* no component of the target may be a symlink */
+    LC_ON_PROC = 16,         /* the target may be in a procfs */
 };
 
 /* The zeros that the first string of list2 ends with, ten at least, become the process's own pid. */
@@ -189,7 +198,7 @@ struct lc_message {
     uint32_t kind;
     uint32_t step;
     int32_t error;   /* errno */
-    uint32_t where;  /* enum lc_where: the part of the step that failed */
+    uint32_t where;  /* enum lc_where: the part of the step that failed; with a hook, its number << 8 */
 };
 
 enum lc_where {
@@ -204,4 +213,7 @@ enum lc_where {
     LC_WHERE_VERIFY = 8,
     LC_WHERE_FDS = 9,
     LC_WHERE_EXECVE = 10,
+    LC_WHERE_EXIT = 11,    /* of the child of LC_OP_CHILD; the error is its exit status */
+    LC_WHERE_SIGNAL = 12,  /* the error is the signal that ended it */
+    LC_WHERE_TIMEOUT = 13, /* it took too long, and was killed */
 };

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from libcontainer.plan import ops
+from libcontainer.plan.hooks import hook_seconds
 from libcontainer.plan.steps import Plan, Side, Step
 from libcontainer.plan.wire import Image
 
@@ -17,10 +18,19 @@ class Compiled:
         dialogue: the steps the caller takes part in: its own, and barriers.
         clones: whether the helper goes on in a child.
         waits: whether init waits at the gate.
+        hook_seconds: how long its hooks may take; infinity if one has no limit.
         executes: whether a program takes the helper's place.
     """
 
-    __slots__ = ("clones", "dialogue", "executes", "image", "plan", "waits")
+    __slots__ = (
+        "clones",
+        "dialogue",
+        "executes",
+        "hook_seconds",
+        "image",
+        "plan",
+        "waits",
+    )
 
     def __init__(self, plan: Plan) -> None:
         kinds = {type(step.action) for step in plan.steps}
@@ -34,3 +44,4 @@ class Compiled:
         self.clones = ops.Clone in kinds
         self.waits = ops.Gate in kinds
         self.executes = ops.Exec in kinds
+        self.hook_seconds = sum(hook_seconds(step) for step in plan.steps)

@@ -5,41 +5,42 @@ from __future__ import annotations
 
 import os
 
-from attrs import evolve
-
 from libcontainer.config import Config, NamespaceType
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.cgroup import take_cgroup
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.hooks import HookPlanner, before_program
 from libcontainer.plan.identity import (
     exec_fds,
     plan_exec,
+    plan_handover,
     plan_identity,
     plan_session,
     take_fds,
 )
+from libcontainer.plan.init import InitPlanner
 from libcontainer.plan.mounts import MountPlanner
 from libcontainer.plan.namespaces import (
+    denies_setgroups,
+    is_joined,
+    is_new,
     keeps_groups,
     needs_second_clone,
     plan_namespaces,
     require_privilege,
+    shares_pids,
 )
-from libcontainer.plan.notify import NOTIFY_ENTRY, bind_notify
-from libcontainer.plan.record import NONE
+from libcontainer.plan.notify import NotifyPlanner
 from libcontainer.plan.resources import ResourcePlanner, plan_sysctl
 from libcontainer.plan.rootfs import RootfsPlanner
+from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
-from libcontainer.plan.steps import (
-    Listen,
-    OpenNotify,
-    OpenStatus,
-    Plan,
-    RecordState,
-    SendPidfd,
-)
+from libcontainer.plan.steps import Listen, Plan, RecordState
+
+STDERR = 2
 
 
 def compile_create(
@@ -57,68 +58,106 @@ def compile_create(
         UnsupportedError: the host does not offer what *config* needs.
     """
     require_privilege(config, facts)
+    require_labels(config, settings, facts)
     keep_groups = _check_groups(config, settings, facts)
     builder = Builder()
     take_fds(builder, settings)
     rootfs = RootfsPlanner(builder, config, facts)
-    mounts = MountPlanner(builder, config)
+    mounts = MountPlanner(builder, config, facts)
+    hooks = HookPlanner(builder, config)
     resources = ResourcePlanner(builder, settings, facts)
+    notify = NotifyPlanner(builder, config)
+    init = InitPlanner(builder, config)
+    own_mounts = not is_joined(config, NamespaceType.MOUNT)
 
     builder.stage("sources")
+    open_procfs(builder, settings)
     sources = Sources(builder, facts)
-    rootfs.open_sources(sources)
-    mounts.open_sources(sources)
+    if own_mounts:
+        rootfs.open_sources(sources)
+        mounts.open_sources(sources)
+    hooks.open_files()
     resources.open_sources()
+    notify.open()
+    init.open_status()
     gate_slot = _listen(builder) if gate else None
-    status_slot = _open_status(builder) if config.init else None
-    notify_slot = _open_notify(builder, config.notify_socket)
+    group = take_cgroup(builder, facts)
 
+    early = not gate and _is_recorded_early(config, facts)
+    status = RecordState("created" if gate else "running")
+
+    def begin() -> None:
+        if early:
+            builder.host(status)
+        resources.inherited(new_core=config.core_scheduling)
+
+    plan_namespaces(builder, config, facts, group, begin=begin)
+    if own_mounts:
+        _plan_mounts(builder, sources, rootfs, mounts)
+    plan_sysctl(builder, config)
+    if own_mounts:
+        builder.stage("masks")
+        mounts.mask(facts.throttled)
+    hooks.before_pivot()
+    _enter_root(builder, settings, rootfs, pivot=own_mounts)
+
+    _plan_machine(builder, config)
+    notify.bind()
+    plan_session(builder, settings, dev=mounts.dev, own=not config.init)
+    _plan_credentials(builder, settings, facts, resources, keep_groups=keep_groups)
+    if not early:
+        builder.host(status)
+    plan_handover(builder, settings, barrier=early)
+    _plan_program(builder, notify.tell(settings), gate_slot, hooks, init)
+    return builder.build()
+
+
+def _is_recorded_early(config: Config, facts: Facts) -> bool:
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
     # time it comes there. What waits at the gate is recorded when it is ready.
-    early = gate_slot is None and not needs_second_clone(config)
-    status = RecordState("running" if gate_slot is None else "created")
-    plan_namespaces(
-        builder,
-        config,
-        facts,
-        record=status if early else None,
-        begin=lambda: resources.inherited(new_core=config.core_scheduling),
+    # So is one whose record names its mount namespace, which it has to be in.
+    return (
+        not needs_second_clone(config, facts)
+        and not before_program(config.hooks)
+        and not shares_pids(config)
     )
 
+
+def _plan_mounts(
+    builder: Builder, sources: Sources, rootfs: RootfsPlanner, mounts: MountPlanner
+) -> None:
     builder.stage("mounts")
     sources.clone_pending()
     rootfs.attach()
     mounts.attach_all()
-    plan_sysctl(builder, config)
-    builder.stage("masks")
-    mounts.mask()
-    builder.stage("rootfs")
-    builder.init(ops.Pivot())
-    builder.init(ops.Chdir(settings.cwd))
-    rootfs.finish()
 
-    builder.stage("machine")
-    _plan_machine(builder, config)
-    if notify_slot is not None:
-        builder.init(bind_notify(notify_slot))
-    plan_session(builder, settings, dev=mounts.dev, own=not config.init)
+
+def _enter_root(
+    builder: Builder, settings: Settings, rootfs: RootfsPlanner, *, pivot: bool
+) -> None:
+    builder.stage("rootfs")
+    if pivot:
+        builder.init(ops.Pivot())
+    builder.init(ops.Chdir(settings.cwd))
+    if pivot:
+        rootfs.finish()
+
+
+def _plan_credentials(
+    builder: Builder,
+    settings: Settings,
+    facts: Facts,
+    resources: ResourcePlanner,
+    *,
+    keep_groups: bool,
+) -> None:
     builder.stage("identity")
     resources.own(share_core=False)
-    plan_identity(builder, settings, keep_groups=keep_groups)
+    plan_identity(builder, settings, facts, keep_groups=keep_groups)
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     resources.parent_death_signal()
-    if not early:
-        builder.host(status)
-    if settings.sends_pidfd:
-        builder.host(SendPidfd())
-    elif early:
-        builder.init(ops.Barrier(early=True))
-    if notify_slot is not None:
-        settings = evolve(settings, env=(NOTIFY_ENTRY, *settings.env))
-    _plan_program(builder, settings, gate_slot, status_slot)
-    return builder.build()
 
 
 def _listen(builder: Builder) -> int:
@@ -128,11 +167,12 @@ def _listen(builder: Builder) -> int:
 
 
 def _plan_machine(builder: Builder, config: Config) -> None:
+    builder.stage("machine")
     if config.hostname is not None:
         _set_name(builder, "hostname", config.hostname)
     if config.domainname is not None:
         _set_name(builder, "domainname", config.domainname)
-    if config.loopback and NamespaceType.NETWORK in config.namespaces:
+    if config.loopback and is_new(config, NamespaceType.NETWORK):
         builder.init(ops.Loopback())
 
 
@@ -142,38 +182,26 @@ def _set_name(builder: Builder, what: str, name: str) -> None:
     builder.init(ops.Call(f"set{what}", args, f"set {what} {name!r}"))
 
 
-def _open_notify(builder: Builder, address: str | None) -> int | None:
-    if address is None:
-        return None
-    slot = builder.slot("notify", given=True)
-    builder.host(OpenNotify(slot, address))
-    return slot
-
-
-def _open_status(builder: Builder) -> int:
-    slot = builder.slot("status", given=True)
-    builder.host(OpenStatus(slot))
-    return slot
-
-
 def _plan_program(
     builder: Builder,
     settings: Settings,
     gate_slot: int | None,
-    status_slot: int | None,
+    hooks: HookPlanner,
+    init: InitPlanner,
 ) -> None:
     builder.stage("program")
     if gate_slot is not None:
         builder.init(ops.Gate(gate_slot))
-    if status_slot is not None:
-        terminal = builder.slot_of("terminal") if settings.terminal else NONE
-        builder.init(ops.Init(status_slot, terminal))
-    plan_exec(builder, settings, exec_fds(builder, settings))
+    fds = exec_fds(builder, settings)
+    stderr = next(slot for slot, number in fds if number == STDERR)
+    hooks.before_exec(stderr, gate=gate_slot is not None)
+    init.stay(settings)
+    plan_exec(builder, settings, fds)
 
 
 def _check_groups(config: Config, settings: Settings, facts: Facts) -> bool:
-    keep_groups = keeps_groups(config, facts)
-    if keep_groups and settings.identity.groups:
+    asked = settings.identity.groups and not config.keep_groups
+    if asked and denies_setgroups(config, facts):
         need = "a gid range from /etc/subgid in gid_mappings, or a privileged caller"
         raise UnsupportedError("supplementary groups", need)
-    return keep_groups
+    return keeps_groups(config, facts)

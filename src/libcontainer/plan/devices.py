@@ -14,6 +14,7 @@ from libcontainer.config import (
 )
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
 _FILE_TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
@@ -42,14 +43,13 @@ class DevicePlanner:
     def make(self, mount: Mount) -> int:
         """Make /dev as *mount* says and attach it; return its slot."""
         tree = self._builder.slot("/dev")
-        self._builder.init(
-            ops.MakeFs(tree, "tmpfs", mount.data, int(mount.attrs), "/dev")
-        )
+        options = mount.data + context(self._config, "tmpfs")
+        self._builder.init(ops.MakeFs(tree, "tmpfs", options, int(mount.attrs), "/dev"))
         self._make_directories(tree)
         bound = {device.path for device, _ in self._bound}
         for device in self._config.devices:
             if device.path not in bound:
-                self._builder.init(_mknod(tree, device))
+                self._builder.init(mknod(tree, device))
         for name, target in DEFAULT_DEV_SYMLINKS:
             self._builder.init(ops.Symlink(tree, name, target))
         flags = ops.MAKE_DIRECTORY | ops.REAL_DIRECTORY
@@ -61,7 +61,7 @@ class DevicePlanner:
     def _make_directories(self, tree: int) -> None:
         made: set[str] = set()
         for device in self._config.devices:
-            parent = posixpath.dirname(_name(device))
+            parent = posixpath.dirname(node_name(device))
             while parent and parent not in made:
                 made.add(parent)
                 parent = posixpath.dirname(parent)
@@ -72,7 +72,7 @@ class DevicePlanner:
         self._builder.init(
             ops.Attach(
                 slot,
-                _name(device),
+                node_name(device),
                 f"the host's {device.path!r}",
                 base=tree,
                 flags=ops.MAKE_FILE,
@@ -82,14 +82,16 @@ class DevicePlanner:
         )
 
 
-def _name(device: Device) -> str:
+def node_name(device: Device) -> str:
+    """Return the path of a node, relative to /dev."""
     return posixpath.relpath(device.path, "/dev")
 
 
-def _mknod(tree: int, device: Device) -> ops.Mknod:
+def mknod(tree: int, device: Device) -> ops.Mknod:
+    """Return the operation that makes a node in the tree of /dev."""
     return ops.Mknod(
         tree,
-        _name(device),
+        node_name(device),
         _FILE_TYPES[device.type] | device.mode,
         device.major,
         device.minor,

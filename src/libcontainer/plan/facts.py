@@ -5,6 +5,55 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from libcontainer.config import IdMapping
+
+
+@frozen(kw_only=True)
+class UserMaps:
+    """What a user namespace that is there already allows.
+
+    Attributes:
+        uids: its user ids, as the caller sees them.
+        gids: its group ids, as the caller sees them.
+        setgroups: whether setgroups(2) is allowed in it.
+    """
+
+    uids: tuple[IdMapping, ...]
+    gids: tuple[IdMapping, ...]
+    setgroups: bool
+
+
+@frozen
+class RootEntry:
+    """What has a name in the host's ``/``.
+
+    Attributes:
+        name: its name.
+        kind: ``layer``: a directory that can be a layer of an overlay; ``bind``:
+            one that cannot; ``scratch``: one that anybody writes to; ``empty``:
+            one whose content means nothing in a container; ``link``: a symlink.
+        target: where a symlink leads.
+    """
+
+    name: str
+    kind: str
+    target: str = ""
+
+
+@frozen(kw_only=True)
+class Security:
+    """What the kernel's security modules offer.
+
+    Attributes:
+        apparmor: whether AppArmor is enabled.
+        selinux: whether SELinux is enabled and has a policy.
+        landlock_abi: ABI of Landlock, 0 if there is none.
+    """
+
+    apparmor: bool = False
+    selinux: bool = False
+    landlock_abi: int = 0
+
 
 @frozen(kw_only=True)
 class Facts:
@@ -16,6 +65,14 @@ class Facts:
         privileged: whether the caller holds CAP_SYS_ADMIN, so that it may
             open mount trees and make namespaces without a user namespace.
         template: whether launches start from a kept template mount namespace.
+        cgroups: the hierarchies in which the container has a cgroup: v1
+            controllers joined by commas, or an empty name for v2.
+        throttled: what sysfs tells of the throttling of processors, where the host
+            has that: paths as in the container.
+        security: what the kernel's security modules offer; None unless a launch
+            asks for something of them.
+        joined_user: of the user namespace that the container joins, or None.
+        host_root: what is in ``/``, where it cannot be taken as one layer.
         keyrings: whether the kernel lets this process, and so its children,
             have keyrings at all.
     """
@@ -24,6 +81,11 @@ class Facts:
     egid: int
     privileged: bool
     template: bool
+    cgroups: tuple[str, ...] = ()
+    throttled: tuple[str, ...] = ()
+    security: Security | None = None
+    joined_user: UserMaps | None = None
+    host_root: tuple[RootEntry, ...] = ()
     keyrings: bool = True
 
 

@@ -10,8 +10,11 @@ from libcontainer.config import (
 )
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
+from libcontainer.plan.security import plan_labels
 from libcontainer.plan.settings import Settings
+from libcontainer.plan.steps import SendPidfd
 
 _INFINITY = 2**64 - 1
 _UNCHANGED = 2**32 - 1
@@ -39,17 +42,43 @@ def plan_session(
     builder.init(ops.Terminal(slot, settings.console_size, owner, dev, session=own))
 
 
-def plan_identity(builder: Builder, settings: Settings, *, keep_groups: bool) -> None:
-    """Add limits, umask, no_new_privs and the user, in this order."""
+def plan_identity(
+    builder: Builder, settings: Settings, facts: Facts, *, keep_groups: bool
+) -> None:
+    """Add limits, umask, labels, no_new_privs, Landlock and the user, in this order.
+
+    With no_new_privs a label may only be named if it allows less. Landlock wants
+    no_new_privs or a capability that the user may not have.
+    """
     builder.stage("identity")
     for limit in settings.rlimits:
         number = RLIMIT_NUMBERS[limit.type]
         soft, hard = _rlimit(limit.soft), _rlimit(limit.hard)
         builder.init(ops.SetRlimit(number, limit.type, soft, hard))
     builder.init(ops.Umask(settings.umask))
+    plan_labels(builder, settings)
     if settings.no_new_privs:
         builder.init(ops.NoNewPrivs())
+    if settings.landlock is not None:
+        from libcontainer.plan import landlock  # noqa: PLC0415 - loaded only if used
+
+        abi = facts.security.landlock_abi if facts.security else 0
+        landlock.plan_landlock(builder, settings.landlock, abi)
     builder.init(_identity(settings, keep_groups=keep_groups))
+
+
+def plan_handover(builder: Builder, settings: Settings, *, barrier: bool) -> None:
+    """Add the last word with the host: its pidfd is sent, or set-up has gone well.
+
+    Args:
+        builder: the plan in the making.
+        settings: what the process gets.
+        barrier: whether a word is needed although nothing is to be sent.
+    """
+    if settings.sends_pidfd:
+        builder.host(SendPidfd())
+    elif barrier:
+        builder.init(ops.Barrier(early=True))
 
 
 def plan_exec(

@@ -10,20 +10,25 @@ from __future__ import annotations
 from libcontainer.config import Config, NamespaceType
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.cgroup import CgroupSlots, enter_cgroup, take_cgroup
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.identity import (
     exec_fds,
     plan_exec,
+    plan_handover,
     plan_identity,
     plan_session,
     take_fds,
 )
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
+from libcontainer.plan.record import NONE
 from libcontainer.plan.resources import ResourcePlanner
+from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
-from libcontainer.plan.steps import Plan, SendPidfd, Spawn
+from libcontainer.plan.steps import Plan, Spawn
 
 CLONE_NEWPID = 0x20000000
+CLONE_NEWCGROUP = 0x02000000
 
 INIT_SLOT = 1
 """The slot of init's pidfd, in every plan of a further process."""
@@ -36,43 +41,59 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
         config: the container's configuration.
         settings: what the process gets.
         facts: what the host offers.
+
+    Raises:
+        UnsupportedError: the host does not offer what *settings* need.
     """
+    require_labels(config, settings, facts)
     builder = Builder()
     init = builder.slot("init", given=True)
     take_fds(builder, settings)
+    group = take_cgroup(builder, facts)
     resources = ResourcePlanner(builder, settings, facts)
     builder.stage("sources")
+    open_procfs(builder, settings)
     resources.open_sources()
     builder.stage("spawn")
     builder.host(Spawn(0))
     resources.inherited(new_core=False)
     keep_groups = keeps_groups(config, facts)
-    _enter(builder, config, init, keep_groups=keep_groups)
+    _enter(builder, config, init, group, keep_groups=keep_groups)
     builder.stage("rootfs")
     builder.init(ops.Chdir(settings.cwd))
     plan_session(builder, settings)
     builder.stage("identity")
     resources.own(share_core=config.core_scheduling)
-    plan_identity(builder, settings, keep_groups=keep_groups)
+    plan_identity(builder, settings, facts, keep_groups=keep_groups)
     builder.stage("program")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     resources.parent_death_signal()
-    if settings.sends_pidfd:
-        builder.host(SendPidfd())
-    else:
-        builder.init(ops.Barrier(early=True))
+    plan_handover(builder, settings, barrier=True)
     plan_exec(builder, settings, exec_fds(builder, settings))
     return builder.build()
 
 
-def _enter(builder: Builder, config: Config, init: int, *, keep_groups: bool) -> None:
+def _enter(
+    builder: Builder,
+    config: Config,
+    init: int,
+    group: CgroupSlots,
+    *,
+    keep_groups: bool,
+) -> None:
     builder.stage("namespaces")
     flags = clone_flags(config)
-    others = flags & ~CLONE_NEWPID
+    # From inside its namespace the kernel lets nobody go from one cgroup outside to
+    # another (nsdelegate, cgroups(7)): on v2 that one is joined by the child.
+    late = flags & CLONE_NEWCGROUP if group.unified != NONE else 0
+    others = flags & ~CLONE_NEWPID & ~late
     builder.init(ops.Setns(init, others, "init"))
     if NamespaceType.USER in config.namespaces:
         builder.init(ops.BecomeRoot(keep_groups))
     if flags & CLONE_NEWPID:
         # Last, so that no process of the container can see the helper earlier.
         builder.init(ops.Setns(init, CLONE_NEWPID, "init"))
-    builder.init(ops.Clone(0))
+    builder.init(ops.Clone(0, group.unified))
+    if late:
+        builder.init(ops.Setns(init, late, "init"))
+    enter_cgroup(builder, group)

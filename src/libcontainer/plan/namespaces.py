@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which clone enters which namespaces, and how ids are mapped."""
+"""Which namespaces are new, which are joined, in which order, and the id maps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from collections.abc import Callable
 from libcontainer.config import Config, IdMapping, NamespaceType
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.cgroup import (
+    CLONE_NEWCGROUP,
+    UNIFIED,
+    CgroupSlots,
+    enter_cgroup,
+    enter_cgroup_namespace,
+    make_cgroup,
+)
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.hooks import before_pivot
 from libcontainer.plan.ops import (
     CLONE_NEWNS,
     BecomeRoot,
@@ -17,17 +26,26 @@ from libcontainer.plan.ops import (
     SetPropagation,
     Unshare,
 )
-from libcontainer.plan.steps import MapIds, RecordState, Spawn, UseTemplate
+from libcontainer.plan.steps import (
+    MapIds,
+    OpenNamespace,
+    SetClocks,
+    Spawn,
+    UseTemplate,
+)
 
 MS_PRIVATE = 1 << 18
+
+_CLONE_NEWUSER = NamespaceType.USER.clone_flag
+_CLONE_NEWTIME = NamespaceType.TIME.clone_flag
 
 
 def plan_namespaces(
     builder: Builder,
     config: Config,
     facts: Facts,
+    group: CgroupSlots,
     *,
-    record: RecordState | None,
     begin: Callable[[], None],
 ) -> None:
     """Add the steps that put the init process into its namespaces.
@@ -36,46 +54,78 @@ def plan_namespaces(
         builder: the plan in the making.
         config: what the container is.
         facts: what the host offers.
-        record: how to save the state as soon as init is known, while it is at
-            work; None if that is done later.
-        begin: adds what the helper does first.
+        group: the container's cgroup.
+        begin: adds what follows the start of the helper: what the caller does
+            while it is at work, and what it does first.
     """
-    if needs_second_clone(config):
-        _enter_by_second_clone(builder, config, facts, begin)
+    joined = _open_joined(builder, config)
+    if needs_second_clone(config, facts):
+        _enter_by_second_clone(builder, config, facts, group, joined, begin=begin)
     else:
-        _enter_by_first_clone(builder, config, facts, record, begin)
-    if NamespaceType.USER in config.namespaces:
-        _map_ids(builder, config, facts)
+        _enter_by_first_clone(builder, config, facts, group, joined, begin=begin)
 
 
-def needs_second_clone(config: Config) -> bool:
+def needs_second_clone(config: Config, facts: Facts) -> bool:
     """Tell whether the helper has to clone init.
 
-    Without a user or time namespace the first clone enters them all and the
-    helper itself becomes init: one process less.
+    Without a user, a new time or a joined pid namespace and a v2 cgroup the
+    first clone enters them all and the helper itself becomes init: one process
+    less.
     """
-    return not config.namespaces.isdisjoint({NamespaceType.USER, NamespaceType.TIME})
+    if UNIFIED in facts.cgroups:
+        return True
+    if not config.namespaces.isdisjoint({NamespaceType.USER, NamespaceType.TIME}):
+        return True
+    return bool(config.namespace_paths) and is_joined(config, NamespaceType.PID)
+
+
+def is_joined(config: Config, kind: NamespaceType) -> bool:
+    """Tell whether the container joins a namespace of a kind."""
+    return any(joined is kind for joined, _ in config.namespace_paths)
+
+
+def is_new(config: Config, kind: NamespaceType) -> bool:
+    """Tell whether the container is the first in a namespace of a kind."""
+    return kind in config.namespaces and not is_joined(config, kind)
+
+
+def shares_pids(config: Config) -> bool:
+    """Tell whether processes outlive init, to be found by their mount namespace."""
+    return not is_new(config, NamespaceType.PID) and is_new(config, NamespaceType.MOUNT)
 
 
 def require_privilege(config: Config, facts: Facts) -> None:
     """Raise `UnsupportedError` where only a privileged caller may go on."""
     if facts.privileged or NamespaceType.USER in config.namespaces:
         return
-    need = (
-        "CAP_SYS_ADMIN, or a user namespace: add 'user' to namespaces and map"
-        f" container id 0 to your own, IdMapping(0, {facts.euid}, 1)"
-    )
+    need = "CAP_SYS_ADMIN, or a user namespace: add 'user' to namespaces"
     raise UnsupportedError("new namespaces without a user namespace", need)
 
 
-def keeps_groups(config: Config, facts: Facts) -> bool:
+def denies_setgroups(config: Config, facts: Facts) -> bool:
     """Tell whether setgroups(2) is denied in the container.
 
     An unprivileged caller that maps nothing but its own group must deny it
     (user_namespaces(7)), so that nobody can drop a group that restricts them.
     """
+    if NamespaceType.USER not in config.namespaces:
+        return False
+    if facts.joined_user is not None:
+        return not facts.joined_user.setgroups
     own = all(m.host_id == facts.egid and m.size == 1 for m in config.gid_mappings)
-    return NamespaceType.USER in config.namespaces and not facts.privileged and own
+    return not facts.privileged and own
+
+
+def keeps_groups(config: Config, facts: Facts) -> bool:
+    """Tell whether the supplementary groups stay as the caller has them."""
+    return config.keep_groups or denies_setgroups(config, facts)
+
+
+def gid_mappings(config: Config, facts: Facts) -> tuple[IdMapping, ...]:
+    """Return the group ids of the container; none without a user namespace."""
+    if facts.joined_user is not None:
+        return facts.joined_user.gids
+    return config.gid_mappings
 
 
 def clone_flags(config: Config) -> int:
@@ -86,32 +136,73 @@ def clone_flags(config: Config) -> int:
     return flags
 
 
+def _new_flags(config: Config) -> int:
+    flags = clone_flags(config)
+    for kind, _ in config.namespace_paths:
+        flags &= ~kind.clone_flag
+    return flags
+
+
+Joined = tuple[tuple[NamespaceType, str, int], ...]
+"""(kind, host path, slot) of each namespace that is joined."""
+
+
+def _open_joined(builder: Builder, config: Config) -> Joined:
+    opened = []
+    for kind, path in config.namespace_paths:
+        slot = builder.slot(path, given=True)
+        builder.host(OpenNamespace(slot, path, kind.clone_flag))
+        opened.append((kind, path, slot))
+    return tuple(opened)
+
+
+def _join(builder: Builder, joined: Joined) -> None:
+    # The pid namespace last: it counts for children only, and none of its
+    # processes can see the helper earlier.
+    def is_pid(item: tuple[NamespaceType, str, int]) -> bool:
+        return item[0] is NamespaceType.PID
+
+    for kind, path, slot in sorted(joined, key=is_pid):
+        builder.init(Setns(slot, kind.clone_flag, repr(path)))
+
+
 def _enter_by_first_clone(
     builder: Builder,
     config: Config,
     facts: Facts,
-    record: RecordState | None,
+    group: CgroupSlots,
+    joined: Joined,
+    *,
     begin: Callable[[], None],
 ) -> None:
-    flags = clone_flags(config)
-    template = _take_template(builder) if facts.template else None
+    flags = _first_flags(config, group)
+    template = _take_template(builder, config, facts)
+    make_cgroup(builder, group)
     builder.stage("spawn")
     builder.host(Spawn(flags if template is None else flags & ~CLONE_NEWNS))
-    if record is not None:
-        builder.host(record)
     begin()
     builder.stage("namespaces")
-    if template is None:
-        builder.init(SetPropagation(MS_PRIVATE))
-    else:
+    _enter_cgroup(builder, config, group)
+    _join(builder, joined)
+    if template is not None:
         builder.init(Setns(template, CLONE_NEWNS, "the template"))
         builder.init(Unshare(CLONE_NEWNS))
+    elif flags & CLONE_NEWNS:
+        builder.init(SetPropagation(MS_PRIVATE))
 
 
 def _enter_by_second_clone(
-    builder: Builder, config: Config, facts: Facts, begin: Callable[[], None]
+    builder: Builder,
+    config: Config,
+    facts: Facts,
+    group: CgroupSlots,
+    joined: Joined,
+    *,
+    begin: Callable[[], None],
 ) -> None:
-    template = _take_template(builder) if facts.template else None
+    flags = _first_flags(config, group)
+    template = _take_template(builder, config, facts)
+    make_cgroup(builder, group)
     builder.stage("spawn")
     builder.host(Spawn(0))
     begin()
@@ -119,27 +210,83 @@ def _enter_by_second_clone(
     if template is not None:
         # Before the clone: a new user namespace has no right over the template.
         builder.init(Setns(template, CLONE_NEWNS, "the template"))
-    builder.init(Clone(clone_flags(config)))
-    if template is None:
+    _join_around_user(builder, facts, joined)
+    if config.time_offsets:
+        flags = _set_clocks(builder, config, facts, flags)
+    # As the caller's user still, who alone may put a process into the cgroup.
+    builder.init(Clone(flags, group.unified))
+    _enter_cgroup(builder, config, group)
+    if template is None and flags & CLONE_NEWNS:
         builder.init(SetPropagation(MS_PRIVATE))
+    if NamespaceType.USER in config.namespaces:
+        builder.stage("maps")
+        if flags & _CLONE_NEWUSER:
+            builder.host(_map_ids(config, facts))
+        builder.init(BecomeRoot(keeps_groups(config, facts)))
 
 
-def _take_template(builder: Builder) -> int:
+def _first_flags(config: Config, group: CgroupSlots) -> int:
+    """Return the namespaces to be born in: the cgroup's comes after its cgroup."""
+    flags = _new_flags(config)
+    return flags & ~CLONE_NEWCGROUP if group else flags
+
+
+def _enter_cgroup(builder: Builder, config: Config, group: CgroupSlots) -> None:
+    if group:
+        enter_cgroup(builder, group)
+    if group and not is_joined(config, NamespaceType.CGROUP):
+        enter_cgroup_namespace(builder, config)
+
+
+def _join_around_user(builder: Builder, facts: Facts, joined: Joined) -> None:
+    """Join what a privileged caller may, then the user namespace, then the rest.
+
+    The user namespace may have no right over the others (a network that the
+    host's root has set up). Whoever is not privileged has no rights but its.
+    """
+    user = tuple(item for item in joined if item[0] is NamespaceType.USER)
+    others = tuple(item for item in joined if item[0] is not NamespaceType.USER)
+    for group in (others, user) if facts.privileged else (user, others):
+        _join(builder, group)
+
+
+def _set_clocks(builder: Builder, config: Config, facts: Facts, flags: int) -> int:
+    """Add the steps of a time namespace with offsets; return the flags left.
+
+    The offsets are fixed once a process is in the namespace, which a child is
+    from its first moment on. So the helper itself makes the namespace, stays
+    outside, and waits. A new user namespace must own it, so it comes along.
+    """
+    first = flags & (_CLONE_NEWTIME | _CLONE_NEWUSER)
+    builder.init(Unshare(first))
+    builder.stage("maps")
+    if first & _CLONE_NEWUSER:
+        builder.host(_map_ids(config, facts))
+    builder.host(
+        SetClocks(
+            tuple((clock, o.seconds, o.nanoseconds) for clock, o in config.time_offsets)
+        )
+    )
+    return flags & ~first
+
+
+def _take_template(builder: Builder, config: Config, facts: Facts) -> int | None:
+    # Hooks before the pivot look for the host's files.
+    wanted = facts.template and not before_pivot(config.hooks)
+    if not wanted or is_joined(config, NamespaceType.MOUNT):
+        return None
     template = builder.slot("template", given=True)
     builder.stage("sources")
     builder.host(UseTemplate(template))
     return template
 
 
-def _map_ids(builder: Builder, config: Config, facts: Facts) -> None:
-    keep_groups = keeps_groups(config, facts)
-    builder.stage("maps")
-    builder.host(
-        MapIds(
-            _extents(config.uid_mappings), _extents(config.gid_mappings), keep_groups
-        )
+def _map_ids(config: Config, facts: Facts) -> MapIds:
+    return MapIds(
+        _extents(config.uid_mappings),
+        _extents(config.gid_mappings),
+        denies_setgroups(config, facts),
     )
-    builder.init(BecomeRoot(keep_groups))
 
 
 def _extents(mappings: tuple[IdMapping, ...]) -> tuple[tuple[int, int, int], ...]:

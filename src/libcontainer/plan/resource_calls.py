@@ -44,8 +44,6 @@ def inherited_calls(wanted: Settings) -> list[ops.Call]:
         calls.append(_scheduler(wanted.scheduler))
     if wanted.io_priority is not None:
         calls.append(_io_priority(wanted.io_priority))
-    if wanted.memory_policy is not None:
-        calls.append(_memory_policy(wanted.memory_policy))
     if wanted.personality is not None:
         calls.append(_personality(wanted.personality))
     if wanted.ksm:
@@ -60,6 +58,9 @@ def own_calls(wanted: Settings) -> list[ops.Call]:
     calls: list[ops.Call] = []
     if wanted.scheduler is not None and _is_not_inherited(wanted.scheduler):
         calls.append(_scheduler(wanted.scheduler))
+    # After the cgroup, whose cpuset would change them.
+    if wanted.memory_policy is not None:
+        calls.append(_memory_policy(wanted.memory_policy))
     if wanted.cpu_affinity is not None and wanted.cpu_affinity.final is not None:
         calls.append(_affinity(wanted.cpu_affinity.final))
     return calls

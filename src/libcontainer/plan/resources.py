@@ -32,7 +32,7 @@ class ResourcePlanner:
     def open_sources(self) -> None:
         """Open the caller's own /proc, if something is to be written there."""
         if self._files():
-            self._procfs = self._builder.slot("/proc", given=True)
+            self._procfs = self._builder.slot("own /proc", given=True)
             self._builder.host(OpenPath(self._procfs, "/proc"))
 
     def inherited(self, *, new_core: bool) -> None:
@@ -124,8 +124,9 @@ class ResourcePlanner:
         by_user = not self._facts.privileged
         if by_user:
             self._builder.init(dumpable(True))
-        for name, value in files:
-            self._builder.init(ops.WriteProc(self._procfs, f"self/{name}", value))
+        for number, (name, value) in enumerate(files, start=1):
+            last, path = number == len(files), f"self/{name}"
+            self._builder.init(ops.WriteProc(self._procfs, path, value, last=last))
         if by_user:
             self._builder.init(dumpable(False))
 
@@ -139,5 +140,7 @@ def plan_sysctl(builder: Builder, config: Config) -> None:
     builder.init(
         ops.MakeFs(slot, "proc", (), _PROCFS_ATTRIBUTES, "the kernel parameters")
     )
-    for name, value in config.sysctl:
-        builder.init(ops.WriteProc(slot, f"sys/{sysctl_path(name)}", value))
+    for number, (name, value) in enumerate(config.sysctl, start=1):
+        # Nothing of it stays open in an init that waits at its gate.
+        last, path = number == len(config.sysctl), f"sys/{sysctl_path(name)}"
+        builder.init(ops.WriteProc(slot, path, value, last=last))

@@ -9,7 +9,10 @@ from libcontainer.config import Config, MountAttr, NamespaceType, Overlay
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.hooks import root_path
+from libcontainer.plan.hostroot import HostRootPlanner
 from libcontainer.plan.record import NONE
+from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
 _LAYER_ATTRIBUTES = int(MountAttr.NOSUID | MountAttr.NODEV)
@@ -23,12 +26,16 @@ class RootfsPlanner:
         self._config = config
         self._facts = facts
         self.slot = NONE
+        self._host_root = HostRootPlanner(builder, facts) if facts.host_root else None
         self._layers: tuple[int, ...] = ()
         self._upper = NONE
 
     def open_sources(self, sources: Sources) -> None:
         """Open what the root is made of."""
         rootfs = self._config.rootfs
+        if self._host_root is not None:
+            self._host_root.open_sources(sources)
+            return
         if not isinstance(rootfs, Overlay):
             self.slot = sources.tree(rootfs.path, recursive=True)
             return
@@ -39,12 +46,15 @@ class RootfsPlanner:
     def attach(self) -> None:
         """Attach the root; paths inside are resolved beneath it from here on."""
         rootfs = self._config.rootfs
+        if self._host_root is not None:
+            self.slot = self._host_root.attach()
+            return
         if isinstance(rootfs, Overlay):
             self._make_overlay(rootfs)
             what = "the overlay"
         else:
             what = repr(rootfs.path)
-        self._builder.init(ops.Root(self.slot, what))
+        self._builder.init(ops.Root(self.slot, what, root_path(self._config)))
 
     def finish(self) -> None:
         """Make the root read-only, once every mount point has been made."""
@@ -66,6 +76,7 @@ class RootfsPlanner:
         base = "" if rootfs.upper is None else _upper_base(rootfs)
         # trusted.* extended attributes belong to the host's root alone.
         in_user_namespace = NamespaceType.USER in self._config.namespaces
+        userxattr = ("userxattr",) if in_user_namespace else ()
         self._builder.init(
             ops.Overlay(
                 slot=self.slot,
@@ -74,7 +85,7 @@ class RootfsPlanner:
                 upper=self._upper,
                 upper_path=_below(base, rootfs.upper),
                 work_path=_below(base, rootfs.work),
-                options=("userxattr",) if in_user_namespace else (),
+                options=(*userxattr, *context(self._config, "overlay")),
                 layers=rootfs.lower,
             )
         )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
-from libcontainer.config import Capabilities, Config, Rlimit
+from libcontainer.config import Capabilities, Config, NamespaceType, Rlimit
 from libcontainer.plan.facts import Identity
 from libcontainer.process import Process
 
 if TYPE_CHECKING:
+    from libcontainer.config.landlock import Landlock
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
@@ -22,15 +23,23 @@ _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @frozen(kw_only=True)
 class Settings:
-    """The merged settings of one process; every path is a container path."""
+    """The merged settings of one process; every path is a container path.
+
+    Attributes:
+        host_uid: who it is to the caller's user namespace, None if not known.
+    """
 
     args: tuple[str, ...]
     env: tuple[str, ...]
     candidates: tuple[str, ...]
     cwd: str
     identity: Identity
+    host_uid: int | None
     capabilities: Capabilities
     no_new_privs: bool
+    apparmor_profile: str | None
+    process_label: str | None
+    landlock: Landlock | None
     rlimits: tuple[Rlimit, ...]
     umask: int
     terminal: bool
@@ -62,8 +71,12 @@ def merge(config: Config, process: Process, identity: Identity) -> Settings:
         candidates=candidates(process.args[0], search),
         cwd=_first(process.cwd, config.cwd),
         identity=identity,
+        host_uid=_host_uid(config, identity.uid),
         capabilities=_first(process.capabilities, config.capabilities),
         no_new_privs=_first(process.no_new_privs, config.no_new_privs),
+        apparmor_profile=_first(process.apparmor_profile, config.apparmor_profile),
+        process_label=_first(process.process_label, config.process_label),
+        landlock=_first(process.landlock, config.landlock),
         rlimits=_first(process.rlimits, config.rlimits),
         umask=_first(process.umask, config.umask),
         terminal=_first(process.terminal, config.terminal),
@@ -85,6 +98,15 @@ def merge(config: Config, process: Process, identity: Identity) -> Settings:
         thp_disable=_first(process.thp_disable, config.thp_disable),
         coredump_filter=_first(process.coredump_filter, config.coredump_filter),
     )
+
+
+def _host_uid(config: Config, uid: int) -> int | None:
+    if NamespaceType.USER not in config.namespaces:
+        return uid
+    for m in config.uid_mappings:
+        if m.container_id <= uid < m.container_id + m.size:
+            return m.host_id + uid - m.container_id
+    return None
 
 
 def candidates(program: str, search: str) -> tuple[str, ...]:

@@ -11,6 +11,10 @@ STAGES: dict[str, str] = {
     "sources": (
         "every host path is opened before the image is visible, and travels as an fd"
     ),
+    "cgroup": (
+        "the limits are written before anything can use what they limit, and after"
+        " the sources, which fail more often"
+    ),
     "spawn": "the helper starts; no line of Python runs between here and execve",
     "resources": (
         "queues, keys and memory need the caller's rights over the host, before a"
@@ -30,6 +34,9 @@ STAGES: dict[str, str] = {
         " /proc/sys is made read-only"
     ),
     "masks": "paths are hidden after everything is mounted, so nothing uncovers them",
+    "hooks": (
+        "everything is mounted, and the host's files are still there for them to use"
+    ),
     "rootfs": "the old root goes once nothing of it is needed any more",
     "machine": "names and the loopback interface need the namespaces, not the mounts",
     "terminal": (

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
+from libcontainer.config.hooks import AnyHook
 from libcontainer.plan.describe import attributes_text, flags_text
 from libcontainer.plan.ops import Op
 
@@ -71,6 +72,19 @@ class OpenPath:
 
 
 @frozen
+class OpenNamespace:
+    """Open the namespace at *host_path* into *slot*; it must be of the kind *flag*."""
+
+    slot: int
+    host_path: str
+    flag: int
+
+    @property
+    def title(self) -> str:
+        return f"open the {flags_text(self.flag)} namespace {self.host_path!r}"
+
+
+@frozen
 class UseTemplate:
     """Put the kept, empty mount namespace into *slot*."""
 
@@ -79,6 +93,17 @@ class UseTemplate:
     @property
     def title(self) -> str:
         return "take the template mount namespace"
+
+
+@frozen
+class MakeCgroup:
+    """Make the container's cgroup, with its limits; its fds go into *slots*."""
+
+    slots: tuple[int, ...]
+
+    @property
+    def title(self) -> str:
+        return "make the cgroup and write its limits"
 
 
 @frozen
@@ -145,6 +170,22 @@ class MapIds:
 
 
 @frozen
+class SetClocks:
+    """Set the clocks of the new time namespace, before any process is in it.
+
+    Attributes:
+        offsets: (clock, seconds, nanoseconds) that each is ahead of the host's.
+    """
+
+    offsets: tuple[tuple[str, int, int], ...]
+
+    @property
+    def title(self) -> str:
+        words = [f"{clock} {s} s {ns} ns" for clock, s, ns in self.offsets]
+        return f"set the clocks of the time namespace ({', '.join(words)})"
+
+
+@frozen
 class RecordState:
     """Save the container's state; from here on it outlives its caller."""
 
@@ -162,6 +203,59 @@ class SendPidfd:
     @property
     def title(self) -> str:
         return "send the pidfd to its socket"
+
+
+@frozen
+class HookFiles:
+    """Make the files that hooks in the container read their state from.
+
+    Attributes:
+        slots: of those files, one for each hook.
+        output: slot of the file in which their output is kept.
+    """
+
+    slots: tuple[int, ...]
+    output: int
+
+    @property
+    def title(self) -> str:
+        return "make the files of the hooks in the container"
+
+
+@frozen
+class TellHooks:
+    """Write the container's state for the hooks in the container.
+
+    Attributes:
+        creating: slots of the files of those that run before it is created.
+        created: slots of the files of those that run when it is started.
+        own_pids: whether they are in a pid namespace of the container's own.
+    """
+
+    creating: tuple[int, ...]
+    created: tuple[int, ...]
+    own_pids: bool
+
+    @property
+    def title(self) -> str:
+        return "write the state for the hooks in the container"
+
+
+@frozen
+class RunHooks:
+    """Run hooks on the host, one after the other.
+
+    Attributes:
+        kind: which: a field of `libcontainer.Hooks`.
+        hooks: the hooks.
+    """
+
+    kind: str
+    hooks: tuple[AnyHook, ...]
+
+    @property
+    def title(self) -> str:
+        return f"run hooks.{self.kind} on the host ({len(self.hooks)})"
 
 
 @frozen

@@ -37,11 +37,20 @@ WHERE = (
     "verify the result",
     "place the file descriptors",
     "execute",
+    "exit status",
+    "signal",
+    "time limit",
 )
 """The part of a step that failed, by ``enum lc_where``."""
 
 WHERE_VERIFY = 8
 WHERE_EXECVE = 10
+WHERE_EXIT = 11
+WHERE_SIGNAL = 12
+WHERE_TIMEOUT = 13
+
+HOOK_BITS = 8
+"""Above these a part has the number of the hook in which it failed, from 1."""
 
 
 class _Blob:

@@ -14,11 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from libcontainer.config.devices import Device
 from libcontainer.config.model import Config
 from libcontainer.config.report import Report
+from libcontainer.config.resources import Resources
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.process import Process
-from libcontainer.validate.devices import check_devices
+from libcontainer.validate.devices import check_device, check_devices
+from libcontainer.validate.hooks import check_hooks
 from libcontainer.validate.mounts import (
     check_base_mounts,
     check_masked_paths,
@@ -30,7 +33,10 @@ from libcontainer.validate.namespaces import (
     check_domainname,
     check_hostname,
     check_id_mappings,
+    check_joined_mount_namespace,
+    check_namespace_paths,
     check_namespaces,
+    check_time_offsets,
 )
 from libcontainer.validate.process import (
     check_args,
@@ -41,7 +47,9 @@ from libcontainer.validate.process import (
     check_stdio,
     check_terminal,
 )
+from libcontainer.validate.resources import check_resources, report_resources
 from libcontainer.validate.rootfs import check_rootfs
+from libcontainer.validate.security import check_mount_label
 from libcontainer.validate.seldom import check_notify_socket, check_sysctl
 from libcontainer.validate.settings import (
     check_config_settings,
@@ -49,12 +57,21 @@ from libcontainer.validate.settings import (
     check_switches,
 )
 
-__all__ = ["check", "validate", "validate_process"]
+__all__ = [
+    "check",
+    "validate",
+    "validate_device",
+    "validate_process",
+    "validate_resources",
+]
 
 CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_rootfs,
     check_namespaces,
+    check_namespace_paths,
+    check_joined_mount_namespace,
     check_id_mappings,
+    check_time_offsets,
     check_hostname,
     check_domainname,
     check_base_mounts,
@@ -67,7 +84,10 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_sysctl,
     check_notify_socket,
     check_config_settings,
+    check_hooks,
+    check_mount_label,
     check_labels,
+    check_resources,
 )
 
 PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
@@ -106,6 +126,21 @@ def validate_process(config: Config, process: Process) -> list[Problem]:
         return report.problems
     for check_process in PROCESS_CHECKS:
         check_process(config, process, report)
+    return report.problems
+
+
+def validate_resources(resources: Resources) -> list[Problem]:
+    """Return every problem of limits that are to be changed."""
+    report = Report()
+    if report.instance("resources", resources, Resources) is not None:
+        report_resources("resources", resources, report)
+    return report.problems
+
+
+def validate_device(device: Device) -> list[Problem]:
+    """Return every problem of a node for a running container."""
+    report = Report()
+    check_device(report, "device", device)
     return report.problems
 
 

@@ -20,16 +20,22 @@ def check_devices(config: Config, report: Report) -> None:
     """Check each node, and that none is in the way of another."""
     places = _Places()
     for path, value in report.items("devices", config.devices, "Device"):
-        device = report.instance(path, value, Device)
-        if device is None:
-            continue
-        at = device_path(report, join(path, "path"), device.path)
+        at = check_device(report, path, value)
         if at is not None:
             places.take(report, path, at)
-        _check_numbers(report, path, device)
-        report.integer(join(path, "mode"), device.mode, 0, _MAX_MODE)
-        report.integer(join(path, "uid"), device.uid, 0, MAX_ID)
-        report.integer(join(path, "gid"), device.gid, 0, MAX_ID)
+
+
+def check_device(report: Report, path: str, value: object) -> str | None:
+    """Check one node; return where it is, if it can be anywhere."""
+    device = report.instance(path, value, Device)
+    if device is None:
+        return None
+    at = device_path(report, join(path, "path"), device.path)
+    _check_numbers(report, path, device)
+    report.integer(join(path, "mode"), device.mode, 0, _MAX_MODE)
+    report.integer(join(path, "uid"), device.uid, 0, MAX_ID)
+    report.integer(join(path, "gid"), device.gid, 0, MAX_ID)
+    return at
 
 
 def _check_numbers(report: Report, path: str, device: Device) -> None:

@@ -10,7 +10,7 @@ from libcontainer.config.mounts import Mount, MountAttr, Propagation
 from libcontainer.config.namespaces import NamespaceType
 from libcontainer.config.report import Report, join
 from libcontainer.config.rules import absolute_path, container_path, mount_destination
-from libcontainer.validate.namespaces import has_namespace
+from libcontainer.validate.namespaces import has_namespace, is_joined
 from libcontainer.validate.options import TYPES, check_options
 
 # The kernel mounts these only for who owns the namespace that they show.
@@ -35,7 +35,11 @@ def check_mounts(config: Config, report: Report) -> None:
 
 
 def check_mounts_in_user_namespace(config: Config, report: Report) -> None:
-    """Check that a user namespace comes with the namespaces its mounts show."""
+    """Check that a user namespace comes with the namespaces its mounts show.
+
+    Who joins a user namespace may own others that it joins; who makes one does not.
+    """
+    joins_user = is_joined(config, NamespaceType.USER)
     if not has_namespace(config, NamespaceType.USER):
         return
     lists = (("base_mounts", config.base_mounts), ("mounts", config.mounts))
@@ -44,7 +48,10 @@ def check_mounts_in_user_namespace(config: Config, report: Report) -> None:
         for path, mount in Report().items(name, mounts):
             kind: object = getattr(mount, "type", None)
             shown = _SHOWN_NAMESPACE.get(kind) if isinstance(kind, str) else None
-            if shown is not None and not has_namespace(config, shown):
+            if shown is None:
+                continue
+            foreign = is_joined(config, shown) and not joins_user
+            if foreign or not has_namespace(config, shown):
                 report.add(
                     join(path, "type"),
                     f"{kind!r} in a user namespace needs a {shown.value!r}"

@@ -1,23 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of namespaces, id maps and the names of the UTS namespace."""
+"""Checks of new and joined namespaces, and of what a new one is given."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from libcontainer.config.model import Config
-from libcontainer.config.namespaces import IdMapping, NamespaceType
+from libcontainer.config.namespaces import CLOCKS, IdMapping, NamespaceType, TimeOffset
 from libcontainer.config.report import Report, join
-from libcontainer.config.rules import MAX_ID, host_name
+from libcontainer.config.rootfs import Directory
+from libcontainer.config.rules import MAX_ID, absolute_path, host_name
 
 _MAX_EXTENTS: Final = 340
 _KINDS: Final = tuple(kind.value for kind in NamespaceType)
 
+# The largest number of seconds that the kernel counts in nanoseconds.
+_MAX_SECONDS: Final = (2**63 - 1) // 10**9
+_MAX_NANOSECONDS: Final = 10**9 - 1
+
+# What a mount namespace that is joined already has, or cannot be given.
+_OWN_MOUNTS: Final = (
+    "base_mounts",
+    "mounts",
+    "devices",
+    "masked_paths",
+    "readonly_paths",
+)
+
 
 def has_namespace(config: Config, kind: NamespaceType) -> bool:
-    """Tell whether the container has a namespace of a kind for itself."""
+    """Tell whether the container has another namespace of a kind than the caller."""
     kinds: object = config.namespaces
     return isinstance(kinds, frozenset) and kind in kinds
+
+
+def has_own_namespace(config: Config, kind: NamespaceType) -> bool:
+    """Tell whether the container makes a namespace of a kind, and joins none."""
+    return has_namespace(config, kind) and not is_joined(config, kind)
+
+
+def is_joined(config: Config, kind: NamespaceType) -> bool:
+    """Tell whether the container joins a namespace of a kind."""
+    pairs: object = config.namespace_paths
+    return isinstance(pairs, tuple) and any(
+        isinstance(pair, tuple) and pair[:1] == (kind,) for pair in pairs
+    )
 
 
 def check_namespaces(config: Config, report: Report) -> None:
@@ -28,16 +55,74 @@ def check_namespaces(config: Config, report: Report) -> None:
         report.add("namespaces", "must have 'mount': this release requires it")
 
 
-def check_id_mappings(config: Config, report: Report) -> None:
-    """Check both id maps: there exactly with a user namespace, and exact."""
-    wanted = has_namespace(config, NamespaceType.USER)
-    for name in ("uid_mappings", "gid_mappings"):
+def check_namespace_paths(config: Config, report: Report) -> None:
+    """Check which namespaces are joined, each once and by an absolute path."""
+    seen = set()
+    for path, kind, value in report.pairs("namespace_paths", config.namespace_paths):
+        word = report.word(path, kind, _KINDS)
+        absolute_path(report, path, value)
+        if word is None:
+            continue
+        if word in seen:
+            report.add(path, f"'{word}' is there already")
+        elif not has_namespace(config, NamespaceType(word)):
+            report.add(path, f"'{word}' must be in namespaces too")
+        seen.add(word)
+
+
+def check_joined_mount_namespace(config: Config, report: Report) -> None:
+    """Check that nothing is to be mounted in a mount namespace of others."""
+    if not is_joined(config, NamespaceType.MOUNT):
+        return
+    if config.rootfs != Directory("/"):
+        report.add("rootfs", "must be Directory('/'), the root of the joined mounts")
+    for name in _OWN_MOUNTS:
         value: object = getattr(config, name)
-        if not wanted and value != ():
+        if value != ():
+            report.add(name, "must be empty: the mount namespace is joined")
+    if config.readonly_rootfs is True:
+        report.add("readonly_rootfs", "must be false: the mount namespace is joined")
+
+
+def check_id_mappings(config: Config, report: Report) -> None:
+    """Check both id maps: there only with a new user namespace, and exact."""
+    names = ("uid_mappings", "gid_mappings")
+    empty = [name for name in names if getattr(config, name) == ()]
+    for name in names:
+        if name in empty:
+            continue
+        if not has_namespace(config, NamespaceType.USER):
             report.add(name, "is of no use without the user namespace")
-        elif wanted and value == ():
-            report.add(name, "is needed with the user namespace")
-        _check_map(report, name, value)
+        elif is_joined(config, NamespaceType.USER):
+            report.add(name, "is the joined user namespace's own, and cannot be given")
+        _check_map(report, name, getattr(config, name))
+    is_new = not is_joined(config, NamespaceType.USER)
+    if is_new and len(empty) == 1 and has_namespace(config, NamespaceType.USER):
+        other = next(name for name in names if name not in empty)
+        report.add(empty[0], f"is needed with {other}, or neither")
+
+
+def check_time_offsets(config: Config, report: Report) -> None:
+    """Check the offsets of clocks, and that there is a namespace to give them to."""
+    pairs = report.pairs("time_offsets", config.time_offsets)
+    seen = set()
+    for path, clock, value in pairs:
+        word = report.word(path, clock, CLOCKS)
+        if word in seen:
+            report.add(path, f"{word!r} is there already")
+        seen.add(word)
+        offset = report.instance(path, value, TimeOffset)
+        if offset is None:
+            continue
+        seconds, nanoseconds = join(path, "seconds"), join(path, "nanoseconds")
+        report.integer(seconds, offset.seconds, -_MAX_SECONDS, _MAX_SECONDS)
+        report.integer(nanoseconds, offset.nanoseconds, 0, _MAX_NANOSECONDS)
+    if not pairs:
+        return
+    if not has_namespace(config, NamespaceType.TIME):
+        report.add("time_offsets", "needs 'time' in namespaces")
+    elif is_joined(config, NamespaceType.TIME):
+        report.add("time_offsets", "cannot be set: the time namespace is joined")
 
 
 def check_hostname(config: Config, report: Report) -> None:

@@ -17,8 +17,18 @@ from libcontainer.config.rules import (
     working_directory,
 )
 from libcontainer.process import Process
-from libcontainer.validate.namespaces import has_namespace, is_mapped
+from libcontainer.validate.namespaces import (
+    has_namespace,
+    has_own_namespace,
+    is_joined,
+    is_mapped,
+)
 from libcontainer.validate.pairs import pairs
+from libcontainer.validate.security import (
+    check_apparmor_profile,
+    check_label,
+    check_landlock,
+)
 from libcontainer.validate.seldom import SELDOM, check_seldom
 
 _MAX_UMASK: Final = 0o777
@@ -31,8 +41,9 @@ def check_switches(config: Config, report: Report) -> None:
     """Check what is only true or false."""
     report.boolean("readonly_rootfs", config.readonly_rootfs)
     report.boolean("loopback", config.loopback)
+    report.boolean("keep_groups", config.keep_groups)
     for name in ("init", "core_scheduling"):
-        if report.boolean(name, getattr(config, name)) and not has_namespace(
+        if report.boolean(name, getattr(config, name)) and not has_own_namespace(
             config, NamespaceType.PID
         ):
             report.add(name, "needs a 'pid' namespace of its own")
@@ -64,7 +75,7 @@ def check_settings(
     inherits = isinstance(owner, Process)
     for name, check in _CHECKS.items():
         value: object = getattr(owner, name)
-        if value is None and (inherits or name == "additional_groups"):
+        if value is None and (inherits or name in _OPTIONAL):
             continue
         check(config, report, join(prefix, name), value)
     for name in SELDOM:
@@ -88,12 +99,16 @@ def _check_user(config: Config, report: Report, path: str, value: object) -> Non
     if len(report.problems) > known or not isinstance(value, str):
         return
     uid, _, gid = value.partition(":")
+    if is_joined(config, NamespaceType.MOUNT) and not f"{uid}0{gid}".isdigit():
+        report.add(path, "must be numbers: the mount namespace is joined")
     _check_mapped(config, report, path, "uid", uid)
     _check_mapped(config, report, path, "gid", gid)
 
 
 def _check_groups(config: Config, report: Report, path: str, value: object) -> None:
     groups = report.items(path, value, "group ids")
+    if config.keep_groups is True:
+        report.add(path, "cannot be given: keep_groups keeps the caller's")
     if len(groups) > _MAX_GROUPS:
         report.add(path, f"has {len(groups)} groups, the kernel takes {_MAX_GROUPS}")
         return
@@ -180,6 +195,11 @@ def _check_umask(config: Config, report: Report, path: str, value: object) -> No
     report.integer(path, value, 0, _MAX_UMASK)
 
 
+_OPTIONAL: Final = frozenset(
+    {"additional_groups", "apparmor_profile", "process_label", "landlock"}
+)
+"""What a configuration need not have."""
+
 _CHECKS: Final = {
     "env": _check_env,
     "cwd": _check_cwd,
@@ -187,6 +207,9 @@ _CHECKS: Final = {
     "additional_groups": _check_groups,
     "capabilities": _check_capabilities,
     "no_new_privs": _check_flag,
+    "apparmor_profile": check_apparmor_profile,
+    "process_label": check_label,
+    "landlock": check_landlock,
     "rlimits": _check_rlimits,
     "umask": _check_umask,
     "terminal": _check_flag,

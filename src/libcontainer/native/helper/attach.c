@@ -5,15 +5,14 @@
 #include "helper.h"
 
 // The tree of a slot, to be attached. Its own mount can be attached once; after that
-// a clone of it is. In this order because before Linux 6.15 a mount could be cloned
+// a clone of it is, without what was mounted on it meanwhile. In this order because before Linux 6.15 a mount could be cloned
 // only while it is attached.
 int take_tree(struct helper *helper, int32_t slot)
 {
     uint8_t bit = (uint8_t)(1u << slot % 8);
     if (helper->attached[slot / 8] & bit)
         return open_tree(helper->slots[slot], "",
-                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
-                             AT_RECURSIVE);
+                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     helper->attached[slot / 8] |= bit;
     return helper->slots[slot] < 0 ? -EBADF : helper->slots[slot];
 }
@@ -71,12 +70,12 @@ static int attach_slot(struct helper *helper, int32_t slot, int target,
     return result;
 }
 
-static int attach_on_root(struct helper *helper, int32_t slot)
+static int attach_on_path(struct helper *helper, int32_t slot, const char *path)
 {
     int tree = take_tree(helper, slot);
     if (tree < 0)
         return at(LC_WHERE_CLONE, tree);
-    int result = move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+    int result = move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
     drop_tree(helper, slot, tree);
     return at(LC_WHERE_ATTACH, result);
 }
@@ -90,24 +89,27 @@ int op_propagation(struct helper *helper, const struct lc_op *op)
 
 int op_scratch(struct helper *helper, const struct lc_op *op)
 {
-    return attach_on_root(helper, op->slot);
+    return attach_on_path(helper, op->slot, "/");
 }
 
 int op_root(struct helper *helper, const struct lc_op *op)
 {
-    int result = attach_on_root(helper, op->slot);
+    const char *path = op->text == 0 ? "/" : plan_text(&helper->plan, op->text);
+    int result = attach_on_path(helper, op->slot, path);
     if (result < 0)
         return result;
     helper->root = helper->slots[op->slot];
     return fchdir(helper->root);
 }
 
+enum { MAKES = LC_MAKE_DIRECTORY | LC_MAKE_FILE | LC_MAKE_LIKE_SOURCE };
+
 // Open the target, or make it where the operation says as what.
 static int open_target(struct helper *helper, const struct lc_op *op,
                        const struct place *place)
 {
     uint32_t type = op->flags & LC_MAKE_FILE ? S_IFREG : S_IFDIR;
-    if ((op->flags & ~(uint64_t)LC_REAL_DIRECTORY) == 0)
+    if ((op->flags & MAKES) == 0)
         return at(LC_WHERE_RESOLVE, place_open(place, O_PATH));
     if (op->flags & LC_MAKE_LIKE_SOURCE) {
         struct statx source = {0};
@@ -122,6 +124,25 @@ static int open_target(struct helper *helper, const struct lc_op *op,
     return at(LC_WHERE_CREATE, place_make(place, type, op->mode));
 }
 
+// What the operation says of the target, of which the path alone tells nothing: a
+// symlink of the image may lead into /proc, where a mount changes what the kernel is
+// told (R5, CVE-2019-16884).
+static int check_target(const struct lc_op *op, const struct place *place, int target)
+{
+    struct statfs fs = {0};
+    struct statx found = {0};
+    int result = 0;
+    if (op->flags & LC_REAL_DIRECTORY)
+        result = fd_statx(target, STATX_TYPE, &found);
+    if (result == 0 && (op->flags & LC_REAL_DIRECTORY) &&
+        (found.stx_mode & S_IFMT) != S_IFDIR)
+        result = -ENOTDIR;
+    if (result < 0 || place->ours || (op->flags & LC_ON_PROC))
+        return result;
+    result = fstatfs(target, &fs);
+    return result == 0 && fs.f_type == PROC_SUPER_MAGIC ? -EXDEV : result;
+}
+
 int op_attach(struct helper *helper, const struct lc_op *op)
 {
     const char *path = plan_text(&helper->plan, op->text);
@@ -133,16 +154,8 @@ int op_attach(struct helper *helper, const struct lc_op *op)
     int target = open_target(helper, op, &place);
     if (target < 0)
         return target;
-    struct statx found = {0};
-    int result = 0;
-    if (op->flags & LC_REAL_DIRECTORY)
-        result = fd_statx(target, STATX_TYPE, &found);
-    if (result == 0 && (op->flags & LC_REAL_DIRECTORY) &&
-        (found.stx_mode & S_IFMT) != S_IFDIR)
-        result = -ENOTDIR;
-    if (result < 0)
-        result = at(LC_WHERE_RESOLVE, result);
-    else
+    int result = at(LC_WHERE_RESOLVE, check_target(op, &place, target));
+    if (result == 0)
         result = attach_slot(helper, op->slot, target, &place);
     close(target);
     return result;
@@ -217,6 +230,17 @@ static int check_null(struct helper *helper, int32_t slot)
     return at(LC_WHERE_VERIFY, result);
 }
 
+// What is below a procfs or sysfs of ours is looked up from there: the kernel alone
+// makes names in it, while an image could rename what leads to it.
+static struct place place_of(struct helper *helper, const struct lc_op *op, int base)
+{
+    const char *path = plan_text(&helper->plan, op->text);
+    if (base < 0)
+        return place_inside(helper, path);
+    return (struct place){helper->slots[base], path,
+                          RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, true};
+}
+
 // Open what is to be masked or made read-only. Absence is the one excuse (R6).
 static int open_existing(const struct place *place)
 {
@@ -226,7 +250,7 @@ static int open_existing(const struct place *place)
 
 int op_mask(struct helper *helper, const struct lc_op *op)
 {
-    struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
+    struct place place = place_of(helper, op, (int)op->arg - 1);
     int target = open_existing(&place);
     if (target < 0)
         return target == -ENOENT ? 0 : at(LC_WHERE_RESOLVE, target);
@@ -243,7 +267,7 @@ int op_mask(struct helper *helper, const struct lc_op *op)
 
 int op_readonly(struct helper *helper, const struct lc_op *op)
 {
-    struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
+    struct place place = place_of(helper, op, op->slot);
     int target = open_existing(&place);
     if (target < 0)
         return target == -ENOENT ? 0 : at(LC_WHERE_RESOLVE, target);

@@ -14,6 +14,10 @@ static const uint16_t numbers[LC_CALL_LAST + 1] = {
     [LC_CALL_IOPRIO_SET] = __NR_ioprio_set,
     [LC_CALL_SET_MEMPOLICY] = __NR_set_mempolicy,
     [LC_CALL_KEYCTL] = __NR_keyctl,
+    [LC_CALL_WRITE] = __NR_write,
+    [LC_CALL_LANDLOCK_CREATE_RULESET] = __NR_landlock_create_ruleset,
+    [LC_CALL_LANDLOCK_ADD_RULE] = __NR_landlock_add_rule,
+    [LC_CALL_LANDLOCK_RESTRICT_SELF] = __NR_landlock_restrict_self,
     [LC_CALL_BIND] = __NR_bind,
 };
 
@@ -30,5 +34,7 @@ int op_call(struct helper *helper, const struct lc_op *op)
     }
     long result = arch_syscall(numbers[op->mode], args[0], args[1], args[2], args[3],
                             args[4], args[5]);
+    if (result >= 0 && op->slot >= 0)
+        set_slot(helper, op->slot, (int)result);
     return result < 0 ? (int)result : 0;
 }

@@ -18,6 +18,8 @@ struct helper {
     struct rlimit64 files;
     int32_t null_slot;     // the slot that was found to be the null device; -1: none
     const char *program;   // what FIND_PROGRAM found
+    uint32_t hook;         // number of the hook that runs, in its process and in init; 0: none
+    uint32_t skip;         // how many operations a child has carried out for us
     uint8_t attached[LC_MAX_SLOTS / 8];  // bit: the slot's own mount is in use
 };
 
@@ -84,8 +86,9 @@ void drop_tree(struct helper *helper, int32_t slot, int tree);
     X(RLIMIT, op_rlimit) X(UMASK, op_umask) X(CHDIR, op_chdir)                  \
     X(TERMINAL, op_terminal)                               \
     X(NO_NEW_PRIVS, op_no_new_privs) X(IDENTITY, op_identity)                   \
-    X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)  \
-    X(CALL, op_call) X(INIT, op_init)
+    X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)            \
+    X(CHILD, op_child) X(LANDLOCK_PATH, op_landlock_path) X(CALL, op_call)        \
+    X(INIT, op_init)
 
 #define DECLARE(kind, function)                                                 \
     int function(struct helper *helper, const struct lc_op *op);

@@ -24,7 +24,7 @@ static void end_as(int status, int report)
 static void reap(int child, int report)
 {
     int status = 0, ended;
-    while ((ended = wait4(-1, &status, WNOHANG | WALL, NULL)) > 0)
+    while ((ended = wait4(-1, &status, WNOHANG | __WALL, NULL)) > 0)
         if (ended == child)
             end_as(status, report);
     // Nothing is left that could end: the child was the last to know of.

@@ -151,11 +151,14 @@ static void run_all(struct helper *helper)
     const struct plan *plan = &helper->plan;
     for (uint32_t i = 0; i < plan->head->nops; i++) {
         int result = run(helper, &plan->ops[i]);
+        i += helper->skip;
+        helper->skip = 0;
         if (result >= 0)
             continue;
         uint32_t where = (uint32_t)-result >> ERRNO_BITS;
         message_failed(helper->control, helper->step,
-                       -result & ((1 << ERRNO_BITS) - 1), where);
+                       -result & ((1 << ERRNO_BITS) - 1),
+                       where | helper->hook << 8);
         exit_group(where == LC_WHERE_EXECVE ? EXIT_EXEC : EXIT_FAILED);
     }
 }

@@ -25,15 +25,26 @@ int op_unshare(struct helper *helper, const struct lc_op *op)
 
 // CLONE_PARENT makes the new process a child of our caller, which can wait for it.
 // With it the exit signal must be 0; the child gets ours. The handler of the alarm
-// is inherited, the alarm itself is not.
+// is inherited, the alarm itself is not. Both tell the caller of it: either may be
+// killed at any moment, and a child that nobody knows is never reaped.
 int op_clone(struct helper *helper, const struct lc_op *op)
 {
-    struct clone_args args = {.flags = op->flags | CLONE_PARENT};
+    int pidfd = -1;
+    struct clone_args args = {.flags = op->flags | (CLONE_PARENT | CLONE_PIDFD),
+                              .pidfd = (uint64_t)(uintptr_t)&pidfd};
+    if (op->slot >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (__u64)helper->slots[op->slot];
+    }
     int result = clone3(&args, sizeof(args));
     if (result < 0)
         return at(LC_WHERE_CLONE, result);
-    if (result > 0)
+    // In a pid namespace that it joins, others may end the new process before it can
+    // say a word; us they cannot see. Unknown it would never be reaped.
+    if (result > 0) {
+        message_send(helper, LC_CLONED, pidfd);
         exit_group(0);
+    }
     timer_arm(helper);
     result = allow_id_maps(op->flags);
     int self = result < 0 ? result : pidfd_open(getpid(), 0);
@@ -80,6 +91,23 @@ int op_write_proc(struct helper *helper, const struct lc_op *op)
         if (wrote != (long)size)
             result = wrote < 0 ? (int)wrote : -EIO;
     }
+    close(fd);
+    if (op->flags & LC_LAST_WRITE)
+        set_slot(helper, op->slot, -1);
+    return result;
+}
+
+// A rule holds for the file or directory itself, whatever is mounted or moved later.
+int op_landlock_path(struct helper *helper, const struct lc_op *op)
+{
+    struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
+    int fd = place_open(&place, O_PATH);
+    if (fd < 0)
+        return at(LC_WHERE_RESOLVE, fd);
+    struct landlock_path_beneath_attr rule = {.allowed_access = op->flags,
+                                              .parent_fd = fd};
+    int result = landlock_add_rule(helper->slots[op->slot], LANDLOCK_RULE_PATH_BENEATH,
+                                   &rule, 0);
     close(fd);
     return result;
 }

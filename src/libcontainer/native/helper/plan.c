@@ -48,7 +48,7 @@ struct shape {
 static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_SETNS] = {.needs = SLOT, .flags = NAMESPACES},
     [LC_OP_UNSHARE] = {.needs = FLAGS, .flags = NAMESPACES},
-    [LC_OP_CLONE] = {.flags = NAMESPACES},
+    [LC_OP_CLONE] = {.may = SLOT, .flags = NAMESPACES},
     [LC_OP_BARRIER] = {0},
     [LC_OP_BECOME_ROOT] = {.flags = LC_KEEP_GROUPS},
     [LC_OP_PROPAGATION] = {.needs = FLAGS, .flags = PROPAGATIONS},
@@ -57,18 +57,18 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_SCRATCH] = {.needs = SLOT},
     [LC_OP_OVERLAY] = {.needs = SLOT | DATA, .may = LIST},
     [LC_OP_ATTRIBUTES] = {.needs = SLOT | DATA},
-    [LC_OP_ROOT] = {.needs = SLOT},
+    [LC_OP_ROOT] = {.needs = SLOT, .may = TEXT},
     [LC_OP_ATTACH] = {.needs = SLOT | TEXT, .may = SLOT2, .mode = PERMISSIONS,
-                      .flags = MAKES | LC_REAL_DIRECTORY},
+                      .flags = MAKES | LC_REAL_DIRECTORY | LC_ON_PROC},
     [LC_OP_MKDIR] = {.needs = SLOT | TEXT, .may = ARG, .mode = PERMISSIONS},
     [LC_OP_MKNOD] = {.needs = SLOT | TEXT, .may = ARG, .mode = FILE_TYPE | PERMISSIONS,
                      .flags = 0x00000fff000fffff},
     [LC_OP_SYMLINK] = {.needs = SLOT | TEXT | TEXT2},
-    [LC_OP_MASK] = {.needs = SLOT | SLOT2 | TEXT},
-    [LC_OP_READONLY] = {.needs = TEXT},
+    [LC_OP_MASK] = {.needs = SLOT | SLOT2 | TEXT, .may = ARG},
+    [LC_OP_READONLY] = {.needs = TEXT, .may = SLOT},
     [LC_OP_PIVOT] = {0},
     [LC_OP_LOOPBACK] = {0},
-    [LC_OP_WRITE_PROC] = {.needs = SLOT | TEXT | TEXT2},
+    [LC_OP_WRITE_PROC] = {.needs = SLOT | TEXT | TEXT2, .flags = LC_LAST_WRITE},
     [LC_OP_RLIMIT] = {.may = ARG, .mode = 15, .flags = ALL_BITS},
     [LC_OP_UMASK] = {.mode = 0777},
     [LC_OP_CHDIR] = {.needs = TEXT},
@@ -80,7 +80,10 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_GATE] = {.needs = SLOT},
     [LC_OP_INIT] = {.needs = SLOT, .may = SLOT2},
     [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA, .flags = LC_OWN_PID},
-    [LC_OP_CALL] = {.needs = DATA, .mode = 255, .flags = ARGUMENTS | ARGUMENTS << 8},
+    [LC_OP_CALL] = {.needs = DATA, .may = SLOT, .mode = 255,
+                    .flags = ARGUMENTS | ARGUMENTS << 8},
+    [LC_OP_LANDLOCK_PATH] = {.needs = SLOT | FLAGS | TEXT, .flags = UINT32_MAX},
+    [LC_OP_CHILD] = {.needs = FLAGS, .may = ARG, .mode = UINT16_MAX, .flags = UINT8_MAX},
 };
 
 // Strings may be shared between operations, so a small plan could ask for far more
@@ -239,6 +242,8 @@ static bool details_ok(struct plan *plan, const struct lc_op *op)
         return overlay_ok(plan, op);
     case LC_OP_ATTACH:
         return (op->flags & MAKES) == 0 || one_bit(op->flags & MAKES);
+    case LC_OP_MASK:
+        return op->arg <= plan->head->nslots;
     case LC_OP_TERMINAL:
         return terminal_ok(plan, op);
     case LC_OP_IDENTITY:
@@ -320,6 +325,35 @@ static bool header_ok(struct plan *plan)
            (head->fault_step == 0) == (head->fault == 0);
 }
 
+// What of the order has been seen: whether there is a program to execute, outside and
+// in a child, and where the EXEC of the last child is (0: no child yet).
+struct order {
+    bool program[2];
+    uint32_t child_end;
+};
+
+// Nothing runs after EXEC, and EXEC needs a program. A child does little else.
+static bool order_ok(const struct plan *plan, uint32_t place, struct order *order)
+{
+    const struct lc_op *op = &plan->ops[place];
+    const uint32_t last = plan->head->nops - 1;
+    const bool inside = place <= order->child_end && place > 0;
+    switch (op->kind) {
+    case LC_OP_CHILD:
+        order->child_end = place + op->mode;
+        order->program[1] = false;
+        return !inside && op->mode > 0 && order->child_end < last &&
+               plan->ops[order->child_end].kind == LC_OP_EXEC;
+    case LC_OP_EXEC:
+        return order->program[inside] && place == (inside ? order->child_end : last);
+    case LC_OP_FIND_PROGRAM:
+        order->program[inside] = true;
+        return true;
+    default:
+        return !inside || op->kind == LC_OP_CALL;
+    }
+}
+
 int plan_parse(struct plan *plan, void *base, size_t size)
 {
     *plan = (struct plan){.base = base, .head = base};
@@ -328,16 +362,12 @@ int plan_parse(struct plan *plan, void *base, size_t size)
     plan->size = (uint32_t)size;
     if (!header_ok(plan))
         return -EPROTO;
-    bool program = false;
+    struct order order = {0};
     for (uint32_t i = 0; i < plan->head->nops; i++) {
         const struct lc_op *op = &plan->ops[i];
         plan->step = op->step;
-        if (!op_ok(plan, op))
+        if (!op_ok(plan, op) || !order_ok(plan, i, &order))
             return -EPROTO;
-        // Nothing runs after EXEC, and EXEC needs a program.
-        if (op->kind == LC_OP_EXEC && (!program || i + 1 != plan->head->nops))
-            return -EPROTO;
-        program = program || op->kind == LC_OP_FIND_PROGRAM;
     }
     plan->step = 0;
     return 0;

@@ -12,15 +12,18 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/fcntl.h>
+#include <linux/landlock.h>
 #include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/memfd.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <linux/poll.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/sockios.h>
 #include <linux/stat.h>
+#include <linux/wait.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,6 +64,15 @@
 #ifndef __NR_mount_setattr
 #define __NR_mount_setattr 442
 #endif
+#ifndef __NR_landlock_create_ruleset
+#define __NR_landlock_create_ruleset 444
+#endif
+#ifndef __NR_landlock_add_rule
+#define __NR_landlock_add_rule 445
+#endif
+#ifndef __NR_landlock_restrict_self
+#define __NR_landlock_restrict_self 446
+#endif
 
 // Constants that only the C library's headers carry, the same on both processors.
 enum {
@@ -70,8 +82,6 @@ enum {
     MAP_PRIVATE = 2,
     MAP_ANONYMOUS = 32,
     X_OK = 1,
-    WNOHANG = 1,
-    WALL = 0x40000000,
     SIG_BLOCK = 0,
     SIG_UNBLOCK = 1,
     SIG_SETMASK = 2,
@@ -178,6 +188,7 @@ struct ifreq {
 DEFINE4(int, openat2, int, const char *, const struct open_how *, size_t)
 DEFINE4(int, openat, int, const char *, int, unsigned int)
 DEFINE1(int, close, int)
+DEFINE4(int, landlock_add_rule, int, int, const void *, unsigned int)
 DEFINE3(int, close_range, unsigned int, unsigned int, unsigned int)
 DEFINE3(long, read, int, void *, size_t)
 DEFINE3(long, write, int, const void *, size_t)
@@ -224,6 +235,7 @@ DEFINE0(int, setsid)
 DEFINE2(int, kill, int, int)
 DEFINE4(int, wait4, int, int *, int, void *)
 DEFINE4(int, rt_sigtimedwait, const uint64_t *, void *, const void *, size_t)
+DEFINE5(int, ppoll, struct pollfd *, unsigned int, const long *, const uint64_t *, size_t)
 DEFINE3(int, setitimer, int, const struct itimer *, struct itimer *)
 DEFINE4(int, rt_sigaction, int, const struct kernel_sigaction *,
         struct kernel_sigaction *, size_t)

@@ -12,6 +12,7 @@ MAKE_DIRECTORY = 1
 MAKE_FILE = 2
 MAKE_LIKE_SOURCE = 4
 REAL_DIRECTORY = 8
+ON_PROC = 16
 
 
 @frozen
@@ -48,19 +49,25 @@ class Scratch(Op):
 
 @frozen
 class Root(Op):
-    """Attach the tree *slot* as the root of the container."""
+    """Attach the tree *slot* as the root of the container.
+
+    Attributes:
+        path: the host's directory on which it is attached.
+    """
 
     KIND = 12
     MAN = "move_mount(2)"
     slot: int
     what: str
+    path: str = "/"
 
     def record(self) -> Record:
-        return Record(slot=self.slot)
+        return Record(slot=self.slot, text=None if self.path == "/" else self.path)
 
     @property
     def title(self) -> str:
-        return f"attach {self.what} as the container's root"
+        where = "" if self.path == "/" else f", on {self.path!r}"
+        return f"attach {self.what} as the container's root{where}"
 
 
 @frozen
@@ -78,11 +85,13 @@ class Attach(Op):
     base_path: str = ""
 
     def record(self) -> Record:
+        # Only a path that says so leads into /proc, never a symlink of the image.
+        on_proc = self.base == NONE and f"{self.path}/".startswith("/proc/")
         return Record(
             slot=self.slot,
             slot2=self.base,
             text=self.path,
-            flags=self.flags,
+            flags=self.flags | (ON_PROC if on_proc else 0),
             mode=self.mode,
         )
 
@@ -94,16 +103,22 @@ class Attach(Op):
 
 @frozen
 class Mask(Op):
-    """Hide *path*: a directory by an empty tmpfs, a file by the null device."""
+    """Hide *path*: a directory by an empty tmpfs, a file by the null device.
+
+    *path* is looked up beneath the tree *base*, which is mounted on *base_path*.
+    """
 
     KIND = 17
     MAN = "move_mount(2)"
     path: str
     empty: int
     null: int
+    base: int = NONE
+    base_path: str = ""
 
     def record(self) -> Record:
-        return Record(slot=self.empty, slot2=self.null, text=self.path)
+        path = _below(self.path, self.base_path)
+        return Record(slot=self.empty, slot2=self.null, text=path, arg=self.base + 1)
 
     @property
     def title(self) -> str:
@@ -112,18 +127,24 @@ class Mask(Op):
 
 @frozen
 class Readonly(Op):
-    """Make *path* a read-only mount of itself."""
+    """Make *path* a read-only mount of itself; *base* as for `Mask`."""
 
     KIND = 18
     MAN = "mount_setattr(2)"
     path: str
+    base: int = NONE
+    base_path: str = ""
 
     def record(self) -> Record:
-        return Record(text=self.path)
+        return Record(slot=self.base, text=_below(self.path, self.base_path))
 
     @property
     def title(self) -> str:
         return f"make {self.path!r} read-only"
+
+
+def _below(path: str, base_path: str) -> str:
+    return path.removeprefix(f"{base_path}/") if base_path else path
 
 
 @frozen

@@ -8,7 +8,7 @@ import struct
 from attrs import frozen
 
 from libcontainer.plan.ops.base import Op
-from libcontainer.plan.record import Record
+from libcontainer.plan.record import NONE, Record
 
 CALLS = {
     "setsid": 1,
@@ -21,7 +21,11 @@ CALLS = {
     "ioprio_set": 8,
     "set_mempolicy": 9,
     "keyctl": 10,
-    "bind": 11,
+    "write": 11,
+    "landlock_create_ruleset": 12,
+    "landlock_add_rule": 13,
+    "landlock_restrict_self": 14,
+    "bind": 15,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 
@@ -45,6 +49,7 @@ class Call(Op):
         args: numbers; `bytes`, of which the kernel gets the address; or the
             fd in a slot. What is not given is 0.
         what: what it does, for people: ``verb object (flags)``.
+        result: slot that gets the fd which the call returns.
     """
 
     KIND = 20
@@ -52,6 +57,7 @@ class Call(Op):
     call: str
     args: tuple[int | bytes | SlotRef, ...]
     what: str
+    result: int = NONE
 
     def record(self) -> Record:
         numbers, memory, flags = [], b"", 0
@@ -68,7 +74,7 @@ class Call(Op):
                 numbers.append(value % 2**64)
         numbers += [0] * (_ARGUMENTS - len(numbers))
         data = struct.pack("=6Q", *numbers) + memory
-        return Record(mode=CALLS[self.call], flags=flags, data=data)
+        return Record(slot=self.result, mode=CALLS[self.call], flags=flags, data=data)
 
     @property
     def man(self) -> str:

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from libcontainer.plan.describe import flags_text
 from libcontainer.plan.ops.base import Op
-from libcontainer.plan.record import Record
+from libcontainer.plan.record import NONE, Record
 
 CLONE_NEWNS = 0x00020000
 
@@ -48,17 +48,25 @@ class Unshare(Op):
 
 @frozen
 class Clone(Op):
-    """Go on in a child that enters the new namespaces *flags*."""
+    """Go on in a child that enters the new namespaces *flags*.
+
+    Attributes:
+        cgroup: slot of the v2 cgroup that the child begins in, or `NONE`.
+    """
 
     KIND = 3
     MAN = "clone(2)"
     flags: int
+    cgroup: int = NONE
 
     def record(self) -> Record:
-        return Record(flags=self.flags)
+        return Record(flags=self.flags, slot=self.cgroup)
 
     @property
     def title(self) -> str:
+        if self.cgroup != NONE:
+            names = flags_text(self.flags)
+            return f"go on in a child in the cgroup, in new namespaces {names}"
         if not self.flags:
             return "go on in a child, which is in the joined pid namespace"
         return f"go on in a child in new namespaces {flags_text(self.flags)}"
@@ -97,16 +105,23 @@ class Loopback(Op):
 
 @frozen
 class WriteProc(Op):
-    """Write *value* into the file *path* of the private procfs."""
+    """Write *value* into the file *path* of a procfs that is not the image's.
+
+    Attributes:
+        last: whether the procfs is let go of afterwards.
+    """
 
     KIND = 23
     MAN = "proc(5)"
     slot: int
     path: str
     value: str
+    last: bool = False
 
     def record(self) -> Record:
-        return Record(slot=self.slot, text=self.path, text2=self.value)
+        return Record(
+            slot=self.slot, flags=int(self.last), text=self.path, text2=self.value
+        )
 
     @property
     def title(self) -> str:

@@ -211,7 +211,7 @@ class Init(Op):
         terminal: slot of the child's controlling terminal.
     """
 
-    KIND = 32
+    KIND = 34
     MAN = "pid_namespaces(7)"
     status: int
     terminal: int = NONE
@@ -251,3 +251,49 @@ class Exec(Op):
     @property
     def title(self) -> str:
         return f"execute {self.args[0]!r}"
+
+
+@frozen
+class LandlockPath(Op):
+    """Allow rights beneath *path* inside, in the Landlock ruleset *slot*."""
+
+    KIND = 32
+    MAN = "landlock_add_rule(2)"
+    slot: int
+    path: str
+    access: int
+    words: tuple[str, ...] = ()
+
+    def record(self) -> Record:
+        return Record(slot=self.slot, flags=self.access, text=self.path)
+
+    @property
+    def title(self) -> str:
+        return f"allow {', '.join(self.words)} beneath {self.path!r}"
+
+
+@frozen
+class Child(Op):
+    """Run a hook in a child: the next *length* operations are its own.
+
+    Attributes:
+        number: of the hook among those of its kind, from 1.
+        hook: where it is in the configuration.
+        program: its path.
+        limit: milliseconds after which it is killed; 0 is never.
+    """
+
+    KIND = 33
+    MAN = "clone(2)"
+    length: int
+    number: int
+    hook: str
+    program: str
+    limit: int
+
+    def record(self) -> Record:
+        return Record(mode=self.length, flags=self.number, arg=self.limit)
+
+    @property
+    def title(self) -> str:
+        return f"run the hook {self.hook} {self.program!r}"

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One value for one file of a cgroup."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Write:
+    """A value to be written.
+
+    Attributes:
+        controller: the controller the file belongs to; ``cgroup`` is the core.
+        file: its name in the cgroup's directory.
+        value: the text.
+        optional: whether a kernel without the file is no error.
+    """
+
+    controller: str
+    file: str
+    value: str
+    optional: bool = False

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AppArmor and SELinux: the label that the program runs under.
+
+It is named to the kernel before execve(2), which then changes over to it. That is
+written through the caller's own procfs, by an fd from outside: what an image has at
+/proc is never asked (CVE-2019-16884).
+"""
+
+from __future__ import annotations
+
+from libcontainer.config import Config
+from libcontainer.errors import UnsupportedError
+from libcontainer.plan import ops
+from libcontainer.plan.builder import Builder
+from libcontainer.plan.facts import Facts, Security
+from libcontainer.plan.settings import Settings
+from libcontainer.plan.steps import OpenPath
+
+APPARMOR = "self/attr/apparmor/exec"
+SELINUX = "self/attr/exec"
+_SLOT = "caller's /proc"
+_LABELLED = frozenset({"tmpfs", "devpts", "overlay"})
+
+
+def require_labels(config: Config, settings: Settings, facts: Facts) -> None:
+    """Raise `UnsupportedError` where the security module of a label is off."""
+    security = facts.security or Security()
+    if settings.apparmor_profile is not None and not security.apparmor:
+        raise UnsupportedError(
+            f"AppArmor profile {settings.apparmor_profile!r}",
+            "a kernel with AppArmor enabled (apparmor=1 security=apparmor)",
+        )
+    for label in (settings.process_label, config.mount_label):
+        if label is not None and not security.selinux:
+            need = "a kernel with SELinux enabled and a policy loaded"
+            raise UnsupportedError(f"SELinux label {label!r}", need)
+
+
+def open_procfs(builder: Builder, settings: Settings) -> None:
+    """Add the step that opens the caller's procfs, where labels are written."""
+    if settings.apparmor_profile is None and settings.process_label is None:
+        return
+    builder.host(OpenPath(builder.slot(_SLOT, given=True), "/proc"))
+
+
+def plan_labels(builder: Builder, settings: Settings) -> None:
+    """Add the writes of the labels that execve(2) changes over to.
+
+    The last one lets go of the procfs: nothing of the host may be open in an init
+    that waits at its gate.
+    """
+    profile, label = settings.apparmor_profile, settings.process_label
+    if profile is None and label is None:
+        return
+    slot = builder.slot_of(_SLOT)
+    if label is not None:
+        builder.init(ops.WriteProc(slot, SELINUX, label, last=profile is None))
+    if profile is not None:
+        builder.init(ops.WriteProc(slot, APPARMOR, f"exec {profile}", last=True))
+
+
+def context(config: Config, fstype: str) -> tuple[str, ...]:
+    """Return the option of a new filesystem that labels all its files.
+
+    procfs and sysfs keep the labels that the policy gives to each of their files; the
+    kernel takes none for mqueue, whose filesystem comes with the ipc namespace.
+    """
+    if config.mount_label is None or fstype not in _LABELLED:
+        return ()
+    return (f"context={config.mount_label}",)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits to files: the tables of both versions."""
+
+from __future__ import annotations
+
+import pytest
+
+import libcontainer as lc
+from libcontainer.cgroups import v1, v2
+from libcontainer.cgroups.devices import default_rules, v1_rules
+
+DISK = lc.ThrottleDevice(8, 16, 1000)
+
+# Field, value, v1 writes, v2 writes; None where that version has no such limit.
+CASES: list[tuple[str, object, list[str] | None, list[str] | None]] = [
+    ("cpu_shares", 1024, ["cpu.shares=1024"], ["cpu.weight=100"]),
+    ("cpu_quota", 50000, ["cpu.cfs_quota_us=50000"], ["cpu.max=50000 100000"]),
+    ("cpu_quota", -1, ["cpu.cfs_quota_us=-1"], ["cpu.max=max 100000"]),
+    ("cpu_period", 20000, ["cpu.cfs_period_us=20000"], ["cpu.max=max 20000"]),
+    ("cpu_burst", 100, ["cpu.cfs_burst_us=100"], ["cpu.max.burst=100"]),
+    ("cpu_idle", 1, ["cpu.idle=1"], ["cpu.idle=1"]),
+    ("cpu_realtime_runtime", 5, ["cpu.rt_runtime_us=5"], None),
+    ("cpu_realtime_period", 5, ["cpu.rt_period_us=5"], None),
+    ("cpuset_cpus", [3, 1], ["cpuset.cpus=1,3"], ["cpuset.cpus=1,3"]),
+    ("cpuset_mems", 0, ["cpuset.mems=0"], ["cpuset.mems=0"]),
+    ("memory", "1M", ["memory.limit_in_bytes=1048576"], ["memory.max=1048576"]),
+    (
+        "memory",
+        "max",
+        ["memory.limit_in_bytes=-1", "memory.memsw.limit_in_bytes=-1"],
+        ["memory.swap.max=max", "memory.max=max"],
+    ),
+    ("memory_reservation", 7, ["memory.soft_limit_in_bytes=7"], ["memory.low=7"]),
+    ("memory_swappiness", 60, ["memory.swappiness=60"], None),
+    ("disable_oom_killer", True, ["memory.oom_control=1"], None),
+    ("memory_high", 9, None, ["memory.high=9"]),
+    ("memory_low", 9, None, ["memory.low=9"]),
+    ("memory_min", 9, None, ["memory.min=9"]),
+    ("memory_zswap", -1, None, ["memory.zswap.max=max"]),
+    ("memory_zswap_writeback", False, None, ["memory.zswap.writeback=0"]),
+    ("oom_group", True, None, ["memory.oom.group=1"]),
+    ("pids", 5, ["pids.max=5"], ["pids.max=5"]),
+    ("pids", -1, ["pids.max=max"], ["pids.max=max"]),
+    (
+        "blkio_weight",
+        500,
+        ["blkio.weight=500"],
+        ["io.bfq.weight=500", "io.weight=default 4950"],
+    ),
+    ("blkio_leaf_weight", 10, ["blkio.leaf_weight=10"], None),
+    (
+        "blkio_weight_devices",
+        [lc.WeightDevice(8, 0, 100)],
+        ["blkio.weight_device=8:0 100"],
+        ["io.bfq.weight=8:0 100"],
+    ),
+    (
+        "blkio_throttle_read_bps",
+        [DISK],
+        ["blkio.throttle.read_bps_device=8:16 1000"],
+        ["io.max=8:16 rbps=1000"],
+    ),
+    (
+        "blkio_throttle_write_iops",
+        [lc.ThrottleDevice(8, 16, 0)],
+        ["blkio.throttle.write_iops_device=8:16 0"],
+        ["io.max=8:16 wiops=max"],
+    ),
+    (
+        "hugetlb",
+        {"2MB": "4M"},
+        [
+            "hugetlb.2MB.limit_in_bytes=4194304",
+            "hugetlb.2MB.rsvd.limit_in_bytes=4194304",
+        ],
+        ["hugetlb.2MB.max=4194304", "hugetlb.2MB.rsvd.max=4194304"],
+    ),
+    (
+        "rdma",
+        {"mlx5_0": "hca_handle=2"},
+        ["rdma.max=mlx5_0 hca_handle=2"],
+        ["rdma.max=mlx5_0 hca_handle=2"],
+    ),
+    ("misc", {"sev": 3}, None, ["misc.max=sev 3"]),
+    (
+        "unified",
+        {"memory.high": "5", "io.max": "8:0 rbps=1\n8:1 rbps=2"},
+        None,
+        ["memory.high=5", "io.max=8:0 rbps=1", "io.max=8:1 rbps=2"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "old", "new"), CASES)
+def test_a_limit_becomes_its_files(
+    name: str, value: object, old: list[str] | None, new: list[str] | None
+) -> None:
+    resources = lc.Resources(**{name: value})  # type: ignore[arg-type]
+    assert (name in v1.V2_ONLY) == (old is None)
+    assert (name in v2.V1_ONLY) == (new is None)
+    if old is not None:
+        assert [f"{w.file}={w.value}" for w in v1.writes(resources, ())] == old
+    if new is not None:
+        assert [f"{w.file}={w.value}" for w in v2.writes(resources)] == new
+
+
+def test_every_field_has_a_row_or_is_the_devices() -> None:
+    named = {row[0] for row in CASES}
+    fields = set(lc.Resources.__annotations__)
+    # The other two throttles differ in one word; swap has a test of its own.
+    others = {"blkio_throttle_write_bps", "blkio_throttle_read_iops"}
+    assert fields - named == {"devices", "memory_swap"} | others
+
+
+@pytest.mark.parametrize(
+    ("shares", "weight"),
+    [(0, 0), (2, 1), (3, 2), (1024, 100), (2048, 174), (262144, 10000), (10**7, 10000)],
+)
+def test_shares_follow_the_curve_through_both_defaults(
+    shares: int, weight: int
+) -> None:
+    assert v2.shares_to_weight(shares) == weight
+
+
+def test_more_shares_never_weigh_less() -> None:
+    weights = [v2.shares_to_weight(shares) for shares in range(2, 262145, 97)]
+    assert weights == sorted(weights)
+    assert set(weights) <= set(range(1, 10001))
+
+
+@pytest.mark.parametrize(
+    ("memory", "total", "text"), [(10, 30, "20"), (10, 10, "0"), (10, -1, "max")]
+)
+def test_swap_is_what_the_total_leaves(memory: int, total: int, text: str) -> None:
+    written = v2.writes(lc.Resources(memory=memory, memory_swap=total))
+    assert (written[0].file, written[0].value) == ("memory.swap.max", text)
+
+
+def test_an_idle_group_gets_no_weight() -> None:
+    written = v2.writes(lc.Resources(cpu_shares=512, cpu_idle=1))
+    assert [w.file for w in written] == ["cpu.idle"]
+
+
+def test_the_controllers_are_those_of_the_files() -> None:
+    resources = lc.Resources(memory=1, pids=1, cpu_shares=5, unified={"io.max": "x"})
+    assert v2.controllers(resources) == {"memory", "pids", "cpu", "io"}
+
+
+def test_rules_are_written_in_their_order() -> None:
+    rules = (
+        lc.DeviceRule(allow=True, type="c", major=1, minor=3, access="rw"),
+        lc.DeviceRule(allow=False, type="b", major=8),
+        lc.DeviceRule(allow=True),
+    )
+    assert v1_rules(rules) == (
+        (True, "c 1:3 rw"),
+        (False, "b 8:* rwm"),
+        (True, "a"),
+    )
+
+
+def test_a_containers_own_nodes_are_allowed() -> None:
+    fuse = lc.Device("/dev/fuse", "c", 10, 229)
+    pipe = lc.Device("/dev/pipe", "p")
+    rules = default_rules([fuse, pipe])
+    assert rules[-1] == lc.DeviceRule(allow=True, type="c", major=10, minor=229)
+    assert len(rules) == len(default_rules([])) + 1

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs tests in a virtual machine: where another kernel or security module is needed.
+#
+#   tests/vm/run.sh apparmor|selinux|old [ARGUMENT...]    arguments go to pytest
+#
+# LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
+# as root and exits with its status. It must know these options:
+#   --kernel VERSION  --suite SUITE  --systemd  --append KERNEL-ARGUMENTS
+#   --share DIR[:ro]  (the same path inside)  --env NAME=VALUE  --timeout SECONDS
+# and take more packages for the machine's image from VMTEST_PACKAGES. Do not change
+# the tree during a run: the machine sees it.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/../.."
+
+die() { printf 'vm: %s\n' "$*" >&2; exit 2; }
+
+readonly python=$PWD/.venv/bin/python
+[ -n "${LIBCONTAINER_VMTEST:-}" ] || die "set LIBCONTAINER_VMTEST to what boots machines"
+[ -x "$python" ] || die "no environment yet: run ./dev setup"
+
+export VMTEST_PACKAGES="gcc libc6-dev uidmap"
+machine=()
+case ${1:-} in
+    apparmor)
+        tests=(tests/root/test_apparmor.py)
+        needs=root,rootfs,apparmor
+        ;;
+    selinux)
+        VMTEST_PACKAGES+=" selinux-policy-default policycoreutils"
+        machine=(--suite trixie --systemd --append "security=selinux enforcing=0")
+        tests=(tests/root/test_selinux.py)
+        needs=root,rootfs,selinux
+        ;;
+    old) # no fs_context of overlayfs (6.5), no exit status by pidfd (6.15), ...
+        machine=(--kernel 6.1)
+        tests=(tests/root -m "not slow")
+        needs=root,rootfs
+        ;;
+    *) die "apparmor, selinux or old?" ;;
+esac
+shift
+
+base=$("$python" -c 'import sys; print(sys.base_prefix)')
+[ "$base" = /usr ] || machine+=(--share "$base:ro")
+# Tests of unprivileged callers reach an interpreter below /root.
+exec "$LIBCONTAINER_VMTEST" "${machine[@]}" --share "$PWD" \
+    --env "PYTHONPATH=$PWD/src" --env "LIBCONTAINER_MUST_RUN=$needs" \
+    --timeout "${VM_TIMEOUT:-900}" -- \
+    sh -c 'chmod a+x /root; exec "$@"' sh \
+    "$python" -B -m pytest -p no:cacheprovider -o faulthandler_timeout=600 -q \
+    "${tests[@]}" "$@"
