@@ -293,7 +293,7 @@ def cases(draw: st.DrawFn) -> Case:
         umask=draw(st.integers(0, 0o777)),
         terminal=draw(st.booleans()),
         labels=draw(_environments()),
-        **draw(_resources(kinds)),
+        **draw(_resources(kinds - joined)),
     )
     return Case(
         config=config,
