@@ -158,6 +158,27 @@ ONLY_CONFIG: list[tuple[dict[str, Any], str, str]] = [
     ({"notify_socket": "@" + "a" * 107}, "notify_socket", "is longer than 107 bytes"),
     ({"notify_socket": "/x\n"}, "notify_socket", "has a line break"),
     (
+        {
+            "notify_socket": "/x",
+            "namespace_paths": {"mount": "/run/ns/mount"},
+            "rootfs": "/",
+            **dict.fromkeys(("base_mounts", "devices"), ()),
+            **dict.fromkeys(("masked_paths", "readonly_paths"), ()),
+        },
+        "notify_socket",
+        "needs a mount namespace that is not joined",
+    ),
+    (
+        {"init": True, "namespace_paths": {"pid": "/run/ns/pid"}},
+        "init",
+        "needs a 'pid' namespace of its own",
+    ),
+    (
+        {"sysctl": {"net.x": 1}, "namespace_paths": {"network": "/run/ns/net"}},
+        "sysctl[0]",
+        "needs a 'network' namespace of its own",
+    ),
+    (
         {"notify_socket": "/x", "env": {"NOTIFY_SOCKET": "/y"}},
         "env[0]",
         "is set by notify_socket",

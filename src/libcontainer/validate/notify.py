@@ -6,8 +6,10 @@ from __future__ import annotations
 from typing import Final
 
 from libcontainer.config.model import Config
+from libcontainer.config.namespaces import NamespaceType
 from libcontainer.config.report import Report, show
 from libcontainer.config.rules import absolute_path
+from libcontainer.validate.namespaces import is_joined
 from libcontainer.validate.pairs import pairs
 
 _MAX_ADDRESS: Final = 107
@@ -34,6 +36,8 @@ def check_address(config: Config, report: Report) -> None:
 
 
 def _check_place(config: Config, report: Report, path: str) -> None:
+    if is_joined(config, NamespaceType.MOUNT):
+        report.add(path, "needs a mount namespace that is not joined")
     mounts = [
         mount
         for name, value in (("base", config.base_mounts), ("more", config.mounts))
