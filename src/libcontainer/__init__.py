@@ -38,6 +38,8 @@ if TYPE_CHECKING:
         WeightDevice,
     )
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
+    from libcontainer.config.memory import MemoryPolicy, Personality
+    from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
@@ -100,6 +102,8 @@ _HOMES = {
         "TimeOffset",
     ),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
+    "config.memory": ("MemoryPolicy", "Personality"),
+    "config.scheduling": ("CpuAffinity", "IoPriority", "Scheduler"),
     "container": ("Container",),
     "errors": (
         "CalledProcessError",
@@ -151,6 +155,7 @@ __all__ = [
     "Container",
     "ContainerExistsError",
     "ContainerNotFoundError",
+    "CpuAffinity",
     "Device",
     "DeviceRule",
     "Directory",
@@ -163,16 +168,19 @@ __all__ = [
     "IdMap",
     "IdMapping",
     "InvalidIdError",
+    "IoPriority",
     "Landlock",
     "LandlockPath",
     "LandlockPort",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
+    "MemoryPolicy",
     "Mount",
     "MountAttr",
     "NamespaceType",
     "Overlay",
+    "Personality",
     "Problem",
     "Process",
     "ProcessHandle",
@@ -185,6 +193,7 @@ __all__ = [
     "Resources",
     "Result",
     "Rlimit",
+    "Scheduler",
     "StateError",
     "StateFileError",
     "Status",

@@ -13,7 +13,7 @@ from typing import IO, Any, Self
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.errors import TimeoutExpired
-from libcontainer.host.children import ExitStatus, any_ended, reap
+from libcontainer.host.children import ExitStatus, any_ended, read_status, reap
 from libcontainer.host.fds import close_all
 from libcontainer.host.stdio import Stdio
 from libcontainer.host.streams import exchange
@@ -35,7 +35,7 @@ class ProcessHandle:
         terminal: fd of the terminal's master, or None without a terminal.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one launch hands over
         self,
         args: tuple[str, ...],
         *,
@@ -44,6 +44,7 @@ class ProcessHandle:
         terminal: int | None = None,
         stdio: Stdio | None = None,
         companions: list[ProcessHandle] | None = None,
+        status: int = -1,
     ) -> None:
         self.args = args
         self.host_pid = host_pid
@@ -56,6 +57,8 @@ class ProcessHandle:
         self._companions = [] if companions is None else companions
         self._is_closed = False
         self._pidfd = pidfd
+        # What init says of the program that is its child, see `Config.init`.
+        self._status_fd = status
         self._status: ExitStatus | None = None
         self._lock = threading.Lock()
 
@@ -87,6 +90,7 @@ class ProcessHandle:
             if self._status is None and self._pidfd >= 0:
                 self._status = reap(self._pidfd)
                 if self._status is not None:
+                    self._take_status()
                     self._close_pidfd()
             return self._status
 
@@ -208,6 +212,8 @@ class ProcessHandle:
                     stacklevel=2,
                 )
             os.close(self._pidfd)
+            if self._status_fd >= 0:
+                os.close(self._status_fd)
 
     def _close_streams(self) -> None:
         for stream in (self.stdin, self.stdout, self.stderr):
@@ -215,6 +221,12 @@ class ProcessHandle:
                 # What was not written yet has nobody to read it.
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
+
+    def _take_status(self) -> None:
+        fd, self._status_fd = self._status_fd, -1
+        if fd >= 0:
+            self._status = read_status(fd) or self._status
+            os.close(fd)
 
     def _close_pidfd(self) -> None:
         pidfd, self._pidfd = self._pidfd, -1

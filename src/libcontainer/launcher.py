@@ -26,12 +26,12 @@ from libcontainer.config import (
 from libcontainer.config.hooks import NO_HOOKS
 from libcontainer.errors import ConfigError, HookError
 from libcontainer.handle import ProcessHandle
-from libcontainer.host.actions import HostActions, run_source_step
+from libcontainer.host.actions import HostActions, JoinActions, run_source_step
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.hooks import HookRunner
 from libcontainer.host.inside import open_inside
-from libcontainer.host.launch import Launch
+from libcontainer.host.launch import HostRunner, Launch
 from libcontainer.host.probe import is_privileged, read_facts
 from libcontainer.host.processref import ProcessRef, record_of
 from libcontainer.host.stdio import Stdio
@@ -167,7 +167,13 @@ class Launcher:
             )
 
         hooks = self._hook_runner(state.id, folder.path, config)
-        actions = HostActions(folder, self._take_template(), record, hooks=hooks)
+        actions = HostActions(
+            folder,
+            self._take_template(),
+            record,
+            hooks=hooks,
+            pidfd_socket=process.pidfd_socket,
+        )
         if state.cgroup:
             actions.group = Group(state.cgroup)
             actions.limits = self.limits(config, state.cgroup)
@@ -223,7 +229,8 @@ class Launcher:
         joins = [] if group is None else group.open_joins()
         try:
             given.update(zip(cgroup_slots(compiled.plan), joins, strict=True))
-            return self._launch(compiled, settings, process, None, given=given)
+            actions = JoinActions(process.pidfd_socket)
+            return self._launch(compiled, settings, process, actions, given=given)
         finally:
             close_all(joins)
 
@@ -272,8 +279,9 @@ class Launcher:
         facts = _with_maps_of(init, config, read_facts(template=False))
         own = kinds & config.namespaces
         compiled = Compiled(compile_enter(config, settings, facts, own))
+        actions = JoinActions(process.pidfd_socket)
         return self._launch(
-            compiled, settings, process, None, given={INIT_SLOT: init.pidfd}
+            compiled, settings, process, actions, given={INIT_SLOT: init.pidfd}
         )
 
     def mknod(self, config: Config, device: Device, init: ProcessRef) -> None:
@@ -445,7 +453,7 @@ class Launcher:
         compiled: Compiled,
         settings: Settings,
         process: Process,
-        actions: HostActions | None,
+        actions: HostRunner,
         *,
         given: Mapping[int, int] | None = None,
         companions: list[ProcessHandle] | None = None,
@@ -453,7 +461,7 @@ class Launcher:
         launch = Launch(
             compiled,
             helper=self._image(),
-            run_host_step=actions or run_source_step,
+            run_host_step=actions,
             deadline_seconds=self.deadline_seconds,
             fault=self.fault,
         )
@@ -461,6 +469,8 @@ class Launcher:
             if settings.host_uid is not None:
                 stdio.give_to(settings.host_uid)
             launch.run({**stdio.given(compiled.plan.stdio), **(given or {})})
+            if launch.notify:
+                _relay(launch)
             return ProcessHandle(
                 settings.args,
                 pidfd=launch.pidfd,
@@ -468,6 +478,7 @@ class Launcher:
                 terminal=launch.terminal if launch.terminal >= 0 else None,
                 stdio=stdio,
                 companions=companions,
+                status=launch.status,
             )
 
 
@@ -478,6 +489,13 @@ def _hierarchies() -> tuple[str, ...]:
     found = read_hierarchies()
     unified = () if found.unified is None else (found.unified.name,)
     return (*(hierarchy.name for hierarchy in found.v1), *unified)
+
+
+def _relay(launch: Launch) -> None:
+    from libcontainer.host.notify import Relay  # noqa: PLC0415
+
+    manager, inside = launch.notify
+    Relay(inside, manager, os.dup(launch.pidfd), launch.host_pid).start()
 
 
 def _leftovers_in(config: Config, host_pid: int) -> int | None:

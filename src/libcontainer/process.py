@@ -3,17 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, fields, frozen
 
 from libcontainer.config.convert import (
+    StrPath,
     to_integers,
+    to_optional_affinity,
     to_optional_integers,
+    to_optional_io_priority,
     to_optional_pairs,
+    to_optional_personality,
+    to_optional_scheduler,
+    to_optional_signal,
     to_optional_user,
+    to_path,
     to_strings,
+    to_tuple,
 )
 from libcontainer.config.identity import (
     Capabilities,
@@ -24,15 +33,41 @@ from libcontainer.config.identity import (
 
 if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock
+    from libcontainer.config.memory import MemoryPolicy, Personality
+    from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
 # The values of subprocess, which takes long to import.
 PIPE: Final = -1
 STDOUT: Final = -2
 DEVNULL: Final = -3
 
+# What sd_listen_fds_with_names(3) calls an fd without a name.
+_UNNAMED: Final = "unknown"
+
 
 def _to_size(value: Sequence[int] | None) -> tuple[int, int] | None:
     return to_optional_integers(value)  # type: ignore[return-value]  # validator's part
+
+
+def _to_socket(value: StrPath | int | None) -> str | int | None:
+    return to_path(value) if isinstance(value, str | os.PathLike) else value
+
+
+def _to_listen_fds(
+    value: Mapping[str, int] | Iterable[int | tuple[str, int]],
+) -> tuple[tuple[str, int], ...]:
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    items = to_tuple(value)
+    if not isinstance(items, tuple):
+        return items
+    return tuple(_named(item) for item in items)
+
+
+def _named(item: Any) -> Any:  # noqa: ANN401
+    if isinstance(item, int):
+        return _UNNAMED, item
+    return tuple(item) if isinstance(item, list) else item
 
 
 @frozen
@@ -96,6 +131,50 @@ class Process:
     )
     """Rows and columns of the terminal. None: the kernel's 0 by 0."""
 
+    oom_score_adj: int | None = field(default=None, kw_only=True)
+    """How soon the kernel's out-of-memory killer takes it, -1000 to 1000."""
+
+    scheduler: Scheduler | None = field(
+        default=None, converter=to_optional_scheduler, kw_only=True
+    )
+    """How processors are shared out to it."""
+
+    io_priority: IoPriority | None = field(
+        default=None, converter=to_optional_io_priority, kw_only=True
+    )
+    """How its reads and writes are ordered."""
+
+    cpu_affinity: CpuAffinity | None = field(
+        default=None, converter=to_optional_affinity, kw_only=True
+    )
+    """The processors that it runs on."""
+
+    memory_policy: MemoryPolicy | None = field(default=None, kw_only=True)
+    """From which memory nodes its memory comes."""
+
+    personality: Personality | None = field(
+        default=None, converter=to_optional_personality, kw_only=True
+    )
+    """Which machine it takes this one for."""
+
+    keyring: bool | None = field(default=None, kw_only=True)
+    """Whether it gets a new, empty session keyring."""
+
+    parent_death_signal: int | None = field(
+        default=None, converter=to_optional_signal, kw_only=True
+    )
+    """Signal that it gets when the *thread* that started it ends; for what else
+    is to be known see `Config`."""
+
+    ksm: bool | None = field(default=None, kw_only=True)
+    """Whether the kernel may merge equal pages of it."""
+
+    thp_disable: bool | None = field(default=None, kw_only=True)
+    """Whether it gets no transparent huge pages."""
+
+    coredump_filter: int | None = field(default=None, kw_only=True)
+    """Which kinds of memory a core dump holds, bits 0 to 8."""
+
     stdin: Any = field(default=None, kw_only=True, eq=False)
     """Standard input: None inherits the caller's, `PIPE`, `DEVNULL`, an fd of
     the caller or an object with ``fileno()``. Where the process is another user
@@ -109,7 +188,22 @@ class Process:
     """Standard error, as *stdin*; or `STDOUT`, the same as standard output."""
 
     pass_fds: tuple[int, ...] = field(default=(), converter=to_integers, kw_only=True)
-    """Further fds of the caller; inside they are numbered from 3, in order."""
+    """Further fds of the caller; inside they are numbered from 3, in order,
+    after those of *listen_fds*."""
+
+    listen_fds: tuple[tuple[str, int], ...] = field(
+        default=(), converter=_to_listen_fds, kw_only=True
+    )
+    """Sockets of the caller that it serves: fds, or a mapping of names to fds.
+    Inside they are numbered from 3, and LISTEN_FDS, LISTEN_PID and
+    LISTEN_FDNAMES tell of them. Source: sd_listen_fds(3)."""
+
+    pidfd_socket: str | int | None = field(
+        default=None, converter=_to_socket, kw_only=True
+    )
+    """Where its pidfd is sent, with SCM_RIGHTS (unix(7)), before the program
+    runs: an absolute host path of a listening unix socket, or the fd of a
+    connected one. With `Config.init` it is init's."""
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any] | str | bytes) -> Process:

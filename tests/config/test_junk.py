@@ -28,6 +28,8 @@ from libcontainer.config.container_json import (
     to_container_json,
 )
 from libcontainer.config.container_schema import CONTAINER, Schema
+from libcontainer.config.memory import MemoryPolicy, Personality
+from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.process import Process
 from libcontainer.validate import validate
@@ -58,12 +60,17 @@ JUNK = st.recursive(
 
 CLASSES: list[type[Any]] = [
     Capabilities,
+    CpuAffinity,
     Device,
     Directory,
     IdMapping,
+    IoPriority,
+    MemoryPolicy,
     Mount,
     Overlay,
+    Personality,
     Rlimit,
+    Scheduler,
 ]
 
 

@@ -29,6 +29,7 @@ KINDS = (
     "run",
     "prepare",
     "run in a user namespace",
+    "run with an init",
     "run with clocks in a user namespace",
     "run with mounts in a user namespace",
     "exec",
@@ -129,10 +130,12 @@ def _hooks() -> lc.Hooks:
     return lc.Hooks(own, own, own, own, own, own)
 
 
-def _config(rootfs: Path, *, user: bool, clocks: bool, hooks: lc.Hooks) -> lc.Config:
+def _config(
+    rootfs: Path, *, user: bool, clocks: bool, init: bool, hooks: lc.Hooks
+) -> lc.Config:
     layers = lc.Overlay(str(rootfs))
     if not user:
-        return lc.Config(rootfs=layers, landlock=LANDLOCK, hooks=hooks)
+        return lc.Config(rootfs=layers, landlock=LANDLOCK, hooks=hooks, init=init)
     mapping = [lc.IdMapping(0, 100000, 65536)]
     kinds = [*lc.Config().namespaces, "user"]
     config = lc.Config(
@@ -172,6 +175,7 @@ def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
         rootfs,
         user=kind.endswith("user namespace"),
         clocks="clocks" in kind,
+        init=kind.endswith("init"),
         hooks=hooks,
     )
     if "with mounts" in kind:

@@ -65,16 +65,14 @@ def test_a_helper_that_dies_in_place_of_its_program_is_a_program_that_died(
 ) -> None:
     if _behind_gate(launch):
         return  # behind the gate it is start that sees it, see test_gate.py
-    for step in init_steps(launch.plan):
-        if step.index <= last_answer(launch.plan):
-            continue
-        launch.fail_at(step.index, -signal.SIGKILL)
-        with launch.start(PROGRAM) as process:
-            # The first process of a pid namespace cannot kill itself: it exits.
-            assert process.wait() in (
-                lc.ExitStatus(signal=9),
-                lc.ExitStatus(code=128 + 9),
-            )
+    (*_, last) = init_steps(launch.plan)
+    launch.fail_at(last.index, -signal.SIGKILL)
+    with launch.start(PROGRAM) as process:
+        # The first process of a pid namespace cannot kill itself: it exits.
+        assert process.wait() in (
+            lc.ExitStatus(signal=9),
+            lc.ExitStatus(code=128 + 9),
+        )
 
 
 def test_a_helper_that_hangs_is_ended_at_the_deadline(launch: Launches) -> None:

@@ -100,7 +100,7 @@ def test_an_error_at_the_gate_is_told_without_a_plan() -> None:
 def test_every_hint_is_for_a_real_step_and_errno() -> None:
     for (kind, number), text in HINTS.items():
         if isinstance(kind, str):
-            assert kind in ops.CALLS or kind.startswith("self/attr/")
+            assert kind in ops.CALLS or kind.startswith(("self/", "/proc/sys"))
         else:
             assert issubclass(kind, Op) or isinstance(kind.title, property)
         assert number in errno.errorcode

@@ -79,6 +79,7 @@ VALID: dict[str, dict[str, object]] = {
     "GATE": {"slot": 1},
     "CALL": {"slot": 1, "mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
     "LANDLOCK_PATH": {"slot": 1, "flags": 4, "text": b"/x"},
+    "INIT": {"slot": 1, "slot2": 2},
     "EXEC": {"list": [b"sh"], "list2": [b"A=b"], "data": fds((1, 0), (1, 1))},
     "CHILD": {"mode": 2, "flags": 1, "arg": 1000},
 }
@@ -102,6 +103,7 @@ OPTIONAL = {
     "RLIMIT": ["mode", "flags", "arg"],
     "UMASK": ["mode"],
     "TERMINAL": ["arg"],
+    "INIT": ["slot2"],
     "EXEC": ["list2", "data"],
 }
 ANYTHING = {
@@ -248,6 +250,11 @@ def test_a_wrong_struct_is_refused(run: Start, case: str) -> None:
         ("TERMINAL", {"slot2": -1}),
         ("TERMINAL", {"arg": 65536}),
         ("TERMINAL", {"arg": 65536 << 32}),
+        ("EXEC", {"flags": 1}),
+        ("EXEC", {"flags": 1, "list2": []}),
+        ("EXEC", {"flags": 1, "list2": [b"PID=000000000"]}),
+        ("EXEC", {"flags": 1, "list2": [b"PID=0000000000x"]}),
+        ("EXEC", {"flags": 1, "list2": [b"A=b", b"PID=0000000000"]}),
         ("UMASK", {"mode": 0o1000}),
         ("RLIMIT", {"mode": 16}),
         ("UMASK", {"step": 0}),

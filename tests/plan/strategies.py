@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from libcontainer import (
     Capabilities,
     Config,
+    CpuAffinity,
     Device,
     Directory,
     IdMapping,
+    IoPriority,
+    MemoryPolicy,
     Mount,
     MountAttr,
     NamespaceType,
@@ -24,6 +27,7 @@ from libcontainer import (
     Process,
     Propagation,
     Rlimit,
+    Scheduler,
     TimeOffset,
 )
 from libcontainer.config import (
@@ -289,6 +293,7 @@ def cases(draw: st.DrawFn) -> Case:
         umask=draw(st.integers(0, 0o777)),
         terminal=draw(st.booleans()),
         labels=draw(_environments()),
+        **draw(_resources(kinds - joined)),
     )
     return Case(
         config=config,
@@ -309,6 +314,37 @@ def cases(draw: st.DrawFn) -> Case:
         ),
         gate=draw(st.booleans()),
     )
+
+
+@st.composite
+def _resources(draw: st.DrawFn, kinds: frozenset[NamespaceType]) -> dict[str, Any]:
+    """Some of what a process gets of the machine, most of it seldom."""
+    own_pids = NamespaceType.PID in kinds
+    wishes: dict[str, st.SearchStrategy[Any]] = {
+        "oom_score_adj": st.integers(-1000, 1000),
+        "coredump_filter": st.integers(0, 511),
+        "scheduler": st.sampled_from(
+            [
+                Scheduler("batch", nice=3),
+                Scheduler("fifo", priority=1, flags=["reset_on_fork"]),
+                Scheduler("deadline", runtime=2000, deadline=4000),
+            ]
+        ),
+        "io_priority": st.sampled_from(["be", IoPriority("idle", 0)]),
+        "cpu_affinity": st.sampled_from(["0", CpuAffinity(initial="1", final="0")]),
+        "memory_policy": st.sampled_from([MemoryPolicy("bind", "0,70")]),
+        "personality": st.sampled_from(["LINUX32"]),
+        "parent_death_signal": st.integers(1, 64),
+        "keyring": st.booleans(),
+        "ksm": st.booleans(),
+        "thp_disable": st.booleans(),
+    }
+    if own_pids:
+        wishes["init"] = wishes["core_scheduling"] = st.booleans()
+        if NamespaceType.NETWORK in kinds:
+            wishes["sysctl"] = st.just({"net.ipv4.ip_forward": "1"})
+    chosen = draw(st.sets(st.sampled_from(sorted(wishes)), max_size=4))
+    return {name: draw(wishes[name]) for name in sorted(chosen)}
 
 
 def configs() -> st.SearchStrategy[Config]:

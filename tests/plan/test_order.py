@@ -22,7 +22,9 @@ from libcontainer.plan.steps import (
     Listen,
     MapIds,
     OpenNamespace,
+    OpenNotify,
     OpenPath,
+    OpenStatus,
     OpenTree,
     RecordState,
     SetClocks,
@@ -51,7 +53,10 @@ PRIVILEGED_OPS: Final = (
     ops.Terminal,
     ops.Chdir,
 )
-SOURCES: Final = (OpenTree, OpenPath, OpenNamespace, UseTemplate, Listen)
+SOURCES: Final = (
+    *(OpenTree, OpenPath, OpenNamespace, UseTemplate),
+    *(OpenStatus, OpenNotify, Listen),
+)
 MAKERS: Final = (ops.MakeFs, ops.Overlay, ops.Terminal)
 
 
@@ -487,7 +492,7 @@ def _made(step: Step) -> set[int]:
     return {action.slot} if isinstance(action, (*SOURCES, *MAKERS)) else set()
 
 
-def _read(step: Step) -> set[int]:
+def _read(step: Step) -> set[int]:  # noqa: C901 - two lines a kind
     action = step.action
     slots: list[int] = []
     if isinstance(action, ops.Overlay):
@@ -500,6 +505,8 @@ def _read(step: Step) -> set[int]:
         slots = [action.empty, action.null]
     elif isinstance(action, ops.Call):
         slots = [a.slot for a in action.args if isinstance(a, ops.SlotRef)]
+    elif isinstance(action, ops.Init):
+        slots = [action.status, action.terminal]
     elif isinstance(action, ops.Exec):
         slots = [slot for slot, _ in action.fds]
     elif isinstance(action, Op) and not isinstance(action, MAKERS):

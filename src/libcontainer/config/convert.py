@@ -11,12 +11,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+if TYPE_CHECKING:
+    # Few configurations have these: they are imported where one does.
+    from libcontainer.config.memory import Personality
+    from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
 T = TypeVar("T")
 
 StrPath = str | os.PathLike[str]
 EnvLike = Mapping[str, str] | Iterable[str | tuple[str, str]]
+
+_SIGNAL_NAMES: Final = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD"
+    " CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+)
+
+SIGNAL_NUMBERS: Final = {
+    f"SIG{name}": number for number, name in enumerate(_SIGNAL_NAMES.split(), start=1)
+}
+"""Every standard signal by name; the numbers of x86_64 and aarch64 (signal(7))."""
 
 # A decimal number of more digits is no id; Python refuses to print huge ones.
 _PRINTABLE_BITS = 128
@@ -130,6 +145,65 @@ def prefixed(prefix: str, value: str) -> str:
         return value
     word = value.upper()
     return word if word.startswith(prefix) else prefix + word
+
+
+def to_optional_signal(value: int | str | None) -> int | None:
+    """Return the name of a signal, with or without ``SIG``, as its number."""
+    if not isinstance(value, str):
+        return value
+    return SIGNAL_NUMBERS.get(prefixed("SIG", value), cast("int", value))
+
+
+def to_optional_scheduler(value: Scheduler | str | None) -> Scheduler | None:
+    """Return the name of a policy as a scheduler, None as None."""
+    if not isinstance(value, str):
+        return value
+    from libcontainer.config.scheduling import Scheduler  # noqa: PLC0415
+
+    return Scheduler(value)
+
+
+def to_optional_io_priority(value: IoPriority | str | None) -> IoPriority | None:
+    """Return the name of a class as a priority, None as None."""
+    if not isinstance(value, str):
+        return value
+    from libcontainer.config.scheduling import IoPriority  # noqa: PLC0415
+
+    return IoPriority(value)
+
+
+def to_optional_affinity(
+    value: CpuAffinity | str | int | Iterable[int] | None,
+) -> CpuAffinity | None:
+    """Return processors as an affinity of the program, None as None."""
+    if value is None:
+        return None
+    from libcontainer.config.scheduling import CpuAffinity  # noqa: PLC0415
+
+    return value if isinstance(value, CpuAffinity) else CpuAffinity(final=value)
+
+
+def to_optional_personality(value: Personality | str | None) -> Personality | None:
+    """Return the name of a domain as a personality, None as None."""
+    if not isinstance(value, str):
+        return value
+    from libcontainer.config.memory import Personality  # noqa: PLC0415
+
+    return Personality(value)
+
+
+def to_texts(value: EnvLike | Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return pairs as `to_pairs`; a number becomes its decimal text."""
+    pairs = to_pairs(value)
+    if not isinstance(pairs, tuple):
+        return pairs
+    return tuple(_number_as_text(pair) for pair in pairs)
+
+
+def _number_as_text(pair: Any) -> Any:  # noqa: ANN401
+    if isinstance(pair, tuple) and len(pair) == 2 and is_integer(pair[1]):
+        return pair[0], to_user(pair[1])
+    return pair
 
 
 def _pair(item: Any) -> Any:  # noqa: ANN401

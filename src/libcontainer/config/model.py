@@ -11,8 +11,15 @@ from attrs import field, frozen
 from libcontainer.config.convert import (
     to_container_paths,
     to_frozenset,
+    to_optional_affinity,
     to_optional_integers,
+    to_optional_io_priority,
+    to_optional_path,
+    to_optional_personality,
+    to_optional_scheduler,
+    to_optional_signal,
     to_pairs,
+    to_texts,
     to_tuple,
     to_user,
 )
@@ -47,6 +54,8 @@ from libcontainer.config.rootfs import Overlay, Rootfs, to_rootfs
 
 if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock
+    from libcontainer.config.memory import MemoryPolicy, Personality
+    from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
 DEFAULT_ENV: Final = (
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -248,6 +257,78 @@ class Config:
 
     hooks: Hooks = field(default=NO_HOOKS)
     """What runs at fixed points of the container's life."""
+
+    init: bool = field(default=False)
+    """Whether a tiny supervisor is the container's first process, and the first
+    program its child: it passes signals on, reaps orphans, and ends as the
+    program does. Needs a pid namespace of its own."""
+
+    sysctl: tuple[tuple[str, str], ...] = field(default=(), converter=to_texts)
+    """Kernel parameters of the container's own namespaces, a mapping such as
+    ``{"net.ipv4.ip_forward": "1"}``. Source: sysctl(8), OCI ``linux.sysctl``."""
+
+    oom_score_adj: int | None = field(default=None)
+    """How soon the kernel's out-of-memory killer takes a process: from -1000,
+    never, to 1000, first. None: the caller's. Less than the caller's needs
+    CAP_SYS_RESOURCE on the host. Source: proc_pid_oom_score_adj(5)."""
+
+    scheduler: Scheduler | None = field(default=None, converter=to_optional_scheduler)
+    """How processors are shared out to processes. None: as to the caller."""
+
+    io_priority: IoPriority | None = field(
+        default=None, converter=to_optional_io_priority
+    )
+    """How reads and writes of processes are ordered. None: as the caller's."""
+
+    cpu_affinity: CpuAffinity | None = field(
+        default=None, converter=to_optional_affinity
+    )
+    """The processors that processes run on; ``"0-3,7"`` or numbers mean those
+    of the program. None: the caller's."""
+
+    core_scheduling: bool = field(default=False)
+    """Whether no other process runs on the same core at the same time: the
+    container gets a cookie of its own, and all of its processes share it. Needs
+    a pid namespace of its own, and Linux 5.14 with CONFIG_SCHED_CORE. Source:
+    prctl(2), PR_SCHED_CORE."""
+
+    memory_policy: MemoryPolicy | None = field(default=None)
+    """From which memory nodes memory comes. None: as the caller's."""
+
+    personality: Personality | None = field(
+        default=None, converter=to_optional_personality
+    )
+    """Which machine programs take this one for. None: as the caller."""
+
+    keyring: bool = field(default=True)
+    """Whether each process gets a new, empty session keyring. False: it has the
+    caller's, with all keys in it. Source: session-keyring(7)."""
+
+    parent_death_signal: int | None = field(default=None, converter=to_optional_signal)
+    """Signal that a process gets when its parent ends, a number or a name such
+    as ``"SIGKILL"``. Its parent is the *thread* of the caller that started it,
+    not the caller: start it from a thread that lives on. A first process of a
+    pid namespace heeds SIGKILL, and others only if it has a handler. A program
+    with set-id bits or file capabilities loses it. Source: PR_SET_PDEATHSIG(2const)."""
+
+    ksm: bool = field(default=False)
+    """Whether the kernel may merge equal pages of processes. Needs Linux 6.7
+    with CONFIG_KSM. Source: prctl(2), PR_SET_MEMORY_MERGE."""
+
+    thp_disable: bool = field(default=False)
+    """Whether processes get no transparent huge pages. Source: prctl(2),
+    PR_SET_THP_DISABLE."""
+
+    coredump_filter: int | None = field(default=None)
+    """Which kinds of memory a core dump holds, bits 0 to 8. None: as the
+    caller's. Source: core(5)."""
+
+    notify_socket: str | None = field(default=None, converter=to_optional_path)
+    """Where the caller's service manager listens, its own NOTIFY_SOCKET: a host
+    path, or ``@`` and an abstract name. The first program gets a socket at
+    ``/dev/notify`` and NOTIFY_SOCKET; a thread of the caller passes on what it
+    says of itself, and init's host pid as MAINPID. None: no socket. Source:
+    sd_notify(3)."""
 
     labels: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
     """Notes of the caller, a mapping; they never change what is done."""

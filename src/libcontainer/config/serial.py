@@ -43,6 +43,9 @@ _ROOTFS: dict[str, type[Directory | Overlay]] = {
 }
 
 
+_SELDOM = ("scheduler", "io_priority", "cpu_affinity", "memory_policy", "personality")
+
+
 def config_to_json(config: Config) -> dict[str, Any]:
     """Return *config* as JSON values."""
     document = asdict(config, filter=_is_plain, value_serializer=_serialize)
@@ -75,7 +78,23 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     fields["capabilities"] = Capabilities(**fields["capabilities"])
     fields["landlock"] = _landlock(fields.get("landlock"))
     fields["hooks"] = hooks_from_json(fields.get("hooks", {}))
+    fields |= _seldom({key: fields[key] for key in _SELDOM if fields.get(key)})
     return Config(**fields)
+
+
+def _seldom(fields: dict[str, Any]) -> dict[str, Any]:
+    if not fields:
+        return {}
+    from libcontainer.config import memory, scheduling  # noqa: PLC0415
+
+    kinds = {
+        "scheduler": scheduling.Scheduler,
+        "io_priority": scheduling.IoPriority,
+        "cpu_affinity": scheduling.CpuAffinity,
+        "memory_policy": memory.MemoryPolicy,
+        "personality": memory.Personality,
+    }
+    return {name: kinds[name](**value) for name, value in fields.items()}
 
 
 def _resources(value: Mapping[str, Any]) -> Resources:

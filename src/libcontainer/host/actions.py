@@ -31,10 +31,13 @@ from libcontainer.plan.steps import (
     MapIds,
     MapNamespace,
     OpenNamespace,
+    OpenNotify,
     OpenPath,
+    OpenStatus,
     OpenTree,
     RecordState,
     RunHooks,
+    SendPidfd,
     SetClocks,
     Step,
     TellHooks,
@@ -58,6 +61,7 @@ class HostActions:
         limits: what is written into it.
         made_group: whether the cgroup has been made by this launch.
         hooks: runs the container's hooks, if it has any.
+        pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
     """
 
     folder: Folder
@@ -67,6 +71,7 @@ class HostActions:
     limits: tuple[Write, ...] = ()
     made_group: bool = False
     hooks: HookRunner | None = None
+    pidfd_socket: str | int | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -97,6 +102,28 @@ def run_source_step(launch: Launch, step: Step) -> None:
     else:
         message = f"no such host step is expected here: {step!r}"
         raise TypeError(message)
+
+
+@define
+class JoinActions:
+    """What the HOST steps of a further process need.
+
+    Attributes:
+        pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
+    """
+
+    pidfd_socket: str | int | None
+
+    def __call__(self, launch: Launch, step: Step) -> None:
+        """Carry out one HOST step.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        if isinstance(step.action, SendPidfd):
+            _pass_pidfd(launch, self.pidfd_socket)
+        else:
+            run_source_step(launch, step)
 
 
 def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
@@ -199,6 +226,33 @@ def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
     launch.own(action.slot, above_stdio(gate.detach()))
 
 
+def _open_status(actions: HostActions, launch: Launch, action: OpenStatus) -> None:
+    read, write = (above_stdio(fd) for fd in os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
+    launch.status = read
+    launch.own(action.slot, write)
+
+
+def _open_notify(actions: HostActions, launch: Launch, action: OpenNotify) -> None:
+    from libcontainer.host.notify import open_inside, open_manager  # noqa: PLC0415
+
+    manager = open_manager(action.address)
+    launch.notify.append(manager)
+    inside = open_inside()
+    launch.notify.append(inside)
+    launch.own(action.slot, above_stdio(os.dup(inside.fileno())))
+
+
+def _send_pidfd(actions: HostActions, launch: Launch, action: SendPidfd) -> None:
+    _pass_pidfd(launch, actions.pidfd_socket)
+
+
+def _pass_pidfd(launch: Launch, to: str | int | None) -> None:
+    from libcontainer.host.passing import send_pidfd  # noqa: PLC0415 - rare
+
+    if to is not None:
+        send_pidfd(launch.pidfd, to)
+
+
 def _open_namespace(
     actions: HostActions, launch: Launch, action: OpenNamespace
 ) -> None:
@@ -261,6 +315,9 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenPath: _open_path,
     UseTemplate: _use_template,
     Listen: _listen,
+    OpenNotify: _open_notify,
+    OpenStatus: _open_status,
+    SendPidfd: _send_pidfd,
     MakeCgroup: _make_cgroup,
     MapIds: _map_ids,
     OpenNamespace: _open_namespace,

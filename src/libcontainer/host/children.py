@@ -12,6 +12,7 @@ import contextlib
 import os
 import select
 import signal
+import struct
 import time
 from collections.abc import Iterable
 
@@ -21,6 +22,7 @@ from libcontainer.bindings.pidfd import pidfd_get_info, pidfd_send_signal
 from libcontainer.bindings.waitid import WaitFlag, waitid
 
 _IF_ENDED = int(WaitFlag.WEXITED | WaitFlag.WNOHANG)
+_STATUS = struct.Struct("=i")
 _CLD_EXITED = 1
 _CLD_DUMPED = 3
 
@@ -83,8 +85,19 @@ def lost_status(pidfd: int) -> ExitStatus:
         raw = pidfd_get_info(pidfd).exit_code
     except OSError:
         return ExitStatus()
-    if raw is None:
-        return ExitStatus()
+    return ExitStatus() if raw is None else _decode(raw)
+
+
+def read_status(fd: int) -> ExitStatus | None:
+    """Return the status that an init wrote of its child, None if it did not."""
+    try:
+        data = os.read(fd, _STATUS.size)
+    except BlockingIOError:
+        return None
+    return _decode(*_STATUS.unpack(data)) if len(data) == _STATUS.size else None
+
+
+def _decode(raw: int) -> ExitStatus:
     if os.WIFSIGNALED(raw):
         return ExitStatus(signal=os.WTERMSIG(raw), core=os.WCOREDUMP(raw))
     return ExitStatus(code=os.WEXITSTATUS(raw))

@@ -36,9 +36,53 @@ _NO_FILESYSTEM = (
 )
 
 _NO_PROFILE = "no AppArmor profile of this name is loaded: see apparmor_parser(8)"
+_HOST_RIGHTS = "it needs a capability that the caller does not hold on the host"
+_SYSCTL = "/proc/sys"
 
-# Of a plain call or a write to procfs, the key is what is called or written to.
+# Of a plain call or a write to procfs, the key is what is called or written to; of a
+# kernel parameter, _SYSCTL.
 HINTS: dict[tuple[type[Any] | str, int], str] = {
+    ("sched_setattr", errno.EPERM): (
+        "it needs CAP_SYS_NICE on the host, or the caller's RLIMIT_NICE and"
+        " RLIMIT_RTPRIO; in real time also a share of the cgroup's,"
+        " resources.cpu_realtime_runtime"
+    ),
+    ("write", errno.EINVAL): (
+        "a cgroup of version 1 takes no process that runs in real time unless it has a"
+        " share of it, resources.cpu_realtime_runtime"
+    ),
+    ("sched_setattr", errno.EBUSY): (
+        "there is not that much processor time left for deadlines"
+    ),
+    ("sched_setattr", errno.EOPNOTSUPP): "the kernel lacks utilization clamping",
+    ("ioprio_set", errno.EPERM): "IOPRIO_CLASS_RT needs CAP_SYS_NICE on the host",
+    ("sched_setaffinity", errno.EINVAL): (
+        "none of the processors is there and of the cpuset"
+    ),
+    ("set_mempolicy", errno.EINVAL): (
+        "a memory node is not there or not of the cpuset, or the kernel does not know"
+        " the mode or a flag"
+    ),
+    ("set_mempolicy", errno.ENOSYS): "the kernel is built without CONFIG_NUMA",
+    ("keyctl", errno.EDQUOT): (
+        "the user has too many keys: see /proc/sys/kernel/keys/maxkeys, or set"
+        " keyring=False"
+    ),
+    ("prctl", errno.EINVAL): (
+        "the kernel does not know it: core scheduling needs Linux 5.14 with"
+        " CONFIG_SCHED_CORE, merging pages Linux 6.4 with CONFIG_KSM"
+    ),
+    ("prctl", errno.ENODEV): "this machine has no simultaneous multithreading",
+    ("prctl", errno.EPERM): _HOST_RIGHTS,
+    (_SYSCTL, errno.ENOENT): (
+        "the kernel has no such parameter, or not in a new namespace"
+    ),
+    (_SYSCTL, errno.EINVAL): "the kernel does not take this value",
+    (_SYSCTL, errno.EACCES): _HOST_RIGHTS,
+    (_SYSCTL, errno.EPERM): _HOST_RIGHTS,
+    ("self/oom_score_adj", errno.EACCES): (
+        "a lower score than the caller's needs CAP_SYS_RESOURCE on the host"
+    ),
     (Spawn, errno.EPERM): "new namespaces need CAP_SYS_ADMIN",
     (Spawn, errno.ENOSPC): _LIMIT_OF_NAMESPACES,
     (ops.Clone, errno.EPERM): _NO_USER_NAMESPACES,
@@ -137,7 +181,7 @@ def hint_for(action: object, number: int) -> str | None:
     """Return the hint for a step that failed with an errno, or None."""
     subject: type[Any] | str = type(action)
     if isinstance(action, ops.WriteProc):
-        subject = action.path
+        subject = _SYSCTL if action.path.startswith("sys/") else action.path
     elif isinstance(action, ops.Call):
         subject = action.call
     return HINTS.get((subject, number))

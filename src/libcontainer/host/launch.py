@@ -56,6 +56,8 @@ class Launch:
         pidfd: of the process that becomes the program, -1 before there is one.
         host_pid: its pid in the caller's pid namespace.
         terminal: master of its terminal, -1 if there is none.
+        status: where init says how its child ended, -1 if it has none.
+        notify: the service manager's socket and the container's, if wanted.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Launch:
         self.pidfd = -1
         self.host_pid = 0
         self.terminal = -1
+        self.status = -1
+        self.notify: list[socket.socket] = []
         self.helper = helper
         self._run_host_step = run_host_step
         self._deadline_seconds = deadline_seconds + compiled.hook_seconds
@@ -132,9 +136,10 @@ class Launch:
         self._close()
         close_all(fd for fd in {self.pidfd, self._box.pidfd} if fd >= 0)
         self._box.forget()
-        if self.terminal >= 0:
-            os.close(self.terminal)
-        self.pidfd = self.terminal = -1
+        close_all(fd for fd in (self.terminal, self.status) if fd >= 0)
+        self.pidfd = self.terminal = self.status = -1
+        for end in self.notify:
+            end.close()
 
     # -- steps
 

@@ -8,6 +8,7 @@ import os
 import re
 
 from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
+from libcontainer.bindings.keyctl import has_keyrings
 from libcontainer.config import Config, thermal_throttle_paths
 from libcontainer.plan import Facts, Settings
 from libcontainer.plan.facts import Security
@@ -34,6 +35,7 @@ def read_facts(
         template=template,
         throttled=throttled(),
         security=_security(config, settings),
+        keyrings=_keyrings(),
     )
 
 
@@ -52,6 +54,12 @@ def _security(config: Config | None, settings: Settings | None) -> Security | No
 
     security.require_profile(settings.apparmor_profile)
     return security.read_security()
+
+
+@functools.cache
+def _keyrings() -> bool:
+    # Where a filter forbids keyctl(2) to us it does so to every child of ours.
+    return has_keyrings()
 
 
 def is_privileged() -> bool:

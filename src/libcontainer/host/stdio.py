@@ -34,7 +34,8 @@ class Stdio:
         try:
             if not terminal:
                 self._open_standard(process)
-            for number, fd in enumerate(process.pass_fds, start=3):
+            listening = (fd for _, fd in process.listen_fds)
+            for number, fd in enumerate((*listening, *process.pass_fds), start=3):
                 self._fds[number] = fd
         except BaseException:
             self.close()

@@ -91,6 +91,11 @@ int lc_setdomainname(const char *name, size_t size) {
     return result(setdomainname(name, size));
 }
 
+int lc_keyctl(int operation, unsigned long a, unsigned long b, unsigned long c,
+              unsigned long d) {
+    return result(syscall(__NR_keyctl, operation, a, b, c, d));
+}
+
 // ---- mounts and files ----
 
 int lc_pivot_root(const char *new_root, const char *put_old) {

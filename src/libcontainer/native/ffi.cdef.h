@@ -33,6 +33,10 @@ int lc_setns(int fd, int nstype);
 int lc_sethostname(const char *name, size_t size);
 int lc_setdomainname(const char *name, size_t size);
 
+// Keys.
+int lc_keyctl(int operation, unsigned long a, unsigned long b, unsigned long c,
+              unsigned long d);
+
 // Mounts and files. A dirfd of -100 is the current directory.
 int lc_pivot_root(const char *new_root, const char *put_old);
 int lc_mount(const char *source, const char *target, const char *type,

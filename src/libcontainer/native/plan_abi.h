@@ -89,14 +89,15 @@ enum lc_op_kind {
     LC_OP_RLIMIT = 24,      /* setrlimit(mode, soft flags, hard arg) */
     LC_OP_UMASK = 25,       /* umask(mode) */
     LC_OP_CHDIR = 26,       /* chdir(text), made 0755 if absent; the result must be inside the root */
-    LC_OP_EXEC = 27,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on */
+    LC_OP_EXEC = 27,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on; flags: enum lc_exec */
     LC_OP_TERMINAL = 28,    /* new pty of the devpts behind text; slot := its slave; arg = rows<<32|columns, flags: enum lc_terminal, owner data: lc_owner */
     LC_OP_NO_NEW_PRIVS = 29,/* prctl(PR_SET_NO_NEW_PRIVS) */
     LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
     LC_OP_FIND_PROGRAM = 31,/* the first executable of list becomes the program */
     LC_OP_LANDLOCK_PATH = 32, /* rights flags beneath text inside, into the ruleset in slot */
     LC_OP_CHILD = 33,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
-    LC_OP_LAST = 33,
+    LC_OP_INIT = 34,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
+    LC_OP_LAST = 34,
 };
 
 /*
@@ -124,7 +125,8 @@ enum lc_call {
     LC_CALL_UMOUNT2 = 17,
     LC_CALL_CHROOT = 18,
     LC_CALL_CHDIR = 19,
-    LC_CALL_LAST = 19,
+    LC_CALL_BIND = 20,
+    LC_CALL_LAST = 20,
 };
 
 struct lc_arguments { uint64_t value[6]; };
@@ -142,7 +144,13 @@ enum lc_attach {
     LC_NO_FOLLOW = 32,       /* a symlink at the end of the path is meant itself */
 };
 
-enum lc_terminal { LC_CONSOLE = 1 /* bind the slave on /dev/console */ };
+/* The zeros that the first string of list2 ends with, ten at least, become the process's own pid. */
+enum lc_exec { LC_OWN_PID = 1 };
+
+enum lc_terminal {
+    LC_CONSOLE = 1,    /* bind the slave on /dev/console */
+    LC_NO_SESSION = 2, /* leave it to LC_OP_INIT to make it the terminal of a session */
+};
 
 struct lc_attributes {
     uint64_t attr_set;

@@ -15,10 +15,12 @@ from libcontainer.plan.hooks import HookPlanner, before_program
 from libcontainer.plan.identity import (
     exec_fds,
     plan_exec,
+    plan_handover,
     plan_identity,
     plan_session,
     take_fds,
 )
+from libcontainer.plan.init import InitPlanner
 from libcontainer.plan.masks import MaskPlanner
 from libcontainer.plan.mounts import MountPlanner
 from libcontainer.plan.namespaces import (
@@ -31,6 +33,8 @@ from libcontainer.plan.namespaces import (
     require_privilege,
     shares_pids,
 )
+from libcontainer.plan.notify import NotifyPlanner
+from libcontainer.plan.resources import ResourcePlanner, plan_sysctl
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
@@ -59,76 +63,125 @@ def compile_create(
     keep_groups = _check_groups(config, settings, facts)
     builder = Builder()
     take_fds(builder, settings)
-    rootfs = RootfsPlanner(builder, config, facts)
-    mounts = MountPlanner(builder, config, facts)
-    masks = MaskPlanner(builder, config)
-    hooks = HookPlanner(builder, config)
+    parts = _Parts(builder, config, settings, facts)
     own_mounts = not is_joined(config, NamespaceType.MOUNT)
 
     builder.stage("sources")
     open_procfs(builder, settings)
     sources = Sources(builder, config, facts)
-    if own_mounts:
-        rootfs.open_sources(sources)
-        mounts.open_sources(sources)
-        masks.open_sources(sources)
-    hooks.open_files()
+    parts.open(sources, own_mounts=own_mounts)
     gate_slot = _listen(builder) if gate else None
     group = take_cgroup(builder, facts)
 
+    early = not gate and _is_recorded_early(config, facts)
+    status = RecordState("created" if gate else "running")
+
+    def begin() -> None:
+        if early:
+            builder.host(status)
+        parts.resources.inherited(new_core=config.core_scheduling)
+
+    plan_namespaces(builder, config, facts, group, begin=begin)
+    if own_mounts:
+        _plan_mounts(builder, sources, parts.rootfs, parts.mounts)
+    plan_sysctl(builder, config)
+    if own_mounts:
+        builder.stage("masks")
+        parts.masks.mask(parts.mounts, facts.throttled)
+    parts.hooks.before_pivot()
+    _enter_root(builder, settings, parts.rootfs, pivot=own_mounts)
+
+    _plan_machine(builder, config)
+    parts.notify.bind()
+    plan_session(builder, settings, dev=parts.mounts.dev, own=not config.init)
+    if own_mounts:
+        builder.stage("readonly")
+        parts.mounts.finish()
+    _plan_credentials(
+        builder, settings, facts, parts.resources, keep_groups=keep_groups
+    )
+    if not early:
+        builder.host(status)
+    plan_handover(builder, settings, barrier=early)
+    _plan_program(
+        builder, parts.notify.tell(settings), gate_slot, parts.hooks, parts.init
+    )
+    return builder.build()
+
+
+class _Parts:
+    """The planners of one container, each of one topic."""
+
+    def __init__(
+        self, builder: Builder, config: Config, settings: Settings, facts: Facts
+    ) -> None:
+        self.rootfs = RootfsPlanner(builder, config, facts)
+        self.mounts = MountPlanner(builder, config, facts)
+        self.masks = MaskPlanner(builder, config)
+        self.hooks = HookPlanner(builder, config)
+        self.resources = ResourcePlanner(builder, settings, facts)
+        self.notify = NotifyPlanner(builder, config)
+        self.init = InitPlanner(builder, config)
+
+    def open(self, sources: Sources, *, own_mounts: bool) -> None:
+        """Open what the container is made of, while the host can be seen."""
+        if own_mounts:
+            self.rootfs.open_sources(sources)
+            self.mounts.open_sources(sources)
+            self.masks.open_sources(sources)
+        self.hooks.open_files()
+        self.resources.open_sources()
+        self.notify.open()
+        self.init.open_status()
+
+
+def _is_recorded_early(config: Config, facts: Facts) -> bool:
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
     # time it comes there. What waits at the gate is recorded when it is ready.
     # So is one whose record names its mount namespace, which it has to be in.
-    early = (
-        gate_slot is None
-        and not needs_second_clone(config, facts)
+    return (
+        not needs_second_clone(config, facts)
         and not before_program(config.hooks)
         and not shares_pids(config)
     )
-    status = RecordState("running" if gate_slot is None else "created")
-    plan_namespaces(builder, config, facts, group, record=status if early else None)
-
-    if own_mounts:
-        _plan_mounts(builder, sources, rootfs, mounts)
-        builder.stage("masks")
-        masks.mask(mounts, facts.throttled)
-    hooks.before_pivot()
-    builder.stage("rootfs")
-    if own_mounts:
-        rootfs.enter()
-    builder.init(ops.Chdir(settings.cwd))
-    if own_mounts:
-        rootfs.finish()
-
-    builder.stage("machine")
-    _plan_machine(builder, config)
-    plan_session(builder, settings, dev=mounts.dev)
-    if own_mounts:
-        builder.stage("readonly")
-        mounts.finish()
-    plan_identity(builder, settings, facts, keep_groups=keep_groups)
-    builder.stage("commit")
-    builder.init(ops.FindProgram(settings.args[0], settings.candidates))
-    if early:
-        builder.init(ops.Barrier(early=True))
-    else:
-        builder.host(status)
-    _plan_program(builder, settings, gate_slot, hooks)
-    return builder.build()
 
 
 def _plan_mounts(
-    builder: Builder,
-    sources: Sources,
-    rootfs: RootfsPlanner,
-    mounts: MountPlanner,
+    builder: Builder, sources: Sources, rootfs: RootfsPlanner, mounts: MountPlanner
 ) -> None:
     builder.stage("mounts")
     sources.clone_pending()
     mounts.prepare()
     rootfs.attach()
     mounts.attach_all(rootfs)
+
+
+def _enter_root(
+    builder: Builder, settings: Settings, rootfs: RootfsPlanner, *, pivot: bool
+) -> None:
+    builder.stage("rootfs")
+    if pivot:
+        rootfs.enter()
+    builder.init(ops.Chdir(settings.cwd))
+    if pivot:
+        rootfs.finish()
+
+
+def _plan_credentials(
+    builder: Builder,
+    settings: Settings,
+    facts: Facts,
+    resources: ResourcePlanner,
+    *,
+    keep_groups: bool,
+) -> None:
+    builder.stage("identity")
+    resources.own(share_core=False)
+    plan_identity(builder, settings, facts, keep_groups=keep_groups)
+    builder.stage("commit")
+    builder.init(ops.FindProgram(settings.args[0], settings.candidates))
+    resources.parent_death_signal()
 
 
 def _listen(builder: Builder) -> int:
@@ -138,6 +191,7 @@ def _listen(builder: Builder) -> int:
 
 
 def _plan_machine(builder: Builder, config: Config) -> None:
+    builder.stage("machine")
     if config.hostname is not None:
         _set_name(builder, "hostname", config.hostname)
     if config.domainname is not None:
@@ -153,7 +207,11 @@ def _set_name(builder: Builder, what: str, name: str) -> None:
 
 
 def _plan_program(
-    builder: Builder, settings: Settings, gate_slot: int | None, hooks: HookPlanner
+    builder: Builder,
+    settings: Settings,
+    gate_slot: int | None,
+    hooks: HookPlanner,
+    init: InitPlanner,
 ) -> None:
     builder.stage("program")
     if gate_slot is not None:
@@ -161,6 +219,7 @@ def _plan_program(
     fds = exec_fds(builder, settings)
     stderr = next(slot for slot, number in fds if number == STDERR)
     hooks.before_exec(stderr, gate=gate_slot is not None)
+    init.stay(settings)
     plan_exec(builder, settings, fds)
 
 

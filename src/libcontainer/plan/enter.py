@@ -14,7 +14,12 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.devices import mknod, node_name
 from libcontainer.plan.facts import Facts
-from libcontainer.plan.identity import exec_fds, plan_exec, take_fds
+from libcontainer.plan.identity import (
+    exec_fds,
+    plan_exec,
+    plan_handover,
+    take_fds,
+)
 from libcontainer.plan.namespaces import keeps_groups
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.steps import OpenTree, Plan, Spawn
@@ -46,7 +51,7 @@ def compile_enter(
     builder.init(ops.Call("setsid", (), "start a new session"))
     builder.stage("program")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
-    builder.init(ops.Barrier(early=True))
+    plan_handover(builder, settings, barrier=True)
     plan_exec(builder, settings, exec_fds(builder, settings))
     return builder.build()
 

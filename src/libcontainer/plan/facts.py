@@ -75,6 +75,8 @@ class Facts:
             asks for something of them.
         joined_user: of the user namespace that the container joins, or None.
         host_root: what is in ``/``, where it cannot be taken as one layer.
+        keyrings: whether the kernel lets this process, and so its children,
+            have keyrings at all.
     """
 
     euid: int
@@ -87,6 +89,7 @@ class Facts:
     security: Security | None = None
     joined_user: UserMaps | None = None
     host_root: tuple[RootEntry, ...] = ()
+    keyrings: bool = True
 
 
 @frozen(kw_only=True)

@@ -14,26 +14,32 @@ from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
 from libcontainer.plan.security import plan_labels
 from libcontainer.plan.settings import Settings
+from libcontainer.plan.steps import SendPidfd
 
 _INFINITY = 2**64 - 1
 _UNCHANGED = 2**32 - 1
+_PID_DIGITS = 10
 
 
-def plan_session(builder: Builder, settings: Settings, dev: int = NONE) -> None:
+def plan_session(
+    builder: Builder, settings: Settings, dev: int = NONE, *, own: bool = True
+) -> None:
     """Add the new session and its terminal, or the caller's descriptors.
 
     Args:
         builder: the plan in the making.
         settings: what the process gets.
         dev: slot of the container's /dev where /dev/console is to be made.
+        own: whether this process is to have the session; else its child is.
     """
     builder.stage("terminal")
     if not settings.terminal:
-        builder.init(ops.Call("setsid", (), "start a new session"))
+        if own:
+            builder.init(ops.Call("setsid", (), "start a new session"))
         return
     slot = builder.slot("terminal")
     owner = (settings.identity.uid, _UNCHANGED)
-    builder.init(ops.Terminal(slot, settings.console_size, owner, dev))
+    builder.init(ops.Terminal(slot, settings.console_size, owner, dev, session=own))
 
 
 def plan_identity(
@@ -61,11 +67,37 @@ def plan_identity(
     builder.init(_identity(settings, keep_groups=keep_groups))
 
 
+def plan_handover(builder: Builder, settings: Settings, *, barrier: bool) -> None:
+    """Add the last word with the host: its pidfd is sent, or set-up has gone well.
+
+    Args:
+        builder: the plan in the making.
+        settings: what the process gets.
+        barrier: whether a word is needed although nothing is to be sent.
+    """
+    if settings.sends_pidfd:
+        builder.host(SendPidfd())
+    elif barrier:
+        builder.init(ops.Barrier(early=True))
+
+
 def plan_exec(
     builder: Builder, settings: Settings, fds: tuple[tuple[int, int], ...]
 ) -> None:
     """Add the last operation: the program takes the helper's place."""
-    builder.init(ops.Exec(settings.args, settings.env, fds))
+    env = settings.env
+    if settings.listen_names:
+        env = (*_listen_env(settings.listen_names), *env)
+    builder.init(ops.Exec(settings.args, env, fds, own_pid=env is not settings.env))
+
+
+def _listen_env(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what sd_listen_fds(3) looks for; the helper knows the pid."""
+    return (
+        f"LISTEN_PID={'0' * _PID_DIGITS}",
+        f"LISTEN_FDS={len(names)}",
+        f"LISTEN_FDNAMES={':'.join(names)}",
+    )
 
 
 def take_fds(builder: Builder, settings: Settings) -> None:

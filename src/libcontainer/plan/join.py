@@ -20,12 +20,14 @@ from libcontainer.plan.facts import Facts
 from libcontainer.plan.identity import (
     exec_fds,
     plan_exec,
+    plan_handover,
     plan_identity,
     plan_session,
     take_fds,
 )
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
 from libcontainer.plan.record import NONE
+from libcontainer.plan.resources import ResourcePlanner
 from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.steps import Plan, Spawn
@@ -52,19 +54,25 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     init = builder.slot("init", given=True)
     take_fds(builder, settings)
     group = take_cgroup(builder, facts)
+    resources = ResourcePlanner(builder, settings, facts)
     builder.stage("sources")
     open_procfs(builder, settings)
+    resources.open_sources()
     builder.stage("spawn")
     builder.host(Spawn(0))
+    resources.inherited(new_core=False)
     keep_groups = keeps_groups(config, facts)
     _enter(builder, config, init, group, keep_groups=keep_groups)
     builder.stage("rootfs")
     builder.init(ops.Chdir(settings.cwd))
     plan_session(builder, settings)
+    builder.stage("identity")
+    resources.own(share_core=config.core_scheduling)
     plan_identity(builder, settings, facts, keep_groups=keep_groups)
     builder.stage("program")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
-    builder.init(ops.Barrier(early=True))
+    resources.parent_death_signal()
+    plan_handover(builder, settings, barrier=True)
     plan_exec(builder, settings, exec_fds(builder, settings))
     return builder.build()
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from libcontainer.config import Config, IdMapping, NamespaceType
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan.builder import Builder
@@ -28,7 +30,6 @@ from libcontainer.plan.ops import (
 from libcontainer.plan.steps import (
     MapIds,
     OpenNamespace,
-    RecordState,
     SetClocks,
     Spawn,
     UseTemplate,
@@ -45,7 +46,7 @@ def plan_namespaces(
     facts: Facts,
     group: CgroupSlots,
     *,
-    record: RecordState | None,
+    begin: Callable[[], None],
 ) -> None:
     """Add the steps that put the init process into its namespaces.
 
@@ -54,14 +55,14 @@ def plan_namespaces(
         config: what the container is.
         facts: what the host offers.
         group: the container's cgroup.
-        record: how to save the state as soon as init is known, while it is at
-            work; None if that is done later.
+        begin: adds what follows the start of the helper: what the caller does
+            while it is at work, and what it does first.
     """
     joined = _open_joined(builder, config)
     if needs_second_clone(config, facts):
-        _enter_by_second_clone(builder, config, facts, group, joined)
+        _enter_by_second_clone(builder, config, facts, group, joined, begin=begin)
     else:
-        _enter_by_first_clone(builder, config, facts, group, joined, record=record)
+        _enter_by_first_clone(builder, config, facts, group, joined, begin=begin)
 
 
 def needs_second_clone(config: Config, facts: Facts) -> bool:
@@ -172,15 +173,14 @@ def _enter_by_first_clone(
     group: CgroupSlots,
     joined: Joined,
     *,
-    record: RecordState | None,
+    begin: Callable[[], None],
 ) -> None:
     flags = _first_flags(config, group)
     template = _take_template(builder, config, facts)
     make_cgroup(builder, group)
     builder.stage("spawn")
     builder.host(Spawn(flags if template is None else flags & ~CLONE_NEWNS))
-    if record is not None:
-        builder.host(record)
+    begin()
     builder.stage("namespaces")
     _enter_cgroup(builder, config, group)
     _join(builder, joined)
@@ -197,12 +197,15 @@ def _enter_by_second_clone(
     facts: Facts,
     group: CgroupSlots,
     joined: Joined,
+    *,
+    begin: Callable[[], None],
 ) -> None:
     flags = _first_flags(config, group)
     template = _take_template(builder, config, facts)
     make_cgroup(builder, group)
     builder.stage("spawn")
     builder.host(Spawn(0))
+    begin()
     builder.stage("namespaces")
     if template is not None:
         # Before the clone: a new user namespace has no right over the template.

@@ -13,6 +13,8 @@ from libcontainer.process import Process
 
 if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock
+    from libcontainer.config.memory import MemoryPolicy, Personality
+    from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
 T = TypeVar("T")
 
@@ -43,6 +45,19 @@ class Settings:
     terminal: bool
     console_size: tuple[int, int] | None
     pass_fds: int
+    listen_names: tuple[str, ...]
+    sends_pidfd: bool
+    oom_score_adj: int | None
+    scheduler: Scheduler | None
+    io_priority: IoPriority | None
+    cpu_affinity: CpuAffinity | None
+    memory_policy: MemoryPolicy | None
+    personality: Personality | None
+    keyring: bool
+    parent_death_signal: int | None
+    ksm: bool
+    thp_disable: bool
+    coredump_filter: int | None
 
 
 def merge(config: Config, process: Process, identity: Identity) -> Settings:
@@ -66,7 +81,22 @@ def merge(config: Config, process: Process, identity: Identity) -> Settings:
         umask=_first(process.umask, config.umask),
         terminal=_first(process.terminal, config.terminal),
         console_size=process.console_size,
-        pass_fds=len(process.pass_fds),
+        pass_fds=len(process.listen_fds) + len(process.pass_fds),
+        listen_names=tuple(name for name, _ in process.listen_fds),
+        sends_pidfd=process.pidfd_socket is not None,
+        oom_score_adj=_first(process.oom_score_adj, config.oom_score_adj),
+        scheduler=_first(process.scheduler, config.scheduler),
+        io_priority=_first(process.io_priority, config.io_priority),
+        cpu_affinity=_first(process.cpu_affinity, config.cpu_affinity),
+        memory_policy=_first(process.memory_policy, config.memory_policy),
+        personality=_first(process.personality, config.personality),
+        keyring=_first(process.keyring, config.keyring),
+        parent_death_signal=_first(
+            process.parent_death_signal, config.parent_death_signal
+        ),
+        ksm=_first(process.ksm, config.ksm),
+        thp_disable=_first(process.thp_disable, config.thp_disable),
+        coredump_filter=_first(process.coredump_filter, config.coredump_filter),
     )
 
 

@@ -16,6 +16,10 @@ STAGES: dict[str, str] = {
         " the sources, which fail more often"
     ),
     "spawn": "the helper starts; no line of Python runs between here and execve",
+    "resources": (
+        "queues, keys and memory need the caller's rights over the host, before a"
+        " user namespace takes them away; the children inherit them"
+    ),
     "namespaces": (
         "the user namespace comes with or before the others, so that it owns them;"
         " the pid namespace counts for children only, so it comes last"
@@ -24,6 +28,10 @@ STAGES: dict[str, str] = {
     "mounts": (
         "the tree is built while host mounts can still be cloned, and proc and sysfs"
         " are mounted while a full one is visible"
+    ),
+    "sysctl": (
+        "kernel parameters need the namespaces they belong to, and come before"
+        " /proc/sys is made read-only"
     ),
     "masks": "paths are hidden after everything is mounted, so nothing uncovers them",
     "hooks": (

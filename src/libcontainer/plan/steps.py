@@ -171,6 +171,32 @@ class Listen:
 
 
 @frozen
+class OpenStatus:
+    """Make the pipe that tells how init's child ended; its end goes into *slot*."""
+
+    slot: int
+
+    @property
+    def title(self) -> str:
+        return "make a pipe for the program's status"
+
+
+@frozen
+class OpenNotify:
+    """Connect to the service manager at *address*; open the container's socket.
+
+    That has no name yet; it goes into *slot*.
+    """
+
+    slot: int
+    address: str
+
+    @property
+    def title(self) -> str:
+        return f"connect to the service manager at {self.address!r}"
+
+
+@frozen
 class Spawn:
     """Start the helper, in the new namespaces *flags*."""
 
@@ -221,6 +247,15 @@ class RecordState:
     @property
     def title(self) -> str:
         return f"save state.json: {self.status}"
+
+
+@frozen
+class SendPidfd:
+    """Send the process's pidfd to a socket that the caller was told of."""
+
+    @property
+    def title(self) -> str:
+        return "send the pidfd to its socket"
 
 
 @frozen

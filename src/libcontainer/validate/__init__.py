@@ -44,6 +44,7 @@ from libcontainer.validate.process import (
     check_args,
     check_console_size,
     check_pass_fds,
+    check_pidfd_socket,
     check_process_settings,
     check_stdio,
     check_terminal,
@@ -51,6 +52,7 @@ from libcontainer.validate.process import (
 from libcontainer.validate.resources import check_resources, report_resources
 from libcontainer.validate.rootfs import check_rootfs, check_rootfs_propagation
 from libcontainer.validate.security import check_mount_label
+from libcontainer.validate.seldom import check_notify_socket, check_sysctl
 from libcontainer.validate.settings import (
     check_config_settings,
     check_labels,
@@ -83,6 +85,8 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_masked_paths,
     check_readonly_paths,
     check_switches,
+    check_sysctl,
+    check_notify_socket,
     check_config_settings,
     check_hooks,
     check_mount_label,
@@ -97,6 +101,7 @@ PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
     check_console_size,
     check_stdio,
     check_pass_fds,
+    check_pidfd_socket,
 )
 
 

@@ -34,6 +34,11 @@ def has_namespace(config: Config, kind: NamespaceType) -> bool:
     return isinstance(kinds, frozenset) and kind in kinds
 
 
+def has_own_namespace(config: Config, kind: NamespaceType) -> bool:
+    """Tell whether the container makes a namespace of a kind, and joins none."""
+    return has_namespace(config, kind) and not is_joined(config, kind)
+
+
 def is_joined(config: Config, kind: NamespaceType) -> bool:
     """Tell whether the container joins a namespace of a kind."""
     pairs: object = config.namespace_paths

@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from libcontainer.config.convert import is_integer
 from libcontainer.config.model import Config
 from libcontainer.config.report import Report, join, show
+from libcontainer.config.rules import absolute_path
 from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
+from libcontainer.validate.pairs import pairs
 from libcontainer.validate.settings import check_settings
 
 _PATH: Final = "process"
+_MAX_ADDRESS: Final = 107
+_FD_NAME: Final = re.compile(r"[!-9;-~]{1,255}")
+_LISTEN_VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 _MAX_FD: Final = 2**31 - 1
 _MAX_CELLS: Final = 65535
 _STREAMS: Final = ("stdin", "stdout", "stderr")
@@ -79,14 +85,47 @@ def check_stdio(config: Config, process: Process, report: Report) -> None:
 def check_pass_fds(config: Config, process: Process, report: Report) -> None:
     """Check for descriptors, none of them twice."""
     seen: dict[int, str] = {}
+    path = join(_PATH, "listen_fds")
+    for at, name, value in pairs(report, path, process.listen_fds):
+        text = report.line(at, name)
+        if text is not None and not _FD_NAME.fullmatch(text):
+            report.add(at, f"is no name of an fd: {show(text)}")
+        _take_fd(report, at, value, seen)
+    if process.listen_fds:
+        _check_listen_env(config, process, report)
     path = join(_PATH, "pass_fds")
     for at, value in report.items(path, process.pass_fds, "fds"):
-        fd = report.integer(at, value, 0, _MAX_FD)
-        if fd is None:
-            continue
-        if fd in seen:
-            report.add(at, f"{fd} is {seen[fd]} already")
-        seen.setdefault(fd, at)
+        _take_fd(report, at, value, seen)
+
+
+def _take_fd(report: Report, path: str, value: object, seen: dict[int, str]) -> None:
+    fd = report.integer(path, value, 0, _MAX_FD)
+    if fd is None:
+        return
+    if fd in seen:
+        report.add(path, f"{fd} is {seen[fd]} already")
+    seen.setdefault(fd, path)
+
+
+def _check_listen_env(config: Config, process: Process, report: Report) -> None:
+    env: object = config.env if process.env is None else process.env
+    for at, key, _ in pairs(Report(), join(_PATH, "env"), env):
+        if key in _LISTEN_VARIABLES:
+            report.add(at, f"{key} is set by listen_fds")
+
+
+def check_pidfd_socket(config: Config, process: Process, report: Report) -> None:
+    """Check for an fd, or a path that fits into a socket's address."""
+    value: object = process.pidfd_socket
+    path = join(_PATH, "pidfd_socket")
+    if value is None:
+        return
+    if is_integer(value):
+        report.integer(path, value, 0, _MAX_FD)
+    elif not isinstance(value, str):
+        report.wrong_type(path, "a path or an fd", value)
+    elif absolute_path(report, path, value) and len(value.encode()) > _MAX_ADDRESS:
+        report.add(path, f"is longer than {_MAX_ADDRESS} bytes: {show(value)}")
 
 
 def _has_terminal(config: Config, process: Process) -> bool:

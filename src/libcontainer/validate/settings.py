@@ -17,18 +17,24 @@ from libcontainer.config.rules import (
     working_directory,
 )
 from libcontainer.process import Process
-from libcontainer.validate.namespaces import has_namespace, is_joined, is_mapped
+from libcontainer.validate.namespaces import (
+    has_namespace,
+    has_own_namespace,
+    is_joined,
+    is_mapped,
+)
+from libcontainer.validate.pairs import pairs
 from libcontainer.validate.security import (
     check_apparmor_profile,
     check_label,
     check_landlock,
 )
+from libcontainer.validate.seldom import SELDOM, check_seldom
 
 _MAX_UMASK: Final = 0o777
 _MAX_GROUPS: Final = 65536
 _INFINITY: Final = 2**64 - 1
 _SETS: Final = ("bounding", "effective", "permitted", "inheritable", "ambient")
-_PAIR: Final = 2
 
 
 def check_switches(config: Config, report: Report) -> None:
@@ -37,11 +43,16 @@ def check_switches(config: Config, report: Report) -> None:
     report.boolean("loopback", config.loopback)
     report.boolean("keep_groups", config.keep_groups)
     report.boolean("no_pivot_root", config.no_pivot_root)
+    for name in ("init", "core_scheduling"):
+        if report.boolean(name, getattr(config, name)) and not has_own_namespace(
+            config, NamespaceType.PID
+        ):
+            report.add(name, "needs a 'pid' namespace of its own")
 
 
 def check_labels(config: Config, report: Report) -> None:
     """Check the caller's notes."""
-    for path, key, value in _pairs(report, "labels", config.labels):
+    for path, key, value in pairs(report, "labels", config.labels):
         report.text(path, key)
         report.text(path, value)
 
@@ -68,10 +79,14 @@ def check_settings(
         if value is None and (inherits or name in _OPTIONAL):
             continue
         check(config, report, join(prefix, name), value)
+    for name in SELDOM:
+        value = getattr(owner, name)
+        if value is not None:
+            check_seldom(name, config, report, join(prefix, name), value)
 
 
 def _check_env(config: Config, report: Report, path: str, value: object) -> None:
-    for at, key, text in _pairs(report, path, value):
+    for at, key, text in pairs(report, path, value):
         environment_entry(report, at, key, text)
 
 
@@ -181,18 +196,6 @@ def _check_umask(config: Config, report: Report, path: str, value: object) -> No
     report.integer(path, value, 0, _MAX_UMASK)
 
 
-def _pairs(
-    report: Report, path: str, value: object
-) -> list[tuple[str, object, object]]:
-    found: list[tuple[str, object, object]] = []
-    for at, item in report.items(path, value, "entries"):
-        if isinstance(item, tuple) and len(item) == _PAIR:
-            found.append((at, item[0], item[1]))
-        elif report.text(at, item) is not None:
-            report.add(at, f"has no '=': {item!r}")
-    return found
-
-
 _OPTIONAL: Final = frozenset(
     {"additional_groups", "apparmor_profile", "process_label", "landlock"}
 )
@@ -211,4 +214,7 @@ _CHECKS: Final = {
     "rlimits": _check_rlimits,
     "umask": _check_umask,
     "terminal": _check_flag,
+    "keyring": _check_flag,
+    "ksm": _check_flag,
+    "thp_disable": _check_flag,
 }

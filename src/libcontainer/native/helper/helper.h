@@ -88,7 +88,8 @@ void drop_tree(struct helper *helper, int32_t slot, int tree);
     X(TERMINAL, op_terminal)                               \
     X(NO_NEW_PRIVS, op_no_new_privs) X(IDENTITY, op_identity)                   \
     X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)            \
-    X(CHILD, op_child) X(LANDLOCK_PATH, op_landlock_path) X(CALL, op_call)
+    X(CHILD, op_child) X(LANDLOCK_PATH, op_landlock_path) X(CALL, op_call)        \
+    X(INIT, op_init)
 
 #define DECLARE(kind, function)                                                 \
     int function(struct helper *helper, const struct lc_op *op);

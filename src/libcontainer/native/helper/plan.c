@@ -73,12 +73,13 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_UMASK] = {.mode = 0777},
     [LC_OP_CHDIR] = {.needs = TEXT},
     [LC_OP_TERMINAL] = {.needs = SLOT | TEXT | DATA, .may = SLOT2 | ARG,
-                        .flags = LC_CONSOLE},
+                        .flags = LC_CONSOLE | LC_NO_SESSION},
     [LC_OP_NO_NEW_PRIVS] = {0},
     [LC_OP_IDENTITY] = {.needs = DATA},
     [LC_OP_FIND_PROGRAM] = {.needs = LIST},
     [LC_OP_GATE] = {.needs = SLOT},
-    [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA},
+    [LC_OP_INIT] = {.needs = SLOT, .may = SLOT2},
+    [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA, .flags = LC_OWN_PID},
     [LC_OP_CALL] = {.needs = DATA, .may = SLOT, .mode = 255,
                     .flags = ARGUMENTS | ARGUMENTS << 8},
     [LC_OP_LANDLOCK_PATH] = {.needs = SLOT | FLAGS | TEXT, .flags = UINT32_MAX},
@@ -87,7 +88,8 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
 
 // Strings may be shared between operations, so a small plan could ask for far more
 // scanning than it has bytes.
-enum { SCAN_LIMIT = 4 * LC_MAX_SIZE, MAX_LAYERS = 500, MAX_TARGET = 1048575 };
+enum { SCAN_LIMIT = 4 * LC_MAX_SIZE, MAX_LAYERS = 500, MAX_TARGET = 1048575,
+       PID_DIGITS = 10 };
 
 static bool one_bit(uint64_t bits)
 {
@@ -215,6 +217,19 @@ static bool call_ok(const struct plan *plan, const struct lc_op *op)
     return true;
 }
 
+static bool own_pid_ok(const struct plan *plan, const struct lc_op *op)
+{
+    if (!(op->flags & LC_OWN_PID))
+        return true;
+    if (op->count2 == 0)
+        return false;
+    const char *text = plan_text(plan, op->list2);
+    uint32_t zeros = 0;
+    for (; *text != '\0'; text++)
+        zeros = *text == '0' ? zeros + 1 : 0;
+    return zeros >= PID_DIGITS;
+}
+
 static bool details_ok(struct plan *plan, const struct lc_op *op)
 {
     switch (op->kind) {
@@ -234,7 +249,7 @@ static bool details_ok(struct plan *plan, const struct lc_op *op)
     case LC_OP_IDENTITY:
         return identity_ok(plan, op);
     case LC_OP_EXEC:
-        return fds_ok(plan, op);
+        return fds_ok(plan, op) && own_pid_ok(plan, op);
     case LC_OP_CALL:
         return call_ok(plan, op);
     default:

@@ -152,6 +152,21 @@ static void restore_signals(void)
     rt_sigprocmask(SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
+// Over the zeros that the text ends with, which the parser has counted.
+static void write_own_pid(char *text)
+{
+    char digits[12];
+    int count = 0;
+    size_t end = text_size(text);
+    while (end > 0 && text[end - 1] == '0')
+        end--;
+    for (int pid = getpid(); pid > 0; pid /= 10)
+        digits[count++] = (char)('0' + pid % 10);
+    while (count > 0)
+        text[end++] = digits[--count];
+    text[end] = '\0';
+}
+
 int op_exec(struct helper *helper, const struct lc_op *op)
 {
     size_t pointers = (size_t)op->count + op->count2 + 2;
@@ -169,6 +184,9 @@ int op_exec(struct helper *helper, const struct lc_op *op)
         result = prlimit64(0, RLIMIT_NOFILE, &helper->files, NULL);
     if (result < 0)
         return at(LC_WHERE_FDS, result);
+    // After the vectors, which are found by where the strings end.
+    if (op->flags & LC_OWN_PID)
+        write_own_pid((char *)helper->plan.base + op->list2);
     umask(helper->umask);
     restore_signals();
     return at(LC_WHERE_EXECVE, execve(helper->program, arguments, environment));

@@ -208,6 +208,7 @@ DEFINE1(int, chdir, const char *)
 DEFINE1(int, fchdir, int)
 DEFINE2(int, getcwd, char *, size_t)
 DEFINE1(int, umask, uint32_t)
+DEFINE2(int, munmap, void *, size_t)
 DEFINE6(long, mmap, void *, size_t, int, int, int, long)
 
 // Mounts.
@@ -234,6 +235,7 @@ DEFINE0(int, getpid)
 DEFINE0(int, setsid)
 DEFINE2(int, kill, int, int)
 DEFINE4(int, wait4, int, int *, int, void *)
+DEFINE4(int, rt_sigtimedwait, const uint64_t *, void *, const void *, size_t)
 DEFINE5(int, ppoll, struct pollfd *, unsigned int, const long *, const uint64_t *, size_t)
 DEFINE3(int, setitimer, int, const struct itimer *, struct itimer *)
 DEFINE4(int, rt_sigaction, int, const struct kernel_sigaction *,

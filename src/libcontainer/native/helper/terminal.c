@@ -72,10 +72,11 @@ int op_terminal(struct helper *helper, const struct lc_op *op)
         set_slot(helper, op->slot, slave);
         result = op->flags & LC_CONSOLE ? bind_console(helper, op, slave) : 0;
         // Only a session leader can have a controlling terminal.
-        if (result == 0)
+        if (result == 0 && !(op->flags & LC_NO_SESSION)) {
             result = setsid();
-        if (result >= 0)
-            result = ioctl(slave, TIOCSCTTY, 0);
+            if (result >= 0)
+                result = ioctl(slave, TIOCSCTTY, 0);
+        }
         if (result == 0)
             result = message_send(helper, LC_TERMINAL_FD, master);
     }

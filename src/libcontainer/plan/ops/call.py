@@ -30,6 +30,7 @@ CALLS = {
     "umount2": 17,
     "chroot": 18,
     "chdir": 19,
+    "bind": 20,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 

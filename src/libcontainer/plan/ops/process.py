@@ -95,6 +95,7 @@ class Terminal(Op):
     size: tuple[int, int] | None
     owner: tuple[int, int]
     console_base: int = NONE
+    session: bool = True
 
     def record(self) -> Record:
         rows, columns = self.size or (0, 0)
@@ -102,7 +103,7 @@ class Terminal(Op):
             slot=self.slot,
             slot2=self.console_base,
             text="/dev/pts/ptmx",
-            flags=int(self.console_base != NONE),
+            flags=int(self.console_base != NONE) | (0 if self.session else 2),
             arg=rows << 32 | columns,
             data=struct.pack("=II", *self.owner),
         )
@@ -202,19 +203,49 @@ class Gate(Op):
 
 
 @frozen
+class Init(Op):
+    """Go on in a child; this process forwards signals, reaps, and ends with it.
+
+    Attributes:
+        status: slot of a pipe that gets the child's wait status.
+        terminal: slot of the child's controlling terminal.
+    """
+
+    KIND = 34
+    MAN = "pid_namespaces(7)"
+    status: int
+    terminal: int = NONE
+
+    def record(self) -> Record:
+        return Record(slot=self.status, slot2=self.terminal)
+
+    @property
+    def title(self) -> str:
+        return "stay as init, go on in a child"
+
+
+@frozen
 class Exec(Op):
-    """Execute the program; *fds* are the only descriptors that live on."""
+    """Execute the program; *fds* are the only descriptors that live on.
+
+    Attributes:
+        own_pid: the first entry of *env* ends in ten zeros, which become the pid.
+    """
 
     KIND = 27
     MAN = "execve(2)"
     args: tuple[str, ...]
     env: tuple[str, ...] = field(repr=False)
     fds: tuple[tuple[int, int], ...] = ()
+    own_pid: bool = False
 
     def record(self) -> Record:
         flat = [number for pair in self.fds for number in pair]
         return Record(
-            list=self.args, list2=self.env, data=struct.pack(f"={len(flat)}i", *flat)
+            list=self.args,
+            list2=self.env,
+            data=struct.pack(f"={len(flat)}i", *flat),
+            flags=int(self.own_pid),
         )
 
     @property

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first process of a pid namespace, with the program as its child.
+
+#include "helper.h"
+
+enum { ALL_SIGNALS = -1, EXIT_KILLED = 128 };
+
+static void close_all_but(int fd)
+{
+    if (fd > 0)
+        close_range(0, (unsigned int)fd - 1, 0);
+    close_range((unsigned int)(fd + 1), ~0u, 0);
+}
+
+// How the child ended goes to the caller in full. What the kernel tells others is
+// like a shell's: the first process of a pid namespace cannot kill itself.
+static void end_as(int status, int report)
+{
+    int signal = status & 0x7f;
+    write(report, &status, sizeof(status));
+    exit_group(signal != 0 ? EXIT_KILLED + signal : status >> 8 & 0xff);
+}
+
+static void reap(int child, int report)
+{
+    int status = 0, ended;
+    while ((ended = wait4(-1, &status, WNOHANG | __WALL, NULL)) > 0)
+        if (ended == child)
+            end_as(status, report);
+    // Nothing is left that could end: the child was the last to know of.
+    if (ended == -ECHILD)
+        exit_group(EXIT_KILLED);
+}
+
+// Every signal is blocked since the start of the helper, so one that came before the
+// child was there is still pending, and is forwarded like those that come later.
+static void supervise(int child, int report)
+{
+    const uint64_t all = (uint64_t)ALL_SIGNALS;
+    for (;;) {
+        int number = rt_sigtimedwait(&all, NULL, NULL, sizeof(all));
+        if (number == SIGCHLD)
+            reap(child, report);
+        else if (number > 0)
+            kill(child, number);
+    }
+}
+
+// Nothing of the plan, of the host's descriptors or of the caller is left in what the
+// container can look at; only then may it, as a later setns(2) by its own user wants.
+static void become_init(struct helper *helper, int child, int report)
+{
+    timer_disarm();
+    close_all_but(report);
+    chdir("/");
+    munmap(helper->plan.base, helper->plan.size);
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    supervise(child, report);
+}
+
+int op_init(struct helper *helper, const struct lc_op *op)
+{
+    const uint64_t all = (uint64_t)ALL_SIGNALS, alarm = (uint64_t)1 << (SIGALRM - 1);
+    struct clone_args args = {.exit_signal = SIGCHLD};
+    rt_sigprocmask(SIG_SETMASK, &all, NULL, sizeof(all));
+    int child = clone3(&args, sizeof(args));
+    if (child < 0)
+        return at(LC_WHERE_CLONE, child);
+    if (child > 0)
+        become_init(helper, child, helper->slots[op->slot]);
+    timer_arm(helper);
+    rt_sigprocmask(SIG_UNBLOCK, &alarm, NULL, sizeof(alarm));
+    int result = setsid();
+    if (result >= 0 && op->slot2 >= 0)
+        result = ioctl(helper->slots[op->slot2], TIOCSCTTY, 0);
+    return result < 0 ? result : 0;
+}
