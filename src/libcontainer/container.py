@@ -132,7 +132,8 @@ class Container:
             UnsupportedError: the host does not offer what is needed.
         """
         names = tuple(self.state().cgroup)
-        return self._launcher.explain(self.config, process, gate=gate, cgroups=names)
+        config = _complete(self.config, self.path)
+        return self._launcher.explain(config, process, gate=gate, cgroups=names)
 
     # -- running
 
@@ -432,6 +433,7 @@ class Container:
                     folder.remove()
                     return
                 require(self.id, self._status(folder, state), verb)
+                _disconnect(state)
                 self._end_init(state)
                 group = _group(state)
                 if group is not None:
@@ -557,7 +559,7 @@ class Container:
         self._init = self._launcher.create(
             folder,
             state,
-            self.config,
+            _complete(self.config, self.path),
             process,
             gate=gate,
             companions=self._joined,
@@ -624,6 +626,30 @@ class Container:
             self._init.kill()
             self._init.wait(_KILL_SECONDS)
             self._init.close()
+
+
+def _disconnect(state: State) -> None:
+    """Take a container's networks down, while its namespace may still be there.
+
+    Raises:
+        NetworkError: some of it is left; another try may go on.
+    """
+    if not state.network:
+        return
+    from libcontainer.network.runner import disconnect  # noqa: PLC0415 - rare
+
+    with ProcessRef.open(state.init) as init:
+        failures = disconnect(state.network, None if init is None else init.host_pid)
+    if failures:
+        raise failures[0]
+
+
+def _complete(config: Config, path: str) -> Config:
+    if config.dns is None:
+        return config
+    from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare
+
+    return with_name_files(config, path)
 
 
 def _end_leftovers(state: State) -> None:

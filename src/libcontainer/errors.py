@@ -199,6 +199,14 @@ class CgroupError(StepError):
     """
 
 
+class NetworkError(StepError):
+    """A network could not be set up, measured or taken down.
+
+    The attributes are those of `StepError`; *title* says which link, *hint* has
+    the kernel's own words where it gave some, or those of the tool.
+    """
+
+
 def _rebuild_step_error(
     kind: type[StepError], number: int, fields: dict[str, object]
 ) -> StepError:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 from libcontainer.cgroups.strategy import STRATEGIES, CgroupStrategy
 from libcontainer.config import Config, config_from_json
@@ -95,8 +95,13 @@ class Factory:
             creator=own_record(os.getpid()),
             status=Status.CREATING,
             cgroup=paths,
+            network=_network_records(container_id, config),
         )
-        self._store.create(state, text).close()
+        folder = self._store.create(state, text)
+        try:
+            _write_name_files(folder, config)
+        finally:
+            folder.close()
         return Container(self._store, self._launcher, container_id, config)
 
     def load(self, container_id: str) -> Container:
@@ -155,6 +160,28 @@ class Factory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _network_records(
+    container_id: str, config: Config
+) -> tuple[Mapping[str, Any], ...]:
+    if not config.networks:
+        return ()
+    from libcontainer.network.runner import records  # noqa: PLC0415 - rare
+
+    return records(config, container_id)
+
+
+def _write_name_files(folder: Folder, config: Config) -> None:
+    if config.dns is None:
+        return
+    from libcontainer.host.namefiles import write_name_files  # noqa: PLC0415 - rare
+
+    try:
+        write_name_files(folder, config)
+    except BaseException:
+        folder.remove()
+        raise
 
 
 def _read_config(folder: Folder) -> Config:

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -65,6 +65,9 @@ from libcontainer.validate import (
     validate_process,
     validate_resources,
 )
+
+if TYPE_CHECKING:
+    from libcontainer.network.runner import NetworkRunner
 
 DEADLINE_SECONDS = 30.0
 
@@ -174,6 +177,7 @@ class Launcher:
             hooks=hooks,
             pidfd_socket=process.pidfd_socket,
         )
+        actions.network = _network_runner(state, config)
         if state.cgroup:
             actions.group = Group(state.cgroup)
             actions.limits = self.limits(config, state.cgroup)
@@ -189,16 +193,14 @@ class Launcher:
                 _poststart(hooks, config, handle)
         except BaseException as error:
             folder.remove_gate()
-            if actions.group is not None and actions.made_group:
-                actions.group.remove()
+            actions.undo(error)
             folder.write(state)
             if hooks is not None:
                 _give_output(error, hooks)
                 self._hooks_failed(hooks, config)
             raise
         finally:
-            if hooks is not None:
-                hooks.close()
+            actions.close()
         return handle
 
     def join(
@@ -480,6 +482,14 @@ class Launcher:
                 companions=companions,
                 status=launch.status,
             )
+
+
+def _network_runner(state: State, config: Config) -> NetworkRunner | None:
+    if not config.networks and not config.routes:
+        return None
+    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415 - rare
+
+    return NetworkRunner(state.id, state.network)
 
 
 def _hierarchies() -> tuple[str, ...]:

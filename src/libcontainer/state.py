@@ -79,6 +79,8 @@ class State:
         cgroup: host paths of its cgroup by hierarchy; empty if it has none.
         mount_namespace: the number of the container's mount namespace where its
             processes are to be found by it (`libcontainer.host.leftovers`).
+        network: what each of its networks leaves on the host, by place in the
+            configuration; saved before any of it is made.
         unknown: keys of the file this version does not know.
     """
 
@@ -91,6 +93,7 @@ class State:
     args: tuple[str, ...] = ()
     cgroup: Mapping[str, str] = field(factory=dict)
     mount_namespace: int | None = None
+    network: tuple[Mapping[str, Any], ...] = ()
     unknown: Mapping[str, Any] = field(factory=dict)
 
 
@@ -133,6 +136,8 @@ def dump(state: State) -> bytes:
     }
     if state.mount_namespace is not None:
         document["mount_namespace"] = state.mount_namespace
+    if state.network:
+        document["network"] = state.network
     return json.dumps(document).encode()
 
 
@@ -162,6 +167,7 @@ def parse(data: bytes) -> State:
             mount_namespace=(
                 _take(document, "mount_namespace", int) if has_mounts else None
             ),
+            network=_take_records(document),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -200,6 +206,16 @@ def _take_paths(document: dict[str, Any]) -> dict[str, str]:
         message = f"cgroup must be paths, not {paths!r}"
         raise TypeError(message)
     return paths
+
+
+def _take_records(document: dict[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    if "network" not in document:
+        return ()
+    records: list[Mapping[str, Any]] = _take(document, "network", list)
+    if not all(isinstance(record, dict) for record in records):
+        message = f"network must be objects, not {records!r}"
+        raise TypeError(message)
+    return tuple(records)
 
 
 def _take_texts(document: dict[str, Any], key: str) -> list[str]:

@@ -25,6 +25,7 @@ from libcontainer.config.container_json import (
     parse_container_json,
     to_container_json,
 )
+from libcontainer.config.network import Route, Veth
 from libcontainer.errors import ConfigError
 from libcontainer.process import Process
 from libcontainer.validate import validate
@@ -90,23 +91,40 @@ def test_the_minimal_sample_means_what_it_meant() -> None:
     assert pickle.loads(pickle.dumps(read)) == read
 
 
-@pytest.mark.parametrize(
-    ("sample", "refused"),
-    [
-        ("attach_to_bridge", ["networks[1].type: 'veth'"]),
-    ],
-)
-def test_a_sample_that_needs_more_names_what_it_needs(
-    sample: str, refused: list[str]
-) -> None:
-    data = (SAMPLES / f"{sample}.json").read_bytes()
-    with pytest.raises(ConfigError) as caught:
-        config_from_container_json(parse_container_json(data), "/srv")
-    found = [str(problem) for problem in caught.value.problems]
-    assert len(found) == len(refused)
-    for text, start in zip(found, refused, strict=True):
-        assert text.startswith(start)
-        assert text.endswith("is not supported by this release")
+def test_the_sample_with_a_bridge_means_what_it_meant() -> None:
+    data = (SAMPLES / "attach_to_bridge.json").read_bytes()
+    config = config_from_container_json(parse_container_json(data), "/srv").config
+    wanted = Veth(
+        bridge="docker0",
+        prefix="veth",
+        addresses=["172.17.0.101/16"],
+        gateways=["172.17.42.1"],
+        mtu=1500,
+    )
+    assert config.networks == (wanted,)
+    assert config.loopback is True
+    assert validate(config) == []
+
+
+def test_routes_are_read() -> None:
+    route = {
+        "destination": "192.0.2.0/24",
+        "source": "172.17.0.101/16",
+        "gateway": "172.17.42.1",
+        "interface_name": "eth0",
+    }
+    kinds = {"NEWNS": True, "NEWNET": True}
+    keys = document(routes=[route], namespaces=kinds)
+    config = config_from_container_json(keys, "/srv").config
+    assert config.routes == (
+        Route(
+            destination="192.0.2.0/24",
+            source="172.17.0.101",
+            gateway="172.17.42.1",
+            interface="eth0",
+        ),
+    )
+    assert validate(config) == []
 
 
 def test_the_smallest_document_has_the_defaults_of_then() -> None:
@@ -273,7 +291,6 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"networks": {}}, ["networks: must be a sequence of items, not dict"]),
     ({"apparmor_profile": 1}, ["apparmor_profile: must be a string, not int"]),
-    ({"routes": [{}]}, ["routes: is not supported by this release"]),
     ({"process_label": "x"}, ["process_label: must be user:role:type:level, not 'x'"]),
     ({"cgroups": {"memory": True}}, ["cgroups.memory: must be an integer, not bool"]),
     ({"cgroups": {"memory": -2}}, ["cgroups.memory: must be from -1 to"]),
@@ -357,7 +374,9 @@ def test_everything_wrong_is_told_at_once() -> None:
     assert [text.partition(":")[0] for text in found] == [
         "mount_config",
         "namespaces.NEWNS",
-        "networks[0].type",
+        "networks[0].bridge",
+        "networks[0].veth_prefix",
+        "networks[0].address",
         "hostname",
         "capabilities[0]",
         "apparmor_profile",

@@ -9,7 +9,7 @@ less confined than asked for), and what this release cannot do yet is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
@@ -20,6 +20,7 @@ from libcontainer.config.container_mounts import (
     read_bind_mounts,
     read_devices,
 )
+from libcontainer.config.container_networks import read_routes, read_veth
 from libcontainer.config.container_reader import Reader
 from libcontainer.config.container_schema import to_container_json, unknown_keys
 from libcontainer.config.identity import Capabilities
@@ -39,6 +40,9 @@ from libcontainer.config.rules import (
 from libcontainer.config.strict_json import parse_strict_json
 from libcontainer.errors import ConfigError
 
+if TYPE_CHECKING:
+    from libcontainer.config.network import Veth
+
 __all__ = [
     "ContainerJson",
     "config_from_container_json",
@@ -53,8 +57,6 @@ _NAMESPACES: Final = {
     "NEWPID": NamespaceType.PID,
     "NEWNET": NamespaceType.NETWORK,
 }
-
-_LATER: Final = "is not supported by this release"
 
 
 @frozen
@@ -134,9 +136,7 @@ def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
     mounts = _mount_config(reader)
     namespaces = _namespaces(reader, unknown)
     cgroups = reader.child("cgroups")
-    if reader.items("routes"):
-        reader.refuse("routes", _LATER)
-    loopback, network = _networks(reader)
+    loopback, network, veths = _networks(reader)
     if network is not None:
         # 1.2.0 joined it, whether or not it had made one for NEWNET before.
         namespaces |= {NamespaceType.NETWORK}
@@ -153,6 +153,8 @@ def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:
         masked_paths=("/proc/kcore",) if restricted else (),
         readonly_paths=KERNEL_FILES if restricted else (),
         loopback=loopback,
+        networks=veths,
+        routes=read_routes(reader),
         env=_environment(reader),
         cwd=_working_directory(reader),
         user=_user(reader),
@@ -207,9 +209,10 @@ def _hostname(reader: Reader, kinds: frozenset[NamespaceType]) -> str | None:
     return name
 
 
-def _networks(reader: Reader) -> tuple[bool, str | None]:
-    """Return whether lo is set up, and the path of the namespace that is joined."""
+def _networks(reader: Reader) -> tuple[bool, str | None, list[Veth]]:
+    """Return whether lo is set up, the path of a namespace to join, the links."""
     loopback, joined = False, None
+    veths: list[Veth] = []
     for network in reader.children("networks"):
         kind = network.text("type")
         if kind == "loopback":
@@ -222,10 +225,10 @@ def _networks(reader: Reader) -> tuple[bool, str | None]:
             joined = network.text("ns_path")
             absolute_path(network.report, network.path("ns_path"), joined)
         elif kind == "veth":
-            network.refuse("type", f"{kind!r} {_LATER}")
+            veths.append(read_veth(network, f"eth{len(veths)}"))
         else:
             network.refuse("type", f"must be loopback, veth or netns: {show(kind)}")
-    return loopback, joined
+    return loopback, joined, veths
 
 
 def _environment(reader: Reader) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 if TYPE_CHECKING:
     # Few configurations have these: they are imported where one does.
     from libcontainer.config.memory import Personality
+    from libcontainer.config.network import Network, Route
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
 T = TypeVar("T")
@@ -51,6 +52,16 @@ def is_integer(value: object) -> bool:
 def to_tuple(value: Iterable[T]) -> tuple[T, ...]:
     """Return the items as a tuple."""
     return tuple(value) if is_iterable(value) else cast("tuple[T, ...]", value)
+
+
+def to_networks(value: Iterable[Network]) -> tuple[Network, ...]:
+    """Return networks as a tuple."""
+    return to_tuple(value)
+
+
+def to_routes(value: Iterable[Route]) -> tuple[Route, ...]:
+    """Return routes as a tuple."""
+    return to_tuple(value)
 
 
 def to_strings(value: Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from libcontainer.config.convert import (
     to_container_paths,
     to_frozenset,
+    to_networks,
     to_optional_affinity,
     to_optional_integers,
     to_optional_io_priority,
@@ -19,6 +20,7 @@ from libcontainer.config.convert import (
     to_optional_scheduler,
     to_optional_signal,
     to_pairs,
+    to_routes,
     to_texts,
     to_tuple,
     to_user,
@@ -55,6 +57,7 @@ from libcontainer.config.rootfs import Overlay, Rootfs, to_rootfs
 if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock
     from libcontainer.config.memory import MemoryPolicy, Personality
+    from libcontainer.config.network import Dns, Network, Route
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
 
 DEFAULT_ENV: Final = (
@@ -193,6 +196,17 @@ class Config:
 
     loopback: bool = field(default=True)
     """Whether ``lo`` is set up in a network namespace of its own."""
+
+    networks: tuple[Network, ...] = field(default=(), converter=to_networks)
+    """Its networks beside ``lo``, set up in this order in a new network namespace:
+    `Veth`, `Macvlan`, `NetDevice`, `Pasta` and the others of
+    `libcontainer.config.network`."""
+
+    routes: tuple[Route, ...] = field(default=(), converter=to_routes)
+    """Routes that are added after all networks are up."""
+
+    dns: Dns | None = field(default=None)
+    """What its ``/etc/resolv.conf`` and ``/etc/hosts`` say. None: as in the image."""
 
     env: tuple[tuple[str, str], ...] = field(default=DEFAULT_ENV, converter=to_pairs)
     """Environment of processes: a mapping, ``K=V`` texts or pairs. Nothing

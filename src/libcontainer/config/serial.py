@@ -7,7 +7,7 @@ there are no type names in it, except for the two kinds of rootfs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict
@@ -46,10 +46,17 @@ _ROOTFS: dict[str, type[Directory | Overlay]] = {
 _SELDOM = ("scheduler", "io_priority", "cpu_affinity", "memory_policy", "personality")
 
 
+_NETWORKS = ("networks", "routes", "dns")
+
+
 def config_to_json(config: Config) -> dict[str, Any]:
     """Return *config* as JSON values."""
     document = asdict(config, filter=_is_plain, value_serializer=_serialize)
     document["hooks"] = hooks_to_json(config.hooks)
+    if config.networks:
+        from libcontainer.config.network import network_to_json  # noqa: PLC0415
+
+        document["networks"] = [network_to_json(item) for item in config.networks]
     kind = "overlay" if isinstance(config.rootfs, Overlay) else "directory"
     document["rootfs"] = {kind: document["rootfs"]}
     return document
@@ -79,7 +86,22 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     fields["landlock"] = _landlock(fields.get("landlock"))
     fields["hooks"] = hooks_from_json(fields.get("hooks", {}))
     fields |= _seldom({key: fields[key] for key in _SELDOM if fields.get(key)})
+    fields |= _networks(fields)
     return Config(**fields)
+
+
+def _networks(fields: dict[str, Any]) -> dict[str, Any]:
+    wanted = {key: fields[key] for key in _NETWORKS if fields.get(key)}
+    if not wanted:
+        return {}
+    from libcontainer.config import network  # noqa: PLC0415
+
+    read: dict[str, Callable[[Any], Any]] = {
+        "networks": lambda items: [network.network_from_json(item) for item in items],
+        "routes": lambda items: [network.Route(**item) for item in items],
+        "dns": lambda item: network.Dns(**item),
+    }
+    return {key: read[key](value) for key, value in wanted.items()}
 
 
 def _seldom(fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
@@ -22,6 +22,7 @@ from libcontainer.host.hooks import HookRunner
 from libcontainer.host.idmap import write_maps
 from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
+from libcontainer.plan.network import AddRoute, ConnectNetwork
 from libcontainer.plan.steps import (
     CopyUp,
     HookFiles,
@@ -44,6 +45,9 @@ from libcontainer.plan.steps import (
     UseTemplate,
 )
 
+if TYPE_CHECKING:
+    from libcontainer.network.runner import NetworkRunner
+
 _BACKLOG = 8
 _CLONE = int(OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC)
 _CLONE_ALL = _CLONE | int(OpenTreeFlag.RECURSIVE)
@@ -62,6 +66,7 @@ class HostActions:
         made_group: whether the cgroup has been made by this launch.
         hooks: runs the container's hooks, if it has any.
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
+        network: carries out the steps of its networks, if it has some.
     """
 
     folder: Folder
@@ -72,6 +77,21 @@ class HostActions:
     made_group: bool = False
     hooks: HookRunner | None = None
     pidfd_socket: str | int | None = None
+    network: NetworkRunner | None = None
+
+    def undo(self, error: BaseException) -> None:
+        """Remove what outlives a launch that has failed with *error*."""
+        if self.network is not None:
+            self.network.undo(error)
+        if self.group is not None and self.made_group:
+            self.group.remove()
+
+    def close(self) -> None:
+        """Close what was open for the launch alone."""
+        if self.hooks is not None:
+            self.hooks.close()
+        if self.network is not None:
+            self.network.close()
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -279,6 +299,15 @@ def _map_ids(actions: HostActions, launch: Launch, action: MapIds) -> None:
     )
 
 
+def _network(
+    actions: HostActions, launch: Launch, action: ConnectNetwork | AddRoute
+) -> None:
+    if actions.network is None:
+        message = "no networks are expected here"
+        raise TypeError(message)
+    actions.network(launch, action)
+
+
 def _record_state(actions: HostActions, launch: Launch, action: RecordState) -> None:
     actions.record(action.status, launch)
 
@@ -323,6 +352,8 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenNamespace: _open_namespace,
     SetClocks: _set_clocks,
     RecordState: _record_state,
+    ConnectNetwork: _network,
+    AddRoute: _network,
     HookFiles: _hook_files,
     TellHooks: _tell_hooks,
     RunHooks: _run_hooks,

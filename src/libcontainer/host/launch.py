@@ -32,7 +32,13 @@ from math import inf
 from libcontainer.bindings.clone import new_box, spawn
 from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
-from libcontainer.errors import CgroupError, HelperError, HookError, LaunchTimeoutError
+from libcontainer.errors import (
+    CgroupError,
+    HelperError,
+    HookError,
+    LaunchTimeoutError,
+    NetworkError,
+)
 from libcontainer.host.children import kill_and_reap, reap
 from libcontainer.host.failure import place, step_error
 from libcontainer.host.fds import above_stdio, close_all
@@ -57,6 +63,7 @@ class Launch:
         host_pid: its pid in the caller's pid namespace.
         terminal: master of its terminal, -1 if there is none.
         status: where init says how its child ended, -1 if it has none.
+        sent: fd that the helper has sent with its word at a barrier, or -1.
         notify: the service manager's socket and the container's, if wanted.
     """
 
@@ -75,6 +82,7 @@ class Launch:
         self.host_pid = 0
         self.terminal = -1
         self.status = -1
+        self.sent = -1
         self.notify: list[socket.socket] = []
         self.helper = helper
         self._run_host_step = run_host_step
@@ -178,7 +186,7 @@ class Launch:
                 self._spawn(step.action.flags)
             else:
                 self._run_host_step(self, step)
-        except (CgroupError, HookError) as error:
+        except (CgroupError, HookError, NetworkError) as error:
             place(error, self.plan, step)
             raise
         except OSError as error:
@@ -268,6 +276,9 @@ class Launch:
         if kind == wire.TERMINAL_FD and fds:
             self.terminal = fds[0]
             return True
+        if kind == wire.AT_BARRIER and fds and self.sent < 0:
+            self.sent = fds[0]
+            return False
         close_all(fds)
         return False
 
@@ -313,6 +324,9 @@ class Launch:
     def _close(self) -> None:
         close_all(self._opened)
         self._opened.clear()
+        if self.sent >= 0:
+            os.close(self.sent)
+            self.sent = -1
         if self._control is not None:
             self._control.close()
             self._control = None

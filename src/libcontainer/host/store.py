@@ -128,6 +128,7 @@ class Store:
                 folder.lock(timeout=0)
                 if folder.is_abandoned():
                     folder.remove_cgroup()
+                    folder.remove_networks()
                     folder.remove()
                     removed.append(name)
             except (LockTimeoutError, ContainerNotFoundError, StateFileError):
@@ -284,6 +285,17 @@ class Folder:
         if group.exists():
             group.kill()
             group.remove()
+
+    def remove_networks(self) -> None:
+        """Take down what the container's networks have left on the host."""
+        try:
+            records = self.read().network
+        except (ContainerNotFoundError, StateFileError):
+            return
+        if records:
+            from libcontainer.network.runner import disconnect  # noqa: PLC0415 - rare
+
+            disconnect(records, None)
 
     def empty(self) -> None:
         """Remove every file of the folder, the state first of all."""

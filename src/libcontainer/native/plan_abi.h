@@ -66,7 +66,7 @@ enum lc_op_kind {
     LC_OP_SETNS = 1,        /* setns(slot, flags) */
     LC_OP_UNSHARE = 2,      /* unshare(flags) */
     LC_OP_CLONE = 3,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: both report LC_CLONED, the child goes on, the parent exits */
-    LC_OP_BARRIER = 4,      /* report LC_AT_BARRIER, wait for LC_GO */
+    LC_OP_BARRIER = 4,      /* report LC_AT_BARRIER, with the fd in slot if there is one; wait for LC_GO */
     LC_OP_BECOME_ROOT = 5,  /* setgroups() unless flags&LC_KEEP_GROUPS, setresgid(0), setresuid(0) */
     LC_OP_PROPAGATION = 6,  /* mount(NULL, "/", NULL, MS_REC|flags, NULL) */
     LC_OP_CLONE_TREE = 7,   /* slot, an O_PATH fd, becomes open_tree(text) of the same inode; flags: LC_NO_FOLLOW; then data: lc_attributes */
@@ -126,7 +126,8 @@ enum lc_call {
     LC_CALL_CHROOT = 18,
     LC_CALL_CHDIR = 19,
     LC_CALL_BIND = 20,
-    LC_CALL_LAST = 20,
+    LC_CALL_SOCKET = 21,
+    LC_CALL_LAST = 21,
 };
 
 struct lc_arguments { uint64_t value[6]; };
@@ -191,7 +192,7 @@ struct lc_identity {
 
 struct lc_fd { int32_t slot; int32_t target; };
 
-/* Control socket (SOCK_SEQPACKET): one struct a message; LC_CLONED and LC_TERMINAL carry one fd. */
+/* Control socket (SOCK_SEQPACKET): one struct a message; LC_CLONED and LC_TERMINAL_FD carry one fd, LC_AT_BARRIER may. */
 enum lc_message_kind {
     LC_CLONED = 1,
     LC_AT_BARRIER = 2,

@@ -41,7 +41,7 @@ class Builder:
         """Add a HOST step, after a barrier where the helper is at work."""
         if isinstance(action, Spawn):
             self._spawned = True
-        elif self._spawned and self._steps[-1].side is Side.INIT:
+        elif self._spawned and self._helper_works():
             self.init(Barrier())
         self._add(Side.HOST, action)
 
@@ -61,6 +61,10 @@ class Builder:
     def build(self) -> Plan:
         """Return the plan."""
         return Plan(tuple(self._steps), tuple(self._slots), tuple(self._stdio))
+
+    def _helper_works(self) -> bool:
+        last = self._steps[-1]
+        return last.side is Side.INIT and not isinstance(last.action, Barrier)
 
     def _add(self, side: Side, action: HostAction | Op) -> None:
         self._steps.append(Step(len(self._steps) + 1, self._stage, side, action))

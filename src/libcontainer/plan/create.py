@@ -33,6 +33,7 @@ from libcontainer.plan.namespaces import (
     require_privilege,
     shares_pids,
 )
+from libcontainer.plan.network import has_loopback, plan_networks
 from libcontainer.plan.notify import NotifyPlanner
 from libcontainer.plan.resources import ResourcePlanner, plan_sysctl
 from libcontainer.plan.rootfs import RootfsPlanner
@@ -82,6 +83,7 @@ def compile_create(
         parts.resources.inherited(new_core=config.core_scheduling)
 
     plan_namespaces(builder, config, facts, group, begin=begin)
+    plan_networks(builder, config)
     if own_mounts:
         _plan_mounts(builder, sources, parts.rootfs, parts.mounts)
     plan_sysctl(builder, config)
@@ -196,7 +198,7 @@ def _plan_machine(builder: Builder, config: Config) -> None:
         _set_name(builder, "hostname", config.hostname)
     if config.domainname is not None:
         _set_name(builder, "domainname", config.domainname)
-    if config.loopback and is_new(config, NamespaceType.NETWORK):
+    if has_loopback(config) and is_new(config, NamespaceType.NETWORK):
         builder.init(ops.Loopback())
 
 

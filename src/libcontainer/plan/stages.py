@@ -25,6 +25,10 @@ STAGES: dict[str, str] = {
         " the pid namespace counts for children only, so it comes last"
     ),
     "maps": "ids are mapped from outside, before anything is made that has an owner",
+    "network": (
+        "links come before kernel parameters that name them, and before the network"
+        " can be used by anything of the image"
+    ),
     "mounts": (
         "the tree is built while host mounts can still be cloned, and proc and sysfs"
         " are mounted while a full one is visible"

@@ -52,7 +52,11 @@ from libcontainer.validate.process import (
 from libcontainer.validate.resources import check_resources, report_resources
 from libcontainer.validate.rootfs import check_rootfs, check_rootfs_propagation
 from libcontainer.validate.security import check_mount_label
-from libcontainer.validate.seldom import check_notify_socket, check_sysctl
+from libcontainer.validate.seldom import (
+    check_networks,
+    check_notify_socket,
+    check_sysctl,
+)
 from libcontainer.validate.settings import (
     check_config_settings,
     check_labels,
@@ -86,6 +90,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_readonly_paths,
     check_switches,
     check_sysctl,
+    check_networks,
     check_notify_socket,
     check_config_settings,
     check_hooks,

@@ -39,6 +39,15 @@ def check_sysctl(config: Config, report: Report) -> None:
     check_parameters(config, report)
 
 
+def check_networks(config: Config, report: Report) -> None:
+    """Check the networks, routes and name files."""
+    if config.networks == () and config.routes == () and config.dns is None:
+        return
+    from libcontainer.validate.network import check_all  # noqa: PLC0415
+
+    check_all(config, report)
+
+
 def check_notify_socket(config: Config, report: Report) -> None:
     """Check the service manager's address, and that there is a place inside."""
     if config.notify_socket is None:

@@ -24,6 +24,7 @@ static const uint16_t numbers[LC_CALL_LAST + 1] = {
     [LC_CALL_CHROOT] = __NR_chroot,
     [LC_CALL_CHDIR] = __NR_chdir,
     [LC_CALL_BIND] = __NR_bind,
+    [LC_CALL_SOCKET] = __NR_socket,
 };
 
 int op_call(struct helper *helper, const struct lc_op *op)

@@ -49,7 +49,7 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_SETNS] = {.needs = SLOT, .flags = NAMESPACES},
     [LC_OP_UNSHARE] = {.needs = FLAGS, .flags = NAMESPACES},
     [LC_OP_CLONE] = {.may = SLOT, .flags = NAMESPACES},
-    [LC_OP_BARRIER] = {0},
+    [LC_OP_BARRIER] = {.may = SLOT},
     [LC_OP_BECOME_ROOT] = {.flags = LC_KEEP_GROUPS},
     [LC_OP_PROPAGATION] = {.needs = FLAGS, .flags = PROPAGATIONS},
     [LC_OP_CLONE_TREE] = {.needs = SLOT | TEXT | DATA, .flags = LC_NO_FOLLOW},

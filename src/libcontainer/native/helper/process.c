@@ -5,8 +5,8 @@
 
 int op_barrier(struct helper *helper, const struct lc_op *op)
 {
-    (void)op;
-    int result = message_send(helper, LC_AT_BARRIER, -1);
+    int fd = op->slot < 0 ? -1 : helper->slots[op->slot];
+    int result = message_send(helper, LC_AT_BARRIER, fd);
     if (result == 0)
         result = message_await_go(helper->control);
     // R17: a caller that is gone needs no container, and reads no report.

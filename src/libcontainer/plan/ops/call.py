@@ -31,6 +31,7 @@ CALLS = {
     "chroot": 18,
     "chdir": 19,
     "bind": 20,
+    "socket": 21,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 

@@ -18,14 +18,16 @@ class Barrier(Op):
     Attributes:
         early: the host has done them already and says so in advance, so that
             nobody waits; the helper's word then only tells that all went well.
+        sends: slot of an fd that the host gets with it.
     """
 
     KIND = 4
     MAN = "unix(7)"
     early: bool = False
+    sends: int = NONE
 
     def record(self) -> Record:
-        return Record()
+        return Record(slot=self.sends)
 
     @property
     def title(self) -> str:
