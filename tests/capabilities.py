@@ -103,6 +103,11 @@ def _programs(*names: str) -> str | None:
     return f"missing programs: {', '.join(missing)}" if missing else None
 
 
+def _cni() -> str | None:
+    found = all(Path(f"/usr/lib/cni/{name}").exists() for name in ("bridge", "tuning"))
+    return None if found else "not in /usr/lib/cni: bridge, tuning"
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -117,6 +122,8 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "peers": _peers,
     "compiler": lambda: _programs("gcc"),
     "debian": lambda: _programs("mmdebstrap"),
+    "nft": lambda: _programs("nft"),
+    "cni": _cni,
     "strace": lambda: _programs("strace"),
 }
 

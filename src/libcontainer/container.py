@@ -636,10 +636,11 @@ def _disconnect(state: State) -> None:
     """
     if not state.network:
         return
-    from libcontainer.network.runner import disconnect  # noqa: PLC0415 - rare
+    from libcontainer.network.runner import disconnect_from  # noqa: PLC0415 - rare
 
     with ProcessRef.open(state.init) as init:
-        failures = disconnect(state.network, None if init is None else init.host_pid)
+        pid = None if init is None else init.host_pid
+        failures = disconnect_from(state.network, pid)
     if failures:
         raise failures[0]
 

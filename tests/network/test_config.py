@@ -29,8 +29,6 @@ ALL = (
     lc.Dummy(name="dum0"),
     lc.NetDevice(device="wlan0", name="net%d"),
     lc.Cni(name="cni0", conflist={"name": "x", "plugins": [{"type": "ptp"}]}),
-    lc.Pasta(name="tap0", ports=[{"host": 1, "container": 2}]),
-    lc.Slirp4netns(name="tap1"),
     lc.CustomNetwork(strategy="acme", options={"speed": 3}),
 )
 
@@ -82,7 +80,7 @@ def test_bad_names_of_links_are_refused(name: Any, field: str) -> None:
         (lc.Macvlan(parent="p", mode="x"), "networks[0].mode: must be one of"),
         (lc.Ipvlan(parent="p", mac="02:00:00:00:00:01"), "networks[0].mac: an ipvlan"),
         (lc.NetDevice(device="e", name="%d%d"), "networks[0].name: must be letters"),
-        (lc.Pasta(ports=[lc.Port(host=0, container=1)]), "ports[0].host: must be from"),
+        (lc.Veth(ports=[lc.Port(host=0, container=1)]), "ports[0].host: must be from"),
         (lc.Cni(conflist="{}"), "networks[0].conflist: must be a CNI list"),
         (
             lc.Cni(conflist={"name": "x", "plugins": [{"type": "../sh"}]}),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from libcontainer.network._netlink import Netlink
+
 _FLAGS = (
     (0x1, "up"),
     (0x2, "broadcast"),
@@ -30,25 +32,20 @@ def main() -> int:
 
 
 def _rows() -> list[tuple[str, ...]]:
-    # Slow to import, and needed by nothing else of the command.
-    from pyroute2 import IPRoute  # noqa: PLC0415
-
-    with IPRoute() as route:
-        addresses: dict[int, list[str]] = {}
-        for message in route.get_addr():
-            text = f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
-            addresses.setdefault(message["index"], []).append(text)
+    with Netlink() as netlink:
         return [
-            _row(link, addresses.get(link["index"], [])) for link in route.get_links()
+            _row(link, netlink.addresses(link["index"], every=True))
+            for link in netlink.links()
         ]
 
 
-def _row(link: Any, addresses: list[str]) -> tuple[str, ...]:  # noqa: ANN401
+def _row(link: dict[str, Any], addresses: list[str]) -> tuple[str, ...]:
+    attributes = link["attrs"]
     flags = "|".join(name for bit, name in _FLAGS if link["flags"] & bit)
     return (
-        link.get_attr("IFLA_IFNAME"),
-        str(link.get_attr("IFLA_MTU")),
-        link.get_attr("IFLA_ADDRESS") or "",
+        attributes["IFLA_IFNAME"],
+        str(attributes["IFLA_MTU"]),
+        attributes.get("IFLA_ADDRESS") or "",
         flags,
         ",".join(addresses),
     )

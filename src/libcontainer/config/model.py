@@ -199,7 +199,7 @@ class Config:
 
     networks: tuple[Network, ...] = field(default=(), converter=to_networks)
     """Its networks beside ``lo``, set up in this order in a new network namespace:
-    `Veth`, `Macvlan`, `NetDevice`, `Pasta` and the others of
+    `Veth`, `Macvlan`, `NetDevice`, `Cni` and the others of
     `libcontainer.config.network`."""
 
     routes: tuple[Route, ...] = field(default=(), converter=to_routes)

@@ -59,7 +59,12 @@ class Route:
 
 @frozen
 class Neighbour:
-    """Who has an address on a link, fixed: nobody is asked."""
+    """Who has an address on a link, fixed: nobody is asked.
+
+    Attributes:
+        address: IPv4 or IPv6.
+        mac: the hardware address that it is at.
+    """
 
     address: str
     mac: str
@@ -181,7 +186,8 @@ class Veth(Interface):
     """Bytes a second into the container. None: no limit."""
 
     egress_rate: int | None = field(default=None)
-    """Bytes a second out of the container. None: no limit."""
+    """Bytes a second out of the container, after those of one second at once;
+    what is more is dropped. None: no limit."""
 
 
 @frozen(kw_only=True)
@@ -290,41 +296,6 @@ class Cni:
 
 
 @frozen(kw_only=True)
-class Pasta:
-    """The host's network by the program ``pasta``: no privilege is needed."""
-
-    kind: ClassVar[str] = "pasta"
-
-    name: str = field(default="eth0")
-    """Name of the link inside."""
-
-    ports: tuple[Port, ...] = field(default=(), converter=to_ports)
-    """Ports of the host that lead into the container."""
-
-    host_loopback: bool = field(default=False)
-    """Whether the host's own 127.0.0.1 can be reached from inside."""
-
-    mtu: int | None = field(default=None)
-    """The largest packet, bytes. None: the program's default."""
-
-
-@frozen(kw_only=True)
-class Slirp4netns:
-    """A network of its own by the program ``slirp4netns``: no privilege needed."""
-
-    kind: ClassVar[str] = "slirp4netns"
-
-    name: str = field(default="eth0")
-    """Name of the link inside."""
-
-    host_loopback: bool = field(default=False)
-    """Whether the host's own 127.0.0.1 can be reached, as 10.0.2.2."""
-
-    mtu: int | None = field(default=None)
-    """The largest packet, bytes. None: 1500."""
-
-
-@frozen(kw_only=True)
 class Dns:
     """Files of the container that tell who has which name.
 
@@ -345,17 +316,7 @@ class Dns:
 
 
 Network = (
-    Loopback
-    | Veth
-    | Macvlan
-    | Ipvlan
-    | Vlan
-    | Dummy
-    | NetDevice
-    | Cni
-    | Pasta
-    | Slirp4netns
-    | CustomNetwork
+    Loopback | Veth | Macvlan | Ipvlan | Vlan | Dummy | NetDevice | Cni | CustomNetwork
 )
 
 NETWORKS: Final[tuple[type[Any], ...]] = (
@@ -367,8 +328,6 @@ NETWORKS: Final[tuple[type[Any], ...]] = (
     Dummy,
     NetDevice,
     Cni,
-    Pasta,
-    Slirp4netns,
     CustomNetwork,
 )
 

@@ -23,8 +23,6 @@ STRATEGIES: Final = {
     "dummy": "libcontainer.network.dummy:Strategy",
     "netdevice": "libcontainer.network.netdevice:Strategy",
     "cni": "libcontainer.network.cni:Strategy",
-    "pasta": "libcontainer.network.pasta:Strategy",
-    "slirp4netns": "libcontainer.network.slirp4netns:Strategy",
 }
 """Where each strategy is; it is imported when it is used."""
 

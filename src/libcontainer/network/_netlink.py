@@ -219,8 +219,8 @@ class Netlink:
         what = f"add the address {address}"
         self._request(what, ifaddrmsg, NEW_ADDR, _CREATE | _EXCL, fields)
 
-    def addresses(self, index: int) -> list[str]:
-        """Return the addresses of global scope of a link."""
+    def addresses(self, index: int, *, every: bool = False) -> list[str]:
+        """Return the addresses of a link: those of global scope, or every one."""
         from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # noqa: PLC0415 - slow
 
         fields = {"index": index, "attrs": []}
@@ -229,7 +229,7 @@ class Netlink:
             f"{one['attrs'].get('IFA_LOCAL') or one['attrs']['IFA_ADDRESS']}"
             f"/{one['prefixlen']}"
             for one in found
-            if one["scope"] == 0
+            if every or one["scope"] == 0
         ]
 
     def add_route(

@@ -66,14 +66,14 @@ class NetworkStrategy(Protocol):
             NetworkError: with the kernel's words.
         """
 
-    def disconnect(self, record: Record, host: Netlink, pid: int | None) -> None:
+    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
         """Remove what `connect` has made; what is not there is no error.
 
         Args:
             record: of the same container and network.
             host: netlink socket in the caller's network namespace.
-            pid: of a process in the container's network namespace that still
-                lives, or None.
+            namespace: fd of the container's network namespace, or None if it is
+                gone.
         """
 
 

@@ -22,5 +22,5 @@ class Strategy:
         context.inside.add_link(what, "dummy", **new_link_attributes(network))
         settle(context, network)
 
-    def disconnect(self, record: Record, host: Netlink, pid: int | None) -> None:
+    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
         """Do nothing: it goes with the namespace."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from libcontainer.bindings.setns import setns
-from libcontainer.network._netlink import Netlink, open_namespace
+from libcontainer.network._netlink import Netlink
 
 T = TypeVar("T")
 
@@ -43,13 +43,9 @@ def in_namespace(namespace: int, work: Callable[[], T]) -> T:
     return results[0]
 
 
-def netlink_in(pid: int) -> Netlink:
-    """Return a netlink socket in the network namespace of a process."""
-    namespace = open_namespace(pid)
-    try:
-        return in_namespace(namespace, Netlink)
-    finally:
-        os.close(namespace)
+def netlink_in(namespace: int) -> Netlink:
+    """Return a netlink socket in a network namespace, an fd."""
+    return in_namespace(namespace, Netlink)
 
 
 def write_parameters(namespace: int, values: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from typing import Any
 
 from libcontainer.config.network import NetDevice
@@ -52,20 +53,20 @@ class Strategy:
                 context.inside.add_address(moved["index"], address)
         settle(context, network, name)
 
-    def disconnect(self, record: Record, host: Netlink, pid: int | None) -> None:
+    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
         """Move the link back, if its namespace is still there."""
         alias, name = record["alias"], record["device"]
         own = _by_alias(host, alias)
         if own is not None:
             _restore(host, own["index"], name)
-        elif pid is not None:
-            _move_back(pid, alias, name, host)
+        elif namespace is not None:
+            _move_back(namespace, alias, name, host)
 
 
-def _move_back(pid: int, alias: str, name: str, host: Netlink) -> None:
+def _move_back(namespace: int, alias: str, name: str, host: Netlink) -> None:
     from libcontainer.network.inside import netlink_in  # noqa: PLC0415 - rare
 
-    with netlink_in(pid) as inside:
+    with netlink_in(namespace) as inside:
         found = _by_alias(inside, alias)
         if found is None:
             return
@@ -76,8 +77,6 @@ def _move_back(pid: int, alias: str, name: str, host: Netlink) -> None:
             inside.set_link(what, found["index"], up=False)
             inside.set_link(what, found["index"], net_ns_fd=fd, ifname=name)
         finally:
-            import os  # noqa: PLC0415
-
             os.close(fd)
     own = _by_alias(host, alias)
     if own is None:

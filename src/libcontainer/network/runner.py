@@ -14,7 +14,7 @@ from libcontainer.config import Config
 from libcontainer.config.network import CustomNetwork
 from libcontainer.errors import LibcontainerError
 from libcontainer.network import strategy_of
-from libcontainer.network._netlink import Netlink
+from libcontainer.network._netlink import Netlink, open_namespace
 from libcontainer.network.base import Context, NetworkStrategy, Record
 from libcontainer.plan.network import AddRoute, ConnectNetwork
 
@@ -83,7 +83,10 @@ class NetworkRunner:
     def undo(self, error: BaseException) -> None:
         """Take down what a failed launch has connected."""
         if self._begun:
-            failures = disconnect(self.records, None)
+            # The socket keeps the namespace, which has no process any more.
+            context = self._context
+            namespace = None if context is None else context.namespace
+            failures = disconnect(self.records, namespace)
             for failure in failures:
                 error.add_note(f"not cleaned up: {failure}")
             self._begun = False
@@ -125,19 +128,36 @@ class NetworkRunner:
         )
 
 
-def disconnect(records: Sequence[Record], pid: int | None) -> list[LibcontainerError]:
+def disconnect_from(
+    records: Sequence[Record], pid: int | None
+) -> list[LibcontainerError]:
+    """Take networks down; as `disconnect`, with a process that may still live."""
+    namespace = None
+    if pid is not None:
+        with contextlib.suppress(OSError):
+            namespace = open_namespace(pid)
+    try:
+        return disconnect(records, namespace)
+    finally:
+        if namespace is not None:
+            os.close(namespace)
+
+
+def disconnect(
+    records: Sequence[Record], namespace: int | None
+) -> list[LibcontainerError]:
     """Take networks down, the last first; return what could not be done.
 
     Args:
         records: of a container's state.
-        pid: of a process in its network namespace that still lives, or None.
+        namespace: fd of its network namespace, or None if that is gone.
     """
     failures: list[LibcontainerError] = []
     with contextlib.closing(Netlink()) as host:
         for record in reversed(records):
             try:
                 strategy: NetworkStrategy = strategy_of(record["strategy"])
-                strategy.disconnect(record, host, pid)
+                strategy.disconnect(record, host, namespace)
             except LibcontainerError as error:
                 failures.append(error)
     return failures

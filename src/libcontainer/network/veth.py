@@ -55,7 +55,7 @@ class Strategy:
         context.host.set_link(f"take {name!r} up", index, up=True)
         settle(context, network)
 
-    def disconnect(self, record: Record, host: Netlink, pid: int | None) -> None:
+    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
         """Remove the pair, the rules, and the bridge if nothing else uses it."""
         host.delete_link(record["link"], alias=record["alias"])
         if "table" in record:

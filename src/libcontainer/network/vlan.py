@@ -23,5 +23,5 @@ class Strategy:
         add_child(context, network, network.parent, "vlan", data)
         settle(context, network)
 
-    def disconnect(self, record: Record, host: Netlink, pid: int | None) -> None:
+    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
         """Do nothing: it goes with the namespace."""

@@ -21,10 +21,8 @@ from libcontainer.config.network import (
     Macvlan,
     Neighbour,
     NetDevice,
-    Pasta,
     Port,
     Route,
-    Slirp4netns,
     Veth,
     Vlan,
 )
@@ -343,15 +341,6 @@ def _cni(report: Report, path: str, cni: Cni) -> None:
 _PLUGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-def _usermode(report: Report, path: str, network: Pasta | Slirp4netns) -> None:
-    link_name(report, f"{path}.name", network.name)
-    report.boolean(f"{path}.host_loopback", network.host_loopback)
-    if network.mtu is not None:
-        report.integer(f"{path}.mtu", network.mtu, 68, MAX_MTU)
-    if isinstance(network, Pasta):
-        _ports(report, f"{path}.ports", network.ports)
-
-
 def _custom(report: Report, path: str, network: CustomNetwork) -> None:
     name = report.text(f"{path}.strategy", network.strategy)
     if name is not None and not _STRATEGY.fullmatch(name):
@@ -384,7 +373,5 @@ _CHECKS: Final[dict[type[Any], Callable[[Report, str, Any], None]]] = {
     Vlan: _vlan,
     NetDevice: _netdevice,
     Cni: _cni,
-    Pasta: _usermode,
-    Slirp4netns: _usermode,
     CustomNetwork: _custom,
 }
