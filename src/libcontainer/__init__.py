@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from libcontainer.host.children import ExitStatus
     from libcontainer.host.devices import host_device, host_devices
     from libcontainer.host.subids import subid_mappings
+    from libcontainer.network.stats import InterfaceStats
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
     from libcontainer.status import Status
 
@@ -167,6 +168,7 @@ _HOMES = {
     "host.children": ("ExitStatus",),
     "host.devices": ("host_device", "host_devices"),
     "host.subids": ("subid_mappings",),
+    "network.stats": ("InterfaceStats",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Process"),
     "status": ("Status",),
 }
@@ -203,6 +205,7 @@ __all__ = [
     "Hooks",
     "IdMap",
     "IdMapping",
+    "InterfaceStats",
     "InvalidIdError",
     "IoPriority",
     "Ipvlan",

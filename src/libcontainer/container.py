@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
@@ -37,6 +37,9 @@ from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Process
 from libcontainer.state import State, oci_state
 from libcontainer.status import Status, require
+
+if TYPE_CHECKING:
+    from libcontainer.network.stats import InterfaceStats
 
 LOCK_SECONDS = 30.0
 _KILL_SECONDS = 10.0
@@ -507,6 +510,19 @@ class Container:
         state = self.state()
         require(self.id, state.status, "stats")
         return read_stats(self._group_of(state))
+
+    def network_stats(self) -> dict[str, InterfaceStats]:
+        """Return the counters of each of its links, by name, as it sees them.
+
+        Raises:
+            StateError: there is no live init process.
+        """
+        from libcontainer.network.stats import read_interface_stats  # noqa: PLC0415
+
+        state = self.state()
+        require(self.id, state.status, "stats")
+        with self._live_init(state, "stats") as init:
+            return read_interface_stats(init.host_pid)
 
     # -- life
 

@@ -22,6 +22,10 @@ EXPECTED = {
     "05_threads.py": "every status right: True",
     "06_rootless.py": "uid=0(root)",
     "07_limits.py": "limit: 33554432 killed for it: True",
+    "08_two_talk.py": "hello from the other container",
+    "09_published_port.py": "status 200",
+    "10_allow_list.py": "the host cannot be reached",
+    "11_own_strategy.py": "tap",
     "demo.py": "on box, pid 1",
 }
 

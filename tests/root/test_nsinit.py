@@ -235,7 +235,7 @@ def test_config_prints_the_configuration_as_it_was_read(rootfs: Path) -> None:
 @pytest.mark.parametrize(
     ("sample", "words"),
     [
-        ("attach_to_bridge.json", "networks[1]"),
+        ("attach_to_bridge.json", "there is no link 'docker0'"),
         ("apparmor.json", "AppArmor profile 'libcontainer-absent': "),
         ("selinux.json", "SELinux label 'system_u:"),
     ],

@@ -13,7 +13,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -227,14 +228,23 @@ def _read_config() -> ContainerJson:
     return config_from_container_json(parse_container_json(data), os.getcwd())
 
 
+def _network_state(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names of the last pair of links: there was room for one."""
+    pairs = [record for record in records if record["strategy"] == "veth"]
+    if not pairs:
+        return {}
+    return {"veth_host": pairs[-1]["link"], "veth_child": pairs[-1]["inside"]}
+
+
 def _write_state(container: Container) -> None:
-    init = container.state().init
+    state = container.state()
+    init = state.init
     if init is None:
         return
     document = {
         "init_pid": init.host_pid,
         "init_start_time": str(init.start_time),
-        "network_state": {},
+        "network_state": _network_state(state.network),
         "cgroup_paths": {},
     }
     # A new file and a rename: the container may have put a symlink there.

@@ -11,9 +11,18 @@ from importlib import import_module
 from typing import Final, cast
 
 from libcontainer.errors import UnsupportedError
+from libcontainer.network._netlink import Netlink, link_attributes
 from libcontainer.network.base import Context, NetworkStrategy, Record
 
-__all__ = ["STRATEGIES", "Context", "NetworkStrategy", "Record", "strategy_of"]
+__all__ = [
+    "STRATEGIES",
+    "Context",
+    "Netlink",
+    "NetworkStrategy",
+    "Record",
+    "link_attributes",
+    "strategy_of",
+]
 
 STRATEGIES: Final = {
     "veth": "libcontainer.network.veth:Strategy",

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategies keep the contract: ours, and that of a third party."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+import libcontainer as lc
+from libcontainer.config.container_json import (
+    config_from_container_json,
+    parse_container_json,
+)
+from libcontainer.network.contract import check_strategy
+from libcontainer.network.stats import InterfaceStats, parse_net_dev
+from tests.network.conftest import links, sh, tables, veth
+
+pytestmark = pytest.mark.needs("root", "rootfs")
+
+SAMPLES = Path(__file__).resolve().parents[2] / "examples" / "sample_configs"
+Make = Callable[..., Any]
+
+
+def survey() -> object:
+    return links(), tables()
+
+
+@pytest.mark.needs("nft")
+def test_a_pair_keeps_the_contract(factory: lc.Factory) -> None:
+    full = {"masquerade": True, "egress": ["10.9.0.0/24"], "ingress_rate": 10**6}
+    check_strategy(veth(2, **full), factory, survey)
+
+
+def test_a_strategy_of_a_third_party(
+    factory: lc.Factory, monkeypatch: pytest.MonkeyPatch, box: Make, gone: Make
+) -> None:
+    entry = importlib.metadata.EntryPoint(
+        "acme", "tests.network.acme:Strategy", "libcontainer.network"
+    )
+
+    def found(**wanted: str) -> list[Any]:
+        return [entry] if wanted["name"] == "acme" else []
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", found)
+    network = lc.CustomNetwork(strategy="acme", options={"link": "acme0"})
+    check_strategy(network, factory, survey)
+    one = box(network)
+    assert "acme0" in links()
+    gone(one)
+
+
+def test_what_a_crash_leaves_is_removed(
+    factory: lc.Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sh("ip", "link", "add", "lcbr0", "type", "bridge")
+    container = factory.create("net-crash", lc.Config(networks=[veth(2)]))
+    (record,) = container.state().network
+    # As if the maker had been killed between the pair and its process.
+    sh("ip", "link", "add", record["link"], "type", "veth", "peer", "name", "rest0")
+    sh("ip", "link", "set", record["link"], "alias", record["alias"])
+    monkeypatch.setattr("libcontainer.host.store.has_ended", lambda *_: True)
+    assert factory.recover() == ("net-crash",)
+    assert links() == ["lcbr0", "lo"]
+    sh("ip", "link", "del", "lcbr0")
+
+
+def test_counters_are_those_of_the_container(box: Make, gone: Make) -> None:
+    one, two = box(veth(2)), box(veth(3))
+    listen = lc.Process(["nc", "-lp", "7000"], stdout=lc.DEVNULL, stdin=lc.DEVNULL)
+    server = one.container.exec(listen)
+    # What is sent comes in one direction only, but for its acknowledgements.
+    send = "head -c 300000 /dev/zero | nc -w5 10.9.0.2 7000"
+    two.sh(f"for i in 1 2 3 4 5 6 7 8 9; do {send} && exit; sleep 0.2; done")
+    server.wait()
+    seen = one.container.network_stats()
+    assert set(seen) == {"lo", "eth0"}
+    assert seen["eth0"].rx_bytes > 300_000
+    assert 0 < seen["eth0"].tx_bytes < 150_000
+    assert two.container.network_stats()["eth0"].tx_bytes > 300_000
+    gone(one, two)
+
+
+def test_the_form_of_the_counters() -> None:
+    head = "Inter-|   Receive\n face |bytes\n"
+    line = "  eth0: " + " ".join(map(str, range(1, 17))) + "\n"
+    stats = InterfaceStats(1, 2, 3, 4, 9, 10, 11, 12)
+    assert parse_net_dev(head + line) == {"eth0": stats}
+    assert parse_net_dev(head + "a:b: 1 2\n") == {}
+
+
+def test_the_sample_of_2014_runs_on_a_bridge(
+    factory: lc.Factory, busybox_rootfs: Path
+) -> None:
+    sh("ip", "link", "add", "docker0", "type", "bridge")
+    sh("ip", "addr", "add", "172.17.42.1/16", "dev", "docker0")
+    sh("ip", "link", "set", "docker0", "up")
+    data = (SAMPLES / "attach_to_bridge.json").read_bytes()
+    read = config_from_container_json(
+        parse_container_json(data), str(busybox_rootfs)
+    ).config
+    # What needs cgroups and a terminal has tests of its own.
+    config = evolve(read, cgroups_path=None, resources=lc.Resources(), terminal=False)
+    script = "ip addr show eth0; ip route; ping -c1 -W5 172.17.42.1"
+    done = lc.run(
+        ["sh", "-c", script],
+        config=config,
+        factory=factory,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "172.17.0.101/16" in done.stdout
+    assert "default via 172.17.42.1 dev eth0" in done.stdout
+    sh("ip", "link", "del", "docker0")
