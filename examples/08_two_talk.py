@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two containers on one bridge: one answers, the other asks."""
 
 import libcontainer as lc

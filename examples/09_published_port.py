@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A web server in a container, on a port of the host."""
 
 import json

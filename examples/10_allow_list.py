@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A container that can reach one network and nothing else, not even the host."""
 
 import libcontainer as lc

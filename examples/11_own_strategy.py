@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network strategy of one's own: a pair of links, no bridge.
 
 A package would name it in its pyproject.toml::

@@ -71,11 +71,11 @@ def test_what_a_crash_leaves_is_removed(
 
 def test_counters_are_those_of_the_container(box: Make, gone: Make) -> None:
     one, two = box(veth(2)), box(veth(3))
-    listen = lc.Process(["nc", "-lp", "7000"], stdout=lc.DEVNULL, stdin=lc.DEVNULL)
-    server = one.container.exec(listen)
-    # What is sent comes in one direction only, but for its acknowledgements.
-    send = "head -c 300000 /dev/zero | nc -w5 10.9.0.2 7000"
-    two.sh(f"for i in 1 2 3 4 5 6 7 8 9; do {send} && exit; sleep 0.2; done")
+    send = "head -c 300000 /dev/zero | nc -lp 7000"
+    server = two.container.exec(lc.Process(["sh", "-c", send]))
+    # What is sent goes in one direction only, but for its acknowledgements.
+    take = "nc -w5 10.9.0.3 7000 </dev/null >/tmp/got && [ -s /tmp/got ]"
+    one.sh(f"for i in 1 2 3 4 5 6 7 8 9; do {take} && exit; sleep 0.2; done; exit 1")
     server.wait()
     seen = one.container.network_stats()
     assert set(seen) == {"lo", "eth0"}
