@@ -45,6 +45,7 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
         _S.RUNNING: _S.RUNNING,
         _S.PAUSED: _S.PAUSED,
     },
+    "attach": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING, _S.PAUSED: _S.PAUSED},
     "signal": {
         _S.CREATED: _S.CREATED,
         _S.RUNNING: _S.RUNNING,

@@ -17,6 +17,7 @@ from libcontainer import (
     Device,
     Directory,
     IdMapping,
+    Log,
     Mount,
     MountAttr,
     NamespaceType,
@@ -50,6 +51,7 @@ from libcontainer.plan import (
     merge,
 )
 from libcontainer.plan.facts import Security, UserMaps
+from libcontainer.plan.monitor import Detached
 
 EXAMPLES: Final = settings(
     max_examples=int(os.environ.get("LIBCONTAINER_EXAMPLES", "20")), deadline=None
@@ -87,6 +89,7 @@ class Case:
     identity: Identity
     facts: Facts
     gate: bool
+    detached: Detached | None
 
     @property
     def has_user_namespace(self) -> bool:
@@ -101,7 +104,13 @@ class Case:
     def create(self) -> Plan:
         """Return the plan of the first process."""
         settings = merge(self.config, self.process, self.identity)
-        return compile_create(self.config, settings, self.facts, gate=self.gate)
+        return compile_create(
+            self.config,
+            settings,
+            self.facts,
+            gate=self.gate,
+            detached=self.detached,
+        )
 
     def join(self) -> Plan:
         """Return the plan of a further process."""
@@ -308,7 +317,17 @@ def cases(draw: st.DrawFn) -> Case:
             ),
         ),
         gate=draw(st.booleans()),
+        detached=draw(st.none() | _detached()),
     )
+
+
+def _detached() -> st.SearchStrategy[Detached]:
+    log = st.builds(
+        lambda path, files: Log(path, max_size=4096, max_files=files),
+        PATHS,
+        st.integers(1, 32),
+    )
+    return st.builds(Detached, st.none() | log, st.booleans())
 
 
 def configs() -> st.SearchStrategy[Config]:

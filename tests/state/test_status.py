@@ -17,6 +17,7 @@ ALLOWED = {
     "exec (ignore paused)": "created running paused",
     "exec on the host": "created running paused",
     "mknod": "created running paused",
+    "attach": "created running paused",
     "signal": "created running paused",
     "wait": "created running paused stopped",
     "pause": "running",

@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
@@ -38,6 +38,9 @@ from libcontainer.plan.steps import (
     UseTemplate,
 )
 
+if TYPE_CHECKING:
+    from libcontainer.host.exitrecord import ExitRecord
+
 _BACKLOG = 8
 
 
@@ -53,6 +56,7 @@ class HostActions:
         limits: what is written into it.
         made_group: whether the cgroup has been made by this launch.
         hooks: runs the container's hooks, if it has any.
+        exit_record: where the end of that init is to be written down.
     """
 
     folder: Folder
@@ -62,6 +66,7 @@ class HostActions:
     limits: tuple[Write, ...] = ()
     made_group: bool = False
     hooks: HookRunner | None = None
+    exit_record: Callable[[Launch], ExitRecord | None] | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -69,6 +74,8 @@ class HostActions:
         Raises:
             OSError: the kernel refused it.
         """
+        if type(step.action) not in _RUNNERS:
+            load_monitor_steps()
         _RUNNERS[type(step.action)](self, launch, step.action)
 
 
@@ -146,14 +153,21 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
 
 
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
-    gate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    listen_at(launch, action.slot, actions.folder.gate_address)
+
+
+def listen_at(launch: Launch, slot: int, address: str) -> None:
+    """Listen at *address*; the socket goes into *slot*."""
+    listener = socket.socket(
+        socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
+    )
     try:
-        gate.bind(actions.folder.gate_address)
-        gate.listen(_BACKLOG)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
     except BaseException:
-        gate.close()
+        listener.close()
         raise
-    launch.own(action.slot, above_stdio(gate.detach()))
+    launch.own(slot, above_stdio(listener.detach()))
 
 
 def _open_namespace(
@@ -224,3 +238,10 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     TellHooks: _tell_hooks,
     RunHooks: _run_hooks,
 }
+
+
+def load_monitor_steps() -> None:
+    """Learn the steps of a container with a monitor, which most have not."""
+    from libcontainer.host.monitor import RUNNERS  # noqa: PLC0415
+
+    _RUNNERS.update(RUNNERS)

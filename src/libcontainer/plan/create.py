@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from libcontainer.config import Config, NamespaceType
 from libcontainer.errors import UnsupportedError
@@ -36,11 +37,19 @@ from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
 from libcontainer.plan.steps import Listen, Plan, RecordState
 
+if TYPE_CHECKING:
+    from libcontainer.plan.monitor import Detached
+
 STDERR = 2
 
 
 def compile_create(
-    config: Config, settings: Settings, facts: Facts, *, gate: bool
+    config: Config,
+    settings: Settings,
+    facts: Facts,
+    *,
+    gate: bool,
+    detached: Detached | None = None,
 ) -> Plan:
     """Return the plan that makes a container and its init process.
 
@@ -49,6 +58,7 @@ def compile_create(
         settings: what the init process gets.
         facts: what the host offers.
         gate: whether init waits for ``start`` before it becomes the program.
+        detached: what the container's monitor does; None is without a monitor.
 
     Raises:
         UnsupportedError: the host does not offer what *config* needs.
@@ -72,6 +82,7 @@ def compile_create(
     hooks.open_files()
     gate_slot = _listen(builder) if gate else None
     group = take_cgroup(builder, facts)
+    monitor = _plan_monitor(builder, detached)
 
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
@@ -79,12 +90,14 @@ def compile_create(
     # So is one whose record names its mount namespace, which it has to be in.
     early = (
         gate_slot is None
+        and monitor is None
         and not needs_second_clone(config, facts)
         and not before_program(config.hooks)
         and not shares_pids(config)
     )
     status = RecordState("running" if gate_slot is None else "created")
-    plan_namespaces(builder, config, facts, group, record=status if early else None)
+    record = status if early else None
+    plan_namespaces(builder, config, facts, group, record=record, monitor=monitor)
 
     if own_mounts:
         _plan_mounts(builder, sources, rootfs, mounts, throttled=facts.throttled)
@@ -106,6 +119,8 @@ def compile_create(
         builder.init(ops.Barrier(early=True))
     else:
         builder.host(status)
+    if monitor is not None:
+        _hand_over(builder)
     _plan_program(builder, settings, gate_slot, hooks)
     return builder.build()
 
@@ -130,6 +145,21 @@ def _listen(builder: Builder) -> int:
     slot = builder.slot("gate", given=True)
     builder.host(Listen(slot))
     return slot
+
+
+# Loaded there: most containers have no monitor.
+def _plan_monitor(builder: Builder, detached: Detached | None) -> ops.Monitor | None:
+    if detached is None:
+        return None
+    from libcontainer.plan.monitor import plan_monitor  # noqa: PLC0415
+
+    return plan_monitor(builder, detached)
+
+
+def _hand_over(builder: Builder) -> None:
+    from libcontainer.plan.monitor import HandOver  # noqa: PLC0415
+
+    builder.host(HandOver())
 
 
 def _plan_machine(builder: Builder, config: Config) -> None:

@@ -20,6 +20,7 @@ from libcontainer.plan.ops import (
     CLONE_NEWNS,
     BecomeRoot,
     Clone,
+    Monitor,
     Setns,
     SetPropagation,
     Unshare,
@@ -46,6 +47,7 @@ def plan_namespaces(
     group: CgroupSlots,
     *,
     record: RecordState | None,
+    monitor: Monitor | None = None,
 ) -> None:
     """Add the steps that put the init process into its namespaces.
 
@@ -56,10 +58,11 @@ def plan_namespaces(
         group: the container's cgroup.
         record: how to save the state as soon as init is known, while it is at
             work; None if that is done later.
+        monitor: the operation that puts a monitor above init, if there is one.
     """
     joined = _open_joined(builder, config)
-    if needs_second_clone(config, facts):
-        _enter_by_second_clone(builder, config, facts, group, joined)
+    if monitor is not None or needs_second_clone(config, facts):
+        _enter_by_second_clone(builder, config, facts, group, joined, monitor=monitor)
     else:
         _enter_by_first_clone(builder, config, facts, group, joined, record=record)
 
@@ -197,6 +200,8 @@ def _enter_by_second_clone(
     facts: Facts,
     group: CgroupSlots,
     joined: Joined,
+    *,
+    monitor: Monitor | None,
 ) -> None:
     flags = _first_flags(config, group)
     template = _take_template(builder, config, facts)
@@ -204,6 +209,9 @@ def _enter_by_second_clone(
     builder.stage("spawn")
     builder.host(Spawn(0))
     builder.stage("namespaces")
+    if monitor is not None:
+        # Before all else: it stays outside.
+        builder.init(monitor)
     if template is not None:
         # Before the clone: a new user namespace has no right over the template.
         builder.init(Setns(template, CLONE_NEWNS, "the template"))

@@ -41,6 +41,8 @@ from libcontainer.validate.namespaces import (
 from libcontainer.validate.process import (
     check_args,
     check_console_size,
+    check_console_socket,
+    check_log,
     check_pass_fds,
     check_process_settings,
     check_stdio,
@@ -59,6 +61,7 @@ __all__ = [
     "check",
     "validate",
     "validate_device",
+    "validate_log",
     "validate_process",
     "validate_resources",
 ]
@@ -91,6 +94,7 @@ PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
     check_process_settings,
     check_terminal,
     check_console_size,
+    check_console_socket,
     check_stdio,
     check_pass_fds,
 )
@@ -136,6 +140,13 @@ def validate_device(device: Device) -> list[Problem]:
     """Return every problem of a node for a running container."""
     report = Report()
     check_device(report, "device", device)
+    return report.problems
+
+
+def validate_log(process: Process, log: object) -> list[Problem]:
+    """Return every problem of the log of a valid *process* that is detached."""
+    report = Report()
+    check_log(process, log, report)
     return report.problems
 
 
