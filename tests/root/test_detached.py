@@ -23,6 +23,7 @@ from tests.root.conftest import new_id
 pytestmark = pytest.mark.needs("root", "rootfs")
 
 SLEEPER = lc.Process(["sleep", "1000"])
+_JOINED = {"pid": "pid", "network": "net", "ipc": "ipc"}
 
 
 @pytest.fixture
@@ -203,6 +204,76 @@ def test_the_monitor_is_outside_of_the_container(box: lc.Container) -> None:
     seen = box.exec(lc.Process(["ps", "-o", "pid,comm"], stdout=lc.PIPE))
     out, _ = seen.communicate()
     assert b"libcontainer" not in (out or b"")
+
+
+def test_the_limits_are_for_the_container_and_not_for_its_monitor(
+    factory: lc.Factory, busybox_rootfs: Path
+) -> None:
+    config = lc.Config(
+        rootfs=lc.Overlay(str(busybox_rootfs)), resources=lc.Resources(pids=7)
+    )
+    with factory.create(new_id(), config) as container:
+        handle = container.run(shell("sleep 1000"), detach=True)
+        paths = container.state().cgroup.values()
+        assert paths
+        for path in paths:
+            members = Path(path, "cgroup.procs").read_text().split()
+            assert members == [str(handle.host_pid)]
+        own = Path("/proc/self/cgroup").read_text()
+        assert Path(f"/proc/{monitor_pid(container)}/cgroup").read_text() == own
+
+
+def test_a_monitor_joins_nothing_that_the_container_joins(
+    factory: lc.Factory, config: lc.Config, busybox_rootfs: Path
+) -> None:
+    with factory.create(new_id(), config) as first:
+        host = first.run(SLEEPER).host_pid
+        paths = {kind: f"/proc/{host}/ns/{name}" for kind, name in _JOINED.items()}
+        joining = lc.Config(
+            rootfs=lc.Overlay(str(busybox_rootfs)), namespace_paths=paths
+        )
+        with factory.create(new_id(), joining) as container:
+            handle = container.run(shell("sleep 0.3; exit 11"), detach=True)
+            monitor = monitor_pid(container)
+            for name in _JOINED.values():
+                theirs = os.readlink(f"/proc/{host}/ns/{name}")
+                assert os.readlink(f"/proc/{handle.host_pid}/ns/{name}") == theirs
+                own = os.readlink(f"/proc/self/ns/{name}")
+                assert os.readlink(f"/proc/{monitor}/ns/{name}") == own
+            assert handle.wait(20) == lc.ExitStatus(code=11)
+            said = other_status(container)
+            assert said == "11\n"
+
+
+def other_status(container: lc.Container) -> str:
+    done = other("print(box.wait(20).returncode)", container)
+    return done.stdout or done.stderr
+
+
+def test_on_v2_init_begins_in_its_cgroup_and_the_monitor_does_not(
+    state_root: Path, config: lc.Config
+) -> None:
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    unified = [line.split()[4] for line in mounts if " - cgroup2 " in line]
+    if not unified:
+        pytest.skip("no cgroup v2 is mounted")
+
+    class Unified:
+        name = "unified"
+
+        def place(self, container_id: str, config: lc.Config) -> dict[str, str]:
+            return {"": f"{unified[0]}/libcontainer-{container_id}"}
+
+    state_root.chmod(0o700)
+    with (
+        lc.Factory(state_root, cgroups=Unified()) as factory,
+        factory.create(new_id(), config) as container,
+    ):
+        handle = container.run(shell("sleep 1000"), detach=True)
+        own = Path("/proc/self/cgroup").read_text()
+        seen = Path(f"/proc/{handle.host_pid}/cgroup").read_text()
+        assert f"/libcontainer-{container.id}\n" in seen
+        assert Path(f"/proc/{monitor_pid(container)}/cgroup").read_text() == own
 
 
 def test_a_signal_to_the_monitor_does_not_end_it(box: lc.Container) -> None:
