@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,7 +28,7 @@ from libcontainer.errors import (
     UnsupportedError,
 )
 from libcontainer.handle import ProcessHandle, signal_number
-from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap, lost_status
+from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
@@ -380,17 +379,13 @@ class Container:
             message = f"container {self.id!r} has no init process yet"
             raise ProcessNotStartedError(message)
         # Loaded here: to wait for another's container is rare.
-        from libcontainer.host.exitrecord import ExitRecord  # noqa: PLC0415
+        from libcontainer.host.exitrecord import ExitRecord, await_end  # noqa: PLC0415
 
         record = ExitRecord(self.path, state.init.host_pid, state.monitor)
-        with ProcessRef.open(state.init) as init:
-            if init is not None and not has_ended(init.pidfd, timeout):
-                raise TimeoutExpired(f"container {self.id}", timeout or 0.0)
-            status = record.settle()
-            if status is None and init is not None:
-                status = _settled_status(init.pidfd)
-        # Who has just reaped it may have written the record meanwhile.
-        return status or record.settle() or ExitStatus()
+        status = await_end(state.init, record, timeout)
+        if status is None:
+            raise TimeoutExpired(f"container {self.id}", timeout or 0.0)
+        return status
 
     def attach(self) -> Attachment:
         """Connect to the terminal and the output of a detached container.
@@ -665,17 +660,6 @@ def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:
     if problems:
         raise ConfigError(problems)
     return frozenset(kinds)
-
-
-def _settled_status(pidfd: int) -> ExitStatus:
-    # The kernel tells the status of somebody else's child once it is reaped,
-    # which may be a moment after it has ended.
-    deadline = time.monotonic() + 1.0
-    status = lost_status(pidfd)
-    while status == ExitStatus() and time.monotonic() < deadline:
-        time.sleep(0.002)
-        status = lost_status(pidfd)
-    return status
 
 
 def _group(state: State) -> Group | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import libcontainer as lc
-from libcontainer.host import children
+from libcontainer.host import children, exitrecord
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -115,8 +115,8 @@ def test_the_status_is_known_after_the_creator_has_ended(
     if status.signal is not None:
         box.signal("KILL")
     # As on a kernel before 6.15, which tells nobody but the parent.
-    monkeypatch.setattr(children, "lost_status", lambda _: lc.ExitStatus())
-    monkeypatch.setattr("libcontainer.container.lost_status", lambda _: None)
+    for module in (children, exitrecord):
+        monkeypatch.setattr(module, "lost_status", lambda _: lc.ExitStatus())
     assert box.wait(20) == status
     assert box.wait(20) == status
     said = other("print(box.wait(20).returncode, box.status())", box)

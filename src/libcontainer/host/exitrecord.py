@@ -15,7 +15,7 @@ import time
 
 from attrs import frozen
 
-from libcontainer.host.children import ExitStatus, has_ended
+from libcontainer.host.children import ExitStatus, has_ended, lost_status
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import EXIT
 from libcontainer.state import ProcessRecord
@@ -26,6 +26,8 @@ _CLD_EXITED, _CLD_KILLED, _CLD_DUMPED = 1, 2, 3
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _SECONDS = 10.0
+_REAPED_SECONDS = 1.0
+_PAUSE_SECONDS = 0.002
 
 
 @frozen
@@ -88,3 +90,31 @@ class ExitRecord:
                 os.write(fd, data)
             finally:
                 os.close(fd)
+
+
+def await_end(
+    init: ProcessRecord, record: ExitRecord, timeout: float | None
+) -> ExitStatus | None:
+    """Wait for an init that is somebody else's; return how it ended.
+
+    Args:
+        init: the process.
+        record: where its end is written down.
+        timeout: seconds to wait at most; None is for ever.
+
+    Returns:
+        None if it still runs. An empty status where nobody can know.
+    """
+    with ProcessRef.open(init) as alive:
+        if alive is None:
+            return record.settle() or ExitStatus()
+        if not has_ended(alive.pidfd, timeout):
+            return None
+        # The kernel tells the status of somebody else's child once it is reaped,
+        # which may be a moment after it has ended; so does who reaps it.
+        deadline = time.monotonic() + _REAPED_SECONDS
+        while True:
+            status = record.settle() or lost_status(alive.pidfd)
+            if status != ExitStatus() or time.monotonic() >= deadline:
+                return status
+            time.sleep(_PAUSE_SECONDS)
