@@ -68,10 +68,12 @@ if TYPE_CHECKING:
     )
     from libcontainer.factory import Factory
     from libcontainer.handle import ProcessHandle
+    from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
     from libcontainer.host.devices import host_device, host_devices
+    from libcontainer.host.relay import Relay
     from libcontainer.host.subids import subid_mappings
-    from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
+    from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
 
 KIB = 1024
@@ -132,10 +134,12 @@ _HOMES = {
     ),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
+    "host.attachment": ("Attachment",),
     "host.children": ("ExitStatus",),
     "host.devices": ("host_device", "host_devices"),
+    "host.relay": ("Relay",),
     "host.subids": ("subid_mappings",),
-    "process": ("DEVNULL", "PIPE", "STDOUT", "Process"),
+    "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
 }
 
@@ -147,6 +151,7 @@ __all__ = [
     "MIB",
     "PIPE",
     "STDOUT",
+    "Attachment",
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
@@ -175,6 +180,7 @@ __all__ = [
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
+    "Log",
     "MemoryPolicy",
     "Mount",
     "MountAttr",
@@ -190,6 +196,7 @@ __all__ = [
     "ProgramNotExecutableError",
     "ProgramNotFoundError",
     "Propagation",
+    "Relay",
     "Resources",
     "Result",
     "Rlimit",

@@ -79,6 +79,7 @@ class State:
         cgroup: host paths of its cgroup by hierarchy; empty if it has none.
         mount_namespace: the number of the container's mount namespace where its
             processes are to be found by it (`libcontainer.host.leftovers`).
+        monitor: the monitor of the init process, or None without one.
         unknown: keys of the file this version does not know.
     """
 
@@ -91,6 +92,7 @@ class State:
     args: tuple[str, ...] = ()
     cgroup: Mapping[str, str] = field(factory=dict)
     mount_namespace: int | None = None
+    monitor: ProcessRecord | None = None
     unknown: Mapping[str, Any] = field(factory=dict)
 
 
@@ -133,6 +135,8 @@ def dump(state: State) -> bytes:
     }
     if state.mount_namespace is not None:
         document["mount_namespace"] = state.mount_namespace
+    if state.monitor is not None:
+        document["monitor"] = _dump_process(state.monitor)
     return json.dumps(document).encode()
 
 
@@ -150,6 +154,7 @@ def parse(data: bytes) -> State:
             raise StateFileError(message)
         init = document.pop("init")
         has_mounts = "mount_namespace" in document
+        monitor = document.pop("monitor", None)
         return State(
             id=_take(document, "id", str),
             created=_take(document, "created", int, float),
@@ -162,6 +167,7 @@ def parse(data: bytes) -> State:
             mount_namespace=(
                 _take(document, "mount_namespace", int) if has_mounts else None
             ),
+            monitor=None if monitor is None else _parse_process(monitor),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

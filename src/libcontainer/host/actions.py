@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
@@ -44,6 +44,9 @@ from libcontainer.plan.steps import (
     UseTemplate,
 )
 
+if TYPE_CHECKING:
+    from libcontainer.host.exitrecord import ExitRecord
+
 _BACKLOG = 8
 _CLONE = int(OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC)
 _CLONE_ALL = _CLONE | int(OpenTreeFlag.RECURSIVE)
@@ -62,6 +65,7 @@ class HostActions:
         made_group: whether the cgroup has been made by this launch.
         hooks: runs the container's hooks, if it has any.
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
+        exit_record: where the end of that init is to be written down.
     """
 
     folder: Folder
@@ -72,6 +76,7 @@ class HostActions:
     made_group: bool = False
     hooks: HookRunner | None = None
     pidfd_socket: str | int | None = None
+    exit_record: Callable[[Launch], ExitRecord | None] | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -79,6 +84,8 @@ class HostActions:
         Raises:
             OSError: the kernel refused it.
         """
+        if type(step.action) not in _RUNNERS:
+            load_monitor_steps()
         _RUNNERS[type(step.action)](self, launch, step.action)
 
 
@@ -216,14 +223,21 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
 
 
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
-    gate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    listen_at(launch, action.slot, actions.folder.gate_address)
+
+
+def listen_at(launch: Launch, slot: int, address: str) -> None:
+    """Listen at *address*; the socket goes into *slot*."""
+    listener = socket.socket(
+        socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
+    )
     try:
-        gate.bind(actions.folder.gate_address)
-        gate.listen(_BACKLOG)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
     except BaseException:
-        gate.close()
+        listener.close()
         raise
-    launch.own(action.slot, above_stdio(gate.detach()))
+    launch.own(slot, above_stdio(listener.detach()))
 
 
 def _open_status(actions: HostActions, launch: Launch, action: OpenStatus) -> None:
@@ -327,3 +341,10 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     TellHooks: _tell_hooks,
     RunHooks: _run_hooks,
 }
+
+
+def load_monitor_steps() -> None:
+    """Learn the steps of a container with a monitor, which most have not."""
+    from libcontainer.host.monitor import RUNNERS  # noqa: PLC0415
+
+    _RUNNERS.update(RUNNERS)

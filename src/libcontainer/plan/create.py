@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from libcontainer.config import Config, NamespaceType
 from libcontainer.errors import UnsupportedError
@@ -41,11 +42,19 @@ from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
 from libcontainer.plan.steps import Listen, Plan, RecordState
 
+if TYPE_CHECKING:
+    from libcontainer.plan.monitor import Detached
+
 STDERR = 2
 
 
 def compile_create(
-    config: Config, settings: Settings, facts: Facts, *, gate: bool
+    config: Config,
+    settings: Settings,
+    facts: Facts,
+    *,
+    gate: bool,
+    detached: Detached | None = None,
 ) -> Plan:
     """Return the plan that makes a container and its init process.
 
@@ -54,6 +63,7 @@ def compile_create(
         settings: what the init process gets.
         facts: what the host offers.
         gate: whether init waits for ``start`` before it becomes the program.
+        detached: what the container's monitor does; None is without a monitor.
 
     Raises:
         UnsupportedError: the host does not offer what *config* needs.
@@ -72,8 +82,9 @@ def compile_create(
     parts.open(sources, own_mounts=own_mounts)
     gate_slot = _listen(builder) if gate else None
     group = take_cgroup(builder, facts)
+    monitor = _plan_monitor(builder, detached)
 
-    early = not gate and _is_recorded_early(config, facts)
+    early = not gate and monitor is None and _is_recorded_early(config, facts)
     status = RecordState("created" if gate else "running")
 
     def begin() -> None:
@@ -81,7 +92,7 @@ def compile_create(
             builder.host(status)
         parts.resources.inherited(new_core=config.core_scheduling)
 
-    plan_namespaces(builder, config, facts, group, begin=begin)
+    plan_namespaces(builder, config, facts, group, begin=begin, monitor=monitor)
     if own_mounts:
         _plan_mounts(builder, sources, parts.rootfs, parts.mounts)
     plan_sysctl(builder, config)
@@ -103,6 +114,8 @@ def compile_create(
     if not early:
         builder.host(status)
     plan_handover(builder, settings, barrier=early)
+    if monitor is not None:
+        _hand_over(builder)
     _plan_program(
         builder, parts.notify.tell(settings), gate_slot, parts.hooks, parts.init
     )
@@ -188,6 +201,21 @@ def _listen(builder: Builder) -> int:
     slot = builder.slot("gate", given=True)
     builder.host(Listen(slot))
     return slot
+
+
+# Loaded there: most containers have no monitor.
+def _plan_monitor(builder: Builder, detached: Detached | None) -> ops.Monitor | None:
+    if detached is None:
+        return None
+    from libcontainer.plan.monitor import plan_monitor  # noqa: PLC0415
+
+    return plan_monitor(builder, detached)
+
+
+def _hand_over(builder: Builder) -> None:
+    from libcontainer.plan.monitor import HandOver  # noqa: PLC0415
+
+    builder.host(HandOver())
 
 
 def _plan_machine(builder: Builder, config: Config) -> None:

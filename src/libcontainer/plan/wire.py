@@ -184,5 +184,10 @@ def decode_message(data: bytes) -> tuple[int, int, int, int]:
     return kind, step, error, where
 
 
+def encode_go(host_pid: int) -> bytes:
+    """Return the word that leaves init, *host_pid*, to its monitor."""
+    return _MESSAGE.pack(GO, host_pid, 0, 0)
+
+
 GO_MESSAGE = _MESSAGE.pack(GO, 0, 0, 0)
 MESSAGE_SIZE = _MESSAGE.size

@@ -43,6 +43,8 @@ from libcontainer.validate.namespaces import (
 from libcontainer.validate.process import (
     check_args,
     check_console_size,
+    check_console_socket,
+    check_log,
     check_pass_fds,
     check_pidfd_socket,
     check_process_settings,
@@ -64,6 +66,7 @@ __all__ = [
     "validate",
     "validate_device",
     "validate_live_mount",
+    "validate_log",
     "validate_process",
     "validate_resources",
 ]
@@ -99,6 +102,7 @@ PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
     check_process_settings,
     check_terminal,
     check_console_size,
+    check_console_socket,
     check_stdio,
     check_pass_fds,
     check_pidfd_socket,
@@ -153,6 +157,13 @@ def validate_live_mount(config: Config, mount: Mount) -> list[Problem]:
     report = Report()
     if report.instance("mount", mount, Mount) is not None:
         check_live_mount(config, mount, report)
+    return report.problems
+
+
+def validate_log(process: Process, log: object) -> list[Problem]:
+    """Return every problem of the log of a valid *process* that is detached."""
+    report = Report()
+    check_log(process, log, report)
     return report.problems
 
 

@@ -82,6 +82,7 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA, .flags = LC_OWN_PID},
     [LC_OP_CALL] = {.needs = DATA, .may = SLOT, .mode = 255,
                     .flags = ARGUMENTS | ARGUMENTS << 8},
+    [LC_OP_MONITOR] = {.needs = DATA, .may = LIST | ARG},
     [LC_OP_LANDLOCK_PATH] = {.needs = SLOT | FLAGS | TEXT, .flags = UINT32_MAX},
     [LC_OP_CHILD] = {.needs = FLAGS, .may = ARG, .mode = UINT16_MAX, .flags = UINT8_MAX},
 };
@@ -230,6 +231,18 @@ static bool own_pid_ok(const struct plan *plan, const struct lc_op *op)
     return zeros >= PID_DIGITS;
 }
 
+static bool monitor_ok(const struct plan *plan, const struct lc_op *op)
+{
+    const struct lc_monitor *data = plan_data(plan, op);
+    if (op->data_size != sizeof(*data) || data->reserved != 0 || op->count > LC_MAX_LOGS ||
+        (op->count > 0) != (data->slot[LC_LOG_FOLDER] != -1))
+        return false;
+    for (int i = 0; i < LC_MONITOR_SLOTS; i++)
+        if (!slot_ok(plan, data->slot[i]) && (data->slot[i] != -1 || i < LC_LOG_FOLDER))
+            return false;
+    return true;
+}
+
 static bool details_ok(struct plan *plan, const struct lc_op *op)
 {
     switch (op->kind) {
@@ -252,6 +265,8 @@ static bool details_ok(struct plan *plan, const struct lc_op *op)
         return fds_ok(plan, op) && own_pid_ok(plan, op);
     case LC_OP_CALL:
         return call_ok(plan, op);
+    case LC_OP_MONITOR:
+        return monitor_ok(plan, op);
     default:
         return true;
     }

@@ -30,6 +30,7 @@ from libcontainer.plan.ops.attach import (
 )
 from libcontainer.plan.ops.base import Op
 from libcontainer.plan.ops.call import CALLS, Call, SlotRef
+from libcontainer.plan.ops.monitor import Monitor
 from libcontainer.plan.ops.namespaces import (
     CLONE_NEWNS,
     BecomeRoot,
@@ -93,6 +94,7 @@ __all__ = [
     "Mask",
     "Mkdir",
     "Mknod",
+    "Monitor",
     "NoNewPrivs",
     "Op",
     "Overlay",
