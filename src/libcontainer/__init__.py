@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         WeightDevice,
     )
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
+    from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from libcontainer.host.children import ExitStatus
     from libcontainer.host.devices import host_device, host_devices
     from libcontainer.host.subids import subid_mappings
+    from libcontainer.learn import learn_seccomp
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
     from libcontainer.status import Status
 
@@ -98,6 +100,7 @@ _HOMES = {
         "TimeOffset",
     ),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
+    "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
         "CalledProcessError",
@@ -129,6 +132,7 @@ _HOMES = {
     "host.children": ("ExitStatus",),
     "host.devices": ("host_device", "host_devices"),
     "host.subids": ("subid_mappings",),
+    "learn": ("learn_seccomp",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Process"),
     "status": ("Status",),
 }
@@ -182,10 +186,13 @@ __all__ = [
     "Resources",
     "Result",
     "Rlimit",
+    "Seccomp",
     "StateError",
     "StateFileError",
     "Status",
     "StepError",
+    "Syscall",
+    "SyscallArg",
     "ThrottleDevice",
     "TimeOffset",
     "TimeoutExpired",
@@ -195,6 +202,7 @@ __all__ = [
     "__version__",
     "host_device",
     "host_devices",
+    "learn_seccomp",
     "run",
     "subid_mappings",
 ]

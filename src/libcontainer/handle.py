@@ -9,7 +9,7 @@ import signal as signals
 import threading
 import time
 import warnings
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.errors import TimeoutExpired
@@ -17,6 +17,9 @@ from libcontainer.host.children import ExitStatus, any_ended, reap
 from libcontainer.host.fds import close_all
 from libcontainer.host.stdio import Stdio
 from libcontainer.host.streams import exchange
+
+if TYPE_CHECKING:
+    from libcontainer.host.notify import NotifyServer
 
 
 class ProcessHandle:
@@ -33,9 +36,10 @@ class ProcessHandle:
         stdout: a readable binary file if PIPE was asked for, else None.
         stderr: a readable binary file if PIPE was asked for, else None.
         terminal: fd of the terminal's master, or None without a terminal.
+        notifier: who answers its seccomp notifications, or None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of the process
         self,
         args: tuple[str, ...],
         *,
@@ -44,6 +48,7 @@ class ProcessHandle:
         terminal: int | None = None,
         stdio: Stdio | None = None,
         companions: list[ProcessHandle] | None = None,
+        notifier: NotifyServer | None = None,
     ) -> None:
         self.args = args
         self.host_pid = host_pid
@@ -54,6 +59,8 @@ class ProcessHandle:
         # The first process of a pid namespace can end only when every other
         # has been reaped, and those that joined are children of ours as well.
         self._companions = [] if companions is None else companions
+        # Ends by itself, when the last process with the filter is gone.
+        self.notifier = notifier
         self._is_closed = False
         self._pidfd = pidfd
         self._status: ExitStatus | None = None

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -17,7 +17,7 @@ from libcontainer.cgroups.strategy import limits, update_limits
 from libcontainer.cgroups.writes import Write
 from libcontainer.config import Config, Device, NamespaceType, Resources, config_to_json
 from libcontainer.config.hooks import NO_HOOKS
-from libcontainer.errors import ConfigError, HookError
+from libcontainer.errors import ConfigError, HookError, Problem
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.actions import HostActions, run_source_step
 from libcontainer.host.check import check_host
@@ -56,6 +56,9 @@ from libcontainer.validate import (
     validate_process,
     validate_resources,
 )
+
+if TYPE_CHECKING:
+    from libcontainer.host.notify import ListenerTaker
 
 DEADLINE_SECONDS = 30.0
 
@@ -171,6 +174,9 @@ class Launcher:
                 process,
                 actions,
                 companions=companions,
+                taker=_taker(
+                    compiled, config, process, (folder.id, folder.path), init=True
+                ),
             )
             if hooks is not None and not gate:
                 _poststart(hooks, config, handle)
@@ -194,8 +200,17 @@ class Launcher:
         process: Process,
         init: ProcessRef,
         group: Group | None = None,
+        *,
+        container: tuple[str, str],
     ) -> ProcessHandle:
         """Launch a further process in the container of *init*, in its cgroup.
+
+        Args:
+            config: the container's configuration.
+            process: what is to run.
+            init: its init process.
+            group: its cgroup, or None.
+            container: its id and the path of its state folder.
 
         Raises:
             LibcontainerError: nothing is left behind.
@@ -220,7 +235,14 @@ class Launcher:
         joins = [] if group is None else group.open_joins()
         try:
             given.update(zip(cgroup_slots(compiled.plan), joins, strict=True))
-            return self._launch(compiled, settings, process, None, given=given)
+            return self._launch(
+                compiled,
+                settings,
+                process,
+                None,
+                given=given,
+                taker=_taker(compiled, config, process, container, init=False),
+            )
         finally:
             close_all(joins)
 
@@ -374,7 +396,7 @@ class Launcher:
                 self._helper = above_stdio(sealed_helper())
             return self._helper
 
-    def _launch(
+    def _launch(  # noqa: PLR0913 - two kinds of launches meet here
         self,
         compiled: Compiled,
         settings: Settings,
@@ -383,6 +405,7 @@ class Launcher:
         *,
         given: Mapping[int, int] | None = None,
         companions: list[ProcessHandle] | None = None,
+        taker: ListenerTaker | None = None,
     ) -> ProcessHandle:
         launch = Launch(
             compiled,
@@ -390,6 +413,7 @@ class Launcher:
             run_host_step=actions or run_source_step,
             deadline_seconds=self.deadline_seconds,
             fault=self.fault,
+            on_listener=taker,
         )
         with Stdio(process, terminal=settings.terminal) as stdio:
             if settings.host_uid is not None:
@@ -402,6 +426,7 @@ class Launcher:
                 terminal=launch.terminal if launch.terminal >= 0 else None,
                 stdio=stdio,
                 companions=companions,
+                notifier=taker.server if taker else None,
             )
 
 
@@ -432,6 +457,25 @@ def _poststart(hooks: HookRunner, config: Config, handle: ProcessHandle) -> None
         handle.wait()
         handle.close()
         raise
+
+
+def _taker(
+    compiled: Compiled,
+    config: Config,
+    process: Process,
+    container: tuple[str, str],
+    *,
+    init: bool,
+) -> ListenerTaker | None:
+    """Return what takes the listener of a filter, if it will have one."""
+    if not compiled.notifies or config.seccomp is None:
+        return None
+    from libcontainer.host.notify import ListenerTaker  # noqa: PLC0415
+
+    if compiled.waits and process.notify is not None:
+        message = "cannot be given to a process that waits at the gate"
+        raise ConfigError([Problem("process.notify", message)])
+    return ListenerTaker(config.seccomp, process.notify, *container, init=init)
 
 
 def _checked_text(config: Config) -> bytes:

@@ -27,6 +27,7 @@ SLEEPER = lc.Process(["sleep", "1000"])
 
 KINDS = (
     "run",
+    "run with privileges to gain",
     "prepare",
     "run in a user namespace",
     "run with clocks in a user namespace",
@@ -128,10 +129,18 @@ def _hooks() -> lc.Hooks:
     return lc.Hooks(own, own, own, own, own, own)
 
 
-def _config(rootfs: Path, *, user: bool, clocks: bool, hooks: lc.Hooks) -> lc.Config:
+def _config(rootfs: Path, kind: str) -> lc.Config:
     layers = lc.Overlay(str(rootfs))
-    if not user:
-        return lc.Config(rootfs=layers, landlock=LANDLOCK, hooks=hooks)
+    hooks = _hooks() if "with hooks" in kind else lc.Hooks()
+    profile = lc.Seccomp.default()
+    if not kind.endswith("user namespace"):
+        return lc.Config(
+            rootfs=layers,
+            landlock=LANDLOCK,
+            hooks=hooks,
+            seccomp=profile,
+            no_new_privs="to gain" not in kind,
+        )
     mapping = [lc.IdMapping(0, 100000, 65536)]
     kinds = [*lc.Config().namespaces, "user"]
     config = lc.Config(
@@ -140,8 +149,9 @@ def _config(rootfs: Path, *, user: bool, clocks: bool, hooks: lc.Hooks) -> lc.Co
         uid_mappings=mapping,
         gid_mappings=mapping,
         hooks=hooks,
+        seccomp=profile,
     )
-    if not clocks:
+    if "clocks" not in kind:
         return config
     return evolve(
         config,
@@ -153,14 +163,7 @@ def _config(rootfs: Path, *, user: bool, clocks: bool, hooks: lc.Hooks) -> lc.Co
 
 def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
     """Return launches of one of `KINDS`."""
-    hooks = _hooks() if "with hooks" in kind else lc.Hooks()
-    config = _config(
-        rootfs,
-        user=kind.endswith("user namespace"),
-        clocks="clocks" in kind,
-        hooks=hooks,
-    )
-    container = factory.create("faulty", config)
+    container = factory.create("faulty", _config(rootfs, kind))
     try:
         return _launches(factory, container, kind)
     except BaseException:

@@ -133,6 +133,6 @@ def test_a_container_whose_launch_failed_can_be_deleted(launch: Launches) -> Non
 
 def _behind_gate(launch: Launches) -> set[int]:
     """Return the steps that `start` and not `prepare` waits for."""
-    if not any(step.title.startswith("wait at the gate") for step in launch.plan.steps):
-        return set()
-    return {launch.plan.total - 1, launch.plan.total}
+    steps = launch.plan.steps
+    gates = [step.index for step in steps if step.title.startswith("wait at the gate")]
+    return {step.index for step in steps if gates and step.index >= gates[0]}

@@ -40,6 +40,7 @@ OWNER = struct.pack("=II", 1, 2)
 OVERLAY = struct.pack("=iiIIQIIii", 1, -1, 0, 0, 0, 2, 0, 1, 2)
 
 # Every kind once, the way it is allowed to look.
+FILTER = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)
 VALID: dict[str, dict[str, object]] = {
     "SETNS": {"slot": 1, "flags": NEWNS},
     "UNSHARE": {"flags": NEWNS},
@@ -79,6 +80,7 @@ VALID: dict[str, dict[str, object]] = {
     "GATE": {"slot": 1},
     "CALL": {"slot": 1, "mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
     "LANDLOCK_PATH": {"slot": 1, "flags": 4, "text": b"/x"},
+    "SECCOMP": {"mode": 1, "flags": 2, "data": FILTER},
     "EXEC": {"list": [b"sh"], "list2": [b"A=b"], "data": fds((1, 0), (1, 1))},
     "CHILD": {"mode": 2, "flags": 1, "arg": 1000},
 }
@@ -90,6 +92,7 @@ OPTIONAL = {
     "SETNS": ["flags"],
     "CALL": ["flags", "slot"],
     "WRITE_PROC": ["flags"],
+    "SECCOMP": ["mode", "flags"],
     "CLONE": ["flags"],
     "BECOME_ROOT": ["flags"],
     "MAKE_FS": ["list"],
@@ -153,6 +156,8 @@ STRUCTS = {
     "call without arguments": ("CALL", call()[:-8]),
     "call with a pointer before the memory": ("CALL", call(40, 3, memory=b"box")),
     "call with a pointer behind the memory": ("CALL", call(51, 3, memory=b"box")),
+    "filter of half an instruction": ("SECCOMP", FILTER[:4]),
+    "filter of 4,097 instructions": ("SECCOMP", FILTER * 4097),
     "fds of half a pair": ("EXEC", fds((1, 0))[:4]),
     "fds with slot -1": ("EXEC", fds((-1, 0))),
     "fds with an unknown slot": ("EXEC", fds((3, 0))),

@@ -74,7 +74,9 @@ def compile_profile(library: ctypes.CDLL, profile: Seccomp, target: Target) -> l
         library.seccomp_release(context)
 
 
-def _add(library, context, rule: Syscall, default: int) -> None:
+def _add(
+    library: ctypes.CDLL, context: ctypes.c_void_p, rule: Syscall, default: int
+) -> None:
     action = _action(rule.action, rule.errno_ret)
     if action == default:
         return
@@ -103,7 +105,7 @@ def _action(word: str, data: int | None) -> int:
     return action
 
 
-def _export(library, context) -> list:
+def _export(library: ctypes.CDLL, context: ctypes.c_void_p) -> list:
     fd = os.memfd_create("bpf", os.MFD_CLOEXEC)
     try:
         _check(library.seccomp_export_bpf(context, fd), "export")

@@ -41,6 +41,7 @@ from libcontainer.config.rootfs import Overlay, Rootfs, to_rootfs
 
 if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock
+    from libcontainer.config.seccomp import Seccomp
 
 DEFAULT_ENV: Final = (
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -210,6 +211,10 @@ class Config:
 
     landlock: Landlock | None = field(default=None)
     """Rights that processes give up for good. None: no others than the caller's."""
+
+    seccomp: Seccomp | None = field(default=None)
+    """Which system calls processes may make. None: all of them; `Seccomp.default`
+    is what `libcontainer.run` takes."""
 
     rlimits: tuple[Rlimit, ...] = field(default=(), converter=to_rlimits)
     """Resource limits; those not named are the caller's."""

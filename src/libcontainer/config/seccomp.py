@@ -115,6 +115,10 @@ class SyscallArg:
     """How it is compared: one of `OPERATORS`."""
 
 
+def _to_args(value: Iterable[SyscallArg]) -> tuple[SyscallArg, ...]:
+    return to_tuple(value)
+
+
 @frozen(cache_hash=True, kw_only=True)
 class Condition:
     """Where a rule is meant for: Docker's ``includes`` and ``excludes``.
@@ -155,7 +159,7 @@ class Syscall:
     """The errno of ``SCMP_ACT_ERRNO``, the message of ``SCMP_ACT_TRACE``. None is
     EPERM."""
 
-    args: tuple[SyscallArg, ...] = field(default=(), converter=to_tuple)
+    args: tuple[SyscallArg, ...] = field(default=(), converter=_to_args)
     """Conditions on the arguments."""
 
     includes: Condition | None = field(default=None)
@@ -163,6 +167,10 @@ class Syscall:
 
     excludes: Condition | None = field(default=None)
     """The rule is left out where this holds."""
+
+
+def _to_syscalls(value: Iterable[Syscall]) -> tuple[Syscall, ...]:
+    return to_tuple(value)
 
 
 @frozen(cache_hash=True, kw_only=True)
@@ -193,7 +201,7 @@ class Seccomp:
     listener_metadata: str | None = field(default=None)
     """Opaque text for who listens there."""
 
-    syscalls: tuple[Syscall, ...] = field(default=(), converter=to_tuple)
+    syscalls: tuple[Syscall, ...] = field(default=(), converter=_to_syscalls)
     """The rules."""
 
     bpf: bytes | None = field(default=None)
@@ -209,7 +217,7 @@ class Seccomp:
         It refuses what a container has no need of, as Docker's does, and allows
         more where the process has the capability for it.
         """
-        from libcontainer.security.seccomp.default import DEFAULT  # noqa: PLC0415
+        from libcontainer.config.seccomp_default import DEFAULT  # noqa: PLC0415
 
         return DEFAULT
 

@@ -65,6 +65,7 @@ class Launch:
         run_host_step: HostRunner,
         deadline_seconds: float,
         fault: tuple[int, int] = (0, 0),
+        on_listener: Callable[[int, int], None] | None = None,
     ) -> None:
         self.plan = compiled.plan
         self.slots = [-1] * len(compiled.plan.slots)
@@ -83,6 +84,7 @@ class Launch:
         self._box = new_box()
         self._compiled = compiled
         self._at_barrier = False
+        self._on_listener = on_listener
 
     @property
     def at_work(self) -> tuple[int, int]:
@@ -261,6 +263,10 @@ class Launch:
             return True
         if kind == wire.TERMINAL_FD and fds:
             self.terminal = fds[0]
+            return True
+        if kind == wire.LISTENER_FD and fds and self._on_listener is not None:
+            # At once: the program's first call may have to be answered.
+            self._on_listener(fds[0], self.host_pid)
             return True
         close_all(fds)
         return False

@@ -34,6 +34,8 @@ def read_facts(
         template=template,
         throttled=throttled(),
         security=_security(config, settings),
+        machine=_system()[0],
+        kernel=_system()[1],
     )
 
 
@@ -52,6 +54,14 @@ def _security(config: Config | None, settings: Settings | None) -> Security | No
 
     security.require_profile(settings.apparmor_profile)
     return security.read_security()
+
+
+@functools.cache
+def _system() -> tuple[str, tuple[int, int]]:
+    system = os.uname()
+    numbers = re.match(r"(\d+)\.(\d+)", system.release)
+    kernel = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+    return system.machine, kernel
 
 
 def is_privileged() -> bool:

@@ -19,6 +19,7 @@ class Compiled:
         clones: whether the helper goes on in a child.
         waits: whether init waits at the gate.
         hook_seconds: how long its hooks may take; infinity if one has no limit.
+        notifies: whether the filter of system calls has a listener.
         executes: whether a program takes the helper's place.
     """
 
@@ -28,6 +29,7 @@ class Compiled:
         "executes",
         "hook_seconds",
         "image",
+        "notifies",
         "plan",
         "waits",
     )
@@ -43,5 +45,9 @@ class Compiled:
         )
         self.clones = ops.Clone in kinds
         self.waits = ops.Gate in kinds
+        self.notifies = any(
+            isinstance(step.action, ops.Seccomp) and step.action.notifies
+            for step in plan.steps
+        )
         self.executes = ops.Exec in kinds
         self.hook_seconds = sum(hook_seconds(step) for step in plan.steps)

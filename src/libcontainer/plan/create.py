@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from libcontainer.config import Config, NamespaceType
 from libcontainer.errors import UnsupportedError
@@ -17,6 +18,7 @@ from libcontainer.plan.identity import (
     plan_exec,
     plan_identity,
     plan_session,
+    syscall_filter,
     take_fds,
 )
 from libcontainer.plan.mounts import MountPlanner
@@ -35,6 +37,9 @@ from libcontainer.plan.security import open_procfs, require_labels
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
 from libcontainer.plan.steps import Listen, Plan, RecordState
+
+if TYPE_CHECKING:
+    from libcontainer.security.seccomp.compiler import Filter as SyscallFilter
 
 STDERR = 2
 
@@ -56,6 +61,7 @@ def compile_create(
     require_privilege(config, facts)
     require_labels(config, settings, facts)
     keep_groups = _check_groups(config, settings, facts)
+    filters = syscall_filter(config, settings, facts)
     builder = Builder()
     take_fds(builder, settings)
     rootfs = RootfsPlanner(builder, config, facts)
@@ -99,14 +105,14 @@ def compile_create(
     builder.stage("machine")
     _plan_machine(builder, config)
     plan_session(builder, settings, dev=mounts.dev)
-    plan_identity(builder, settings, facts, keep_groups=keep_groups)
+    plan_identity(builder, settings, facts, keep_groups=keep_groups, filters=filters)
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     if early:
         builder.init(ops.Barrier(early=True))
     else:
         builder.host(status)
-    _plan_program(builder, settings, gate_slot, hooks)
+    _plan_program(builder, settings, gate_slot, hooks, filters)
     return builder.build()
 
 
@@ -148,7 +154,11 @@ def _set_name(builder: Builder, what: str, name: str) -> None:
 
 
 def _plan_program(
-    builder: Builder, settings: Settings, gate_slot: int | None, hooks: HookPlanner
+    builder: Builder,
+    settings: Settings,
+    gate_slot: int | None,
+    hooks: HookPlanner,
+    filters: SyscallFilter | None,
 ) -> None:
     builder.stage("program")
     if gate_slot is not None:
@@ -156,7 +166,7 @@ def _plan_program(
     fds = exec_fds(builder, settings)
     stderr = next(slot for slot, number in fds if number == STDERR)
     hooks.before_exec(stderr, gate=gate_slot is not None)
-    plan_exec(builder, settings, fds)
+    plan_exec(builder, settings, fds, filters)
 
 
 def _check_groups(config: Config, settings: Settings, facts: Facts) -> bool:

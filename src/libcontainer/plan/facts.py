@@ -73,6 +73,8 @@ class Facts:
             asks for something of them.
         joined_user: of the user namespace that the container joins, or None.
         host_root: what is in ``/``, where it cannot be taken as one layer.
+        machine: the processor, as uname(2) tells it.
+        kernel: the first two numbers of the kernel's version.
     """
 
     euid: int
@@ -84,6 +86,8 @@ class Facts:
     security: Security | None = None
     joined_user: UserMaps | None = None
     host_root: tuple[RootEntry, ...] = ()
+    machine: str = ""
+    kernel: tuple[int, int] = (0, 0)
 
 
 @frozen(kw_only=True)

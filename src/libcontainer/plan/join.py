@@ -17,6 +17,7 @@ from libcontainer.plan.identity import (
     plan_exec,
     plan_identity,
     plan_session,
+    syscall_filter,
     take_fds,
 )
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
@@ -53,15 +54,16 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     builder.stage("spawn")
     builder.host(Spawn(0))
     keep_groups = keeps_groups(config, facts)
+    filters = syscall_filter(config, settings, facts)
     _enter(builder, config, init, group, keep_groups=keep_groups)
     builder.stage("rootfs")
     builder.init(ops.Chdir(settings.cwd))
     plan_session(builder, settings)
-    plan_identity(builder, settings, facts, keep_groups=keep_groups)
+    plan_identity(builder, settings, facts, keep_groups=keep_groups, filters=filters)
     builder.stage("program")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     builder.init(ops.Barrier(early=True))
-    plan_exec(builder, settings, exec_fds(builder, settings))
+    plan_exec(builder, settings, exec_fds(builder, settings), filters)
     return builder.build()
 
 

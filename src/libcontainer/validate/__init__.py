@@ -48,6 +48,7 @@ from libcontainer.validate.process import (
 )
 from libcontainer.validate.resources import check_resources, report_resources
 from libcontainer.validate.rootfs import check_rootfs
+from libcontainer.validate.seccomp import check_notify, check_seccomp
 from libcontainer.validate.security import check_mount_label
 from libcontainer.validate.settings import (
     check_config_settings,
@@ -82,6 +83,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_config_settings,
     check_hooks,
     check_mount_label,
+    check_seccomp,
     check_labels,
     check_resources,
 )
@@ -93,6 +95,7 @@ PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
     check_console_size,
     check_stdio,
     check_pass_fds,
+    check_notify,
 )
 
 

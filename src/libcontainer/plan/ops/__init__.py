@@ -57,6 +57,7 @@ from libcontainer.plan.ops.process import (
     Terminal,
     Umask,
 )
+from libcontainer.plan.ops.seccomp import Seccomp
 from libcontainer.plan.ops.trees import (
     CloneTree,
     MakeFs,
@@ -96,6 +97,7 @@ __all__ = [
     "Readonly",
     "Root",
     "Scratch",
+    "Seccomp",
     "SetAttributes",
     "SetIdentity",
     "SetPropagation",

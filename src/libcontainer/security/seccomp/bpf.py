@@ -14,6 +14,9 @@ from typing import Final, NamedTuple
 MAX_INSTRUCTIONS: Final = 4096
 """BPF_MAXINSNS: the kernel takes no longer program."""
 
+NOTIFY: Final = 0x7FC00000
+"""SECCOMP_RET_USER_NOTIF."""
+
 _INSTRUCTION: Final = struct.Struct("=HBBI")
 SIZE: Final = _INSTRUCTION.size
 
@@ -51,14 +54,14 @@ class Test(NamedTuple):
     """A condition on one argument.
 
     Attributes:
-        index: of the argument.
+        argument: which one, 0 to 5.
         operator: ``SCMP_CMP_*``.
         value: what it is compared with, or the mask of ``SCMP_CMP_MASKED_EQ``.
         two: what the masked argument must be.
         wide: whether the argument has 64 bits; else only the low 32 count.
     """
 
-    index: int
+    argument: int
     operator: str
     value: int
     two: int
@@ -92,6 +95,11 @@ class Writer:
         """Go on by whether the loaded word is *value*."""
         return self._branch(_EQUAL, value, then, otherwise)
 
+    def go_to(self, place: int) -> int:
+        """Go on at a place, which is next or far away."""
+        distance = len(self._reversed) - place - 1
+        return self._put(_JUMP, k=distance) if distance else place
+
     def load_number(self) -> int:
         """Load the number of the call."""
         return self._put(_LOAD, k=_NUMBER_AT)
@@ -110,13 +118,13 @@ class Writer:
         high, low = test.value >> 32, test.value & _WORD
         code = _COMPARISONS[test.operator]
         place = self._branch(code, low, then, otherwise)
-        place = self._put(_LOAD, k=_low_at(test.index))
+        place = self._put(_LOAD, k=_low_at(test.argument))
         if not test.wide:
             return place
         place = self._branch(_EQUAL, high, place, otherwise)
         if code != _EQUAL:
             self._branch(_GREATER, high, then, place)
-        return self._put(_LOAD, k=_high_at(test.index))
+        return self._put(_LOAD, k=_high_at(test.argument))
 
     def program(self) -> Block:
         """Return what has been written, from its beginning."""
@@ -126,12 +134,12 @@ class Writer:
         wanted = test.two & test.value
         self._branch(_EQUAL, wanted & _WORD, then, otherwise)
         self._put(_AND, k=test.value & _WORD)
-        place = self._put(_LOAD, k=_low_at(test.index))
+        place = self._put(_LOAD, k=_low_at(test.argument))
         if not test.wide:
             return place
         self._branch(_EQUAL, wanted >> 32, place, otherwise)
         self._put(_AND, k=test.value >> 32)
-        return self._put(_LOAD, k=_high_at(test.index))
+        return self._put(_LOAD, k=_high_at(test.argument))
 
     def _branch(self, code: int, value: int, then: int, otherwise: int) -> int:
         then, otherwise = self._in_reach(then), self._in_reach(otherwise)

@@ -36,8 +36,11 @@ from libcontainer.security.seccomp.numbers import (
 
 _KILL_THREAD: Final = 0
 _TAKES_DATA: Final = {"SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"}
-_PERMISSIVE: Final = {"SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"}
-_NOTIFY: Final = ACTIONS["SCMP_ACT_NOTIFY"]
+# With these the call is made, or somebody decides.
+_PERMISSIVE: Final = {
+    f"SCMP_ACT_{name}" for name in ("ALLOW", "LOG", "TRACE", "NOTIFY")
+}
+_PASSING: Final = {ACTIONS["SCMP_ACT_ALLOW"], ACTIONS["SCMP_ACT_LOG"]}
 _ENOSYS: Final = ACTIONS["SCMP_ACT_ERRNO"] | errno.ENOSYS
 _LAST: Final = 0xFFFFFFFF
 _TSYNC: Final = 0x01
@@ -117,11 +120,28 @@ def _compile(profile: Seccomp, target: Target) -> Filter:
     else:
         program = profile.bpf
     flags = sum({FLAGS[word] for word in profile.flags})
-    notifies = _NOTIFY in bpf.answers(program)
+    notifies = bpf.NOTIFY in bpf.answers(program)
     if notifies:
+        _check_hand_over(program, target)
         # The kernel takes both only if a failure is no thread id.
         flags |= _NEW_LISTENER | (_TSYNC_ESRCH if flags & _TSYNC else 0)
     return Filter(program, flags, notifies)
+
+
+def _check_hand_over(program: bytes, target: Target) -> None:
+    """Check that the listener can be sent to who will answer.
+
+    The filter is set already when it is.
+    """
+    own = _own(target)
+    number = numbers(own.name)["sendmsg"]
+    reply = bpf.interpret(bpf.disassemble(program), own.audit, number, (0,) * 6)
+    if reply & 0xFFFF0000 not in _PASSING:
+        message = (
+            "must allow sendmsg without conditions where it has SCMP_ACT_NOTIFY: the"
+            " listener is handed over by it"
+        )
+        raise ConfigError([Problem("seccomp.syscalls", message)])
 
 
 def applies(rule: Syscall, target: Target) -> bool:
@@ -174,7 +194,7 @@ def _program(profile: Seccomp, target: Target) -> bpf.Block:
     # What comes first is asked first: the machine's own.
     for audit in reversed(dict.fromkeys(abi.audit for abi in abis)):
         chosen = [abi for abi in abis if abi.audit == audit]
-        _search(writer, _ranges(profile, rules, chosen))
+        writer.go_to(_search(writer, _ranges(profile, rules, chosen)))
         rest = writer.if_equal(audit, writer.load_number(), rest)
     writer.load_architecture()
     return writer.program()
@@ -262,9 +282,7 @@ def _answers(
     return {number: _strongest(listed, default) for number, listed in found.items()}
 
 
-def _split(
-    args: tuple[SyscallArg, ...], action: int, *, wide: bool
-) -> list[_Rule]:
+def _split(args: tuple[SyscallArg, ...], action: int, *, wide: bool) -> list[_Rule]:
     if len({arg.index for arg in args}) == len(args):
         return [_Rule(args, action, wide)]
     return [_Rule((arg,), action, wide) for arg in args]

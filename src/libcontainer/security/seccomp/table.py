@@ -212,7 +212,7 @@ lsm_set_self_attr 460 460 460 460 460
 lstat 6 107 6 - 107
 lstat64 - 196 - - 196
 madvise 28 219 28 233 220
-map_shadow_stack 453 453 453 453 453
+map_shadow_stack 453 453 - 453 453
 mbind 237 274 237 235 319
 membarrier 324 375 324 283 389
 memfd_create 319 356 319 279 385

@@ -25,8 +25,8 @@ exit_group faccessat faccessat2 fadvise64 fadvise64_64 fallocate fanotify_mark f
 fchmod fchmodat fchmodat2 fchown fchown32 fchownat fcntl fcntl64 fdatasync fgetxattr
 file_getattr file_setattr flistxattr flock fork fremovexattr fsetxattr fstat fstat64
 fstatat64 fstatfs fstatfs64 fsync ftruncate ftruncate64 futex futex_requeue futex_time64
-futex_wait futex_waitv futex_wake futimesat get_robust_list get_thread_area getcpu getcwd
-getdents getdents64 getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups
+futex_wait futex_waitv futex_wake futimesat get_robust_list get_thread_area getcpu
+getcwd getdents getdents64 getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups
 getgroups32 getitimer getpeername getpgid getpgrp getpid getppid getpriority getrandom
 getresgid getresgid32 getresuid getresuid32 getrlimit getrusage getsid getsockname
 getsockopt gettid gettimeofday getuid getuid32 getxattr getxattrat inotify_add_watch
@@ -56,10 +56,11 @@ setresgid32 setresuid setresuid32 setreuid setreuid32 setrlimit setsid setsockop
 setuid32 setxattr setxattrat shmat shmctl shmdt shmget shutdown sigaltstack signalfd
 signalfd4 sigprocmask sigreturn socketcall socketpair splice stat stat64 statfs statfs64
 statx symlink symlinkat sync sync_file_range syncfs sysinfo tee tgkill time timer_create
-timer_delete timer_getoverrun timer_gettime timer_gettime64 timer_settime timer_settime64
-timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64 times
-tkill truncate truncate64 ugetrlimit umask uname unlink unlinkat uretprobe utime utimensat
-utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid write writev
+timer_delete timer_getoverrun timer_gettime timer_gettime64 timer_settime
+timer_settime64 timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime
+timerfd_settime64 times tkill truncate truncate64 ugetrlimit umask uname unlink unlinkat
+uretprobe utime utimensat utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid
+write writev
 """
 
 _WITH_CAPABILITY: Final = {
@@ -121,7 +122,9 @@ def _allow(
     )
 
 
-def _all_but(name: str, index: int, words: tuple[int, ...], errno_ret: int) -> list[Syscall]:
+def _all_but(
+    name: str, index: int, words: tuple[int, ...], errno_ret: int
+) -> list[Syscall]:
     """Allow a call but for some values of the low half of an argument."""
     refused = [
         Syscall(
