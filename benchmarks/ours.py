@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import time
 from types import ModuleType
+from typing import Any
 
 from benchmarks.bundle import PROGRAM, Bundle
 from benchmarks.contender import LaunchError, MissingError
@@ -38,8 +39,11 @@ class ByFactory:
         self.name = name
         self._lc = import_library()
         self._factory = self._lc.Factory(str(bundle.state(name)))
-        self._config = self._lc.Config(rootfs=str(bundle.rootfs))
+        self._config = self._make_config(str(bundle.rootfs))
         self._count = 0
+
+    def _make_config(self, rootfs: str) -> Any:
+        return self._lc.Config(rootfs=rootfs)
 
     def launch(self) -> float:
         """Launch one container; see `Contender.launch`."""
@@ -58,6 +62,14 @@ class ByFactory:
 
     def close(self) -> None:
         """Do nothing: each launch deleted its container."""
+
+
+class WithSeccomp(ByFactory):
+    """The same with the default seccomp profile."""
+
+    def _make_config(self, rootfs: str) -> Any:
+        profile = self._lc.Seccomp.default()
+        return self._lc.Config(rootfs=rootfs, seccomp=profile)
 
 
 class ByRun:

@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 
 from libcontainer.commands.exec_options import add_options, process_of
 from libcontainer.commands.foreground import Signals, caller_size, stand_in
-from libcontainer.config import Device
+from libcontainer.config import Config, Device
 from libcontainer.config.container_json import (
     ContainerJson,
     config_from_container_json,
@@ -107,15 +107,16 @@ def _create(
     factory: Factory, arguments: argparse.Namespace, args: Sequence[str]
 ) -> int:
     description = _read_config()
-    process_of(arguments, args, description.config)
+    config = _filtered(description.config)
+    process_of(arguments, args, config)
     for warning in description.warnings:
         _say(f"nsinit: warning: {warning}")
     try:
-        container = factory.create(_container_id(), description.config)
+        container = factory.create(_container_id(), config)
     except ContainerExistsError:
         # What an earlier nsinit left when it was killed.
         factory.load(_container_id()).delete()
-        container = factory.create(_container_id(), description.config)
+        container = factory.create(_container_id(), config)
     with container, Signals() as signals:
         process = container.run(_process(container, arguments, args))
         _write_state(container)
@@ -133,6 +134,18 @@ def _process(
     if container.config.terminal if terminal is None else terminal:
         return evolve(process, console_size=process.console_size or caller_size())
     return process
+
+
+def _filtered(config: Config) -> Config:
+    """Return a configuration with a filter of system calls.
+
+    ``container.json`` has no word for one; that of 2014 let every call pass.
+    """
+    if config.seccomp is not None:
+        return config
+    from libcontainer.config.seccomp import Seccomp  # noqa: PLC0415
+
+    return evolve(config, seccomp=Seccomp.default())
 
 
 def _join(

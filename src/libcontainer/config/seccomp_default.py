@@ -13,6 +13,8 @@ from __future__ import annotations
 import errno
 from typing import Final
 
+from attrs import evolve
+
 from libcontainer.config.seccomp import Condition, Seccomp, Syscall, SyscallArg
 
 _ALLOWED: Final = """
@@ -171,3 +173,13 @@ DEFAULT: Final = Seccomp(
     ],
 )
 """See `libcontainer.config.seccomp.Seccomp.default`."""
+
+
+def default_without(names: frozenset[str]) -> Seccomp:
+    """Return the default profile with fewer calls: *names* are refused as well."""
+    kept = []
+    for rule in DEFAULT.syscalls:
+        left = [name for name in rule.names if name not in names]
+        if left:
+            kept.append(evolve(rule, names=left))
+    return evolve(DEFAULT, syscalls=kept)
