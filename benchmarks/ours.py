@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import time
 from types import ModuleType
-from typing import Any
 
 from benchmarks.bundle import PROGRAM, Bundle
 from benchmarks.contender import LaunchError, MissingError
@@ -42,7 +41,7 @@ class ByFactory:
         self._config = self._make_config(str(bundle.rootfs))
         self._count = 0
 
-    def _make_config(self, rootfs: str) -> Any:
+    def _make_config(self, rootfs: str) -> object:
         return self._lc.Config(rootfs=rootfs)
 
     def launch(self) -> float:
@@ -67,7 +66,7 @@ class ByFactory:
 class WithSeccomp(ByFactory):
     """The same with the default seccomp profile."""
 
-    def _make_config(self, rootfs: str) -> Any:
+    def _make_config(self, rootfs: str) -> object:
         profile = self._lc.Seccomp.default()
         return self._lc.Config(rootfs=rootfs, seccomp=profile)
 
