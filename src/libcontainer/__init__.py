@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
+    from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from libcontainer.host.devices import host_device, host_devices
     from libcontainer.host.relay import Relay
     from libcontainer.host.subids import subid_mappings
+    from libcontainer.learn import learn_seccomp
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
 
@@ -106,6 +108,7 @@ _HOMES = {
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "config.memory": ("MemoryPolicy", "Personality"),
     "config.scheduling": ("CpuAffinity", "IoPriority", "Scheduler"),
+    "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
         "CalledProcessError",
@@ -139,6 +142,7 @@ _HOMES = {
     "host.devices": ("host_device", "host_devices"),
     "host.relay": ("Relay",),
     "host.subids": ("subid_mappings",),
+    "learn": ("learn_seccomp",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
 }
@@ -201,10 +205,13 @@ __all__ = [
     "Result",
     "Rlimit",
     "Scheduler",
+    "Seccomp",
     "StateError",
     "StateFileError",
     "Status",
     "StepError",
+    "Syscall",
+    "SyscallArg",
     "ThrottleDevice",
     "TimeOffset",
     "TimeoutExpired",
@@ -214,6 +221,7 @@ __all__ = [
     "__version__",
     "host_device",
     "host_devices",
+    "learn_seccomp",
     "run",
     "subid_mappings",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
@@ -214,12 +214,23 @@ class Container:
             state = folder.read()
             require(self.id, self._status(folder, state), "start")
             try:
-                open_gate(folder, state.args[0], self.config.hooks.start_container)
+                open_gate(
+                    folder,
+                    state.args[0],
+                    self.config.hooks.start_container,
+                    self._listener_taker(state),
+                )
             except (ProgramError, HookError):
                 # Init says why first and ends then.
                 with ProcessRef.open(state.init) as init:
                     if init is not None:
                         has_ended(init.pidfd, _KILL_SECONDS)
+                raise
+            except OSError:
+                # Nobody took the listener of its filter, so nobody would answer.
+                with ProcessRef.open(state.init) as init:
+                    if init is not None:
+                        kill_and_reap(init.pidfd, timeout=_KILL_SECONDS)
                 raise
             finally:
                 folder.remove_gate()
@@ -640,12 +651,28 @@ class Container:
 
     def _join(self, state: State, process: Process) -> ProcessHandle:
         with self._live_init(state, "exec") as init:
-            handle = self._launcher.join(self.config, process, init, _group(state))
+            handle = self._launcher.join(
+                self.config,
+                process,
+                init,
+                _group(state),
+                container=(self.id, self.path),
+            )
         for ended in [h for h in self._joined if h.is_reaped]:
             with contextlib.suppress(ValueError):
                 self._joined.remove(ended)
         self._joined.append(handle)
         return handle
+
+    def _listener_taker(self, state: State) -> Callable[[int], None] | None:
+        """Return what takes init's seccomp listener once it leaves the gate."""
+        profile, init = self.config.seccomp, state.init
+        if profile is None or profile.listener_path is None or init is None:
+            return None
+        from libcontainer.host.seccomp_notify import ListenerTaker  # noqa: PLC0415
+
+        taker = ListenerTaker(profile, None, self.id, self.path, init=True)
+        return lambda listener: taker(listener, init.host_pid)
 
     def _end_init(self, state: State) -> None:
         group = _group(state)
@@ -679,6 +706,9 @@ class Container:
             self._init.kill()
             self._init.wait(_KILL_SECONDS)
             self._init.close()
+        for one in (self._init, *self._joined):
+            if one is not None and one.notifier is not None:
+                one.notifier.join(_KILL_SECONDS)
 
 
 def _end_leftovers(state: State) -> None:

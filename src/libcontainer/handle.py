@@ -28,6 +28,7 @@ from libcontainer.host.streams import exchange
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.relay import Relay
+    from libcontainer.host.seccomp_notify import NotifyServer
 
 
 class ProcessHandle:
@@ -44,6 +45,7 @@ class ProcessHandle:
         stdout: a readable binary file if PIPE was asked for, else None.
         stderr: a readable binary file if PIPE was asked for, else None.
         terminal: fd of the terminal's master, or None without a terminal.
+        notifier: who answers its seccomp notifications, or None.
     """
 
     def __init__(  # noqa: PLR0913 - made by the launcher alone
@@ -57,6 +59,7 @@ class ProcessHandle:
         companions: list[ProcessHandle] | None = None,
         status: int = -1,
         record: ExitRecord | None = None,
+        notifier: NotifyServer | None = None,
     ) -> None:
         self.args = args
         self.host_pid = host_pid
@@ -67,6 +70,8 @@ class ProcessHandle:
         # The first process of a pid namespace can end only when every other
         # has been reaped, and those that joined are children of ours as well.
         self._companions = [] if companions is None else companions
+        # Ends by itself, when the last process with the filter is gone.
+        self.notifier = notifier
         self._is_closed = False
         self._record = record
         self._pidfd = pidfd

@@ -70,6 +70,7 @@ from libcontainer.validate import (
 
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
+    from libcontainer.host.seccomp_notify import ListenerTaker
 
 DEADLINE_SECONDS = 30.0
 
@@ -229,6 +230,9 @@ class Launcher:
                 process,
                 actions,
                 companions=companions,
+                taker=_taker(
+                    compiled, config, process, (folder.id, folder.path), init=True
+                ),
             )
             if hooks is not None and not start.gate:
                 _poststart(hooks, config, handle)
@@ -249,8 +253,17 @@ class Launcher:
         process: Process,
         init: ProcessRef,
         group: Group | None = None,
+        *,
+        container: tuple[str, str],
     ) -> ProcessHandle:
         """Launch a further process in the container of *init*, in its cgroup.
+
+        Args:
+            config: the container's configuration.
+            process: what is to run.
+            init: its init process.
+            group: its cgroup, or None.
+            container: its id and the path of its state folder.
 
         Raises:
             LibcontainerError: nothing is left behind.
@@ -272,7 +285,14 @@ class Launcher:
         try:
             given.update(zip(cgroup_slots(compiled.plan), joins, strict=True))
             actions = JoinActions(process.pidfd_socket)
-            return self._launch(compiled, settings, process, actions, given=given)
+            return self._launch(
+                compiled,
+                settings,
+                process,
+                actions,
+                given=given,
+                taker=_taker(compiled, config, process, container, init=False),
+            )
         finally:
             close_all(joins)
 
@@ -498,7 +518,7 @@ class Launcher:
                 self._helper = above_stdio(sealed_helper())
             return self._helper
 
-    def _launch(
+    def _launch(  # noqa: PLR0913 - two kinds of launches meet here
         self,
         compiled: Compiled,
         settings: Settings,
@@ -507,6 +527,7 @@ class Launcher:
         *,
         given: Mapping[int, int] | None = None,
         companions: list[ProcessHandle] | None = None,
+        taker: ListenerTaker | None = None,
     ) -> ProcessHandle:
         with (
             _console(process) as console,
@@ -520,6 +541,7 @@ class Launcher:
                 run_host_step=actions,
                 deadline_seconds=self.deadline_seconds,
                 fault=self.fault,
+                on_listener=taker,
                 take_terminal=None if console is None else console.send,
             )
             if settings.host_uid is not None:
@@ -539,6 +561,7 @@ class Launcher:
                 companions=companions,
                 status=launch.status,
                 record=_exit_record(actions, launch),
+                notifier=taker.server if taker else None,
             )
 
 
@@ -625,6 +648,25 @@ def _poststart(hooks: HookRunner, config: Config, handle: ProcessHandle) -> None
         handle.wait()
         handle.close()
         raise
+
+
+def _taker(
+    compiled: Compiled,
+    config: Config,
+    process: Process,
+    container: tuple[str, str],
+    *,
+    init: bool,
+) -> ListenerTaker | None:
+    """Return what takes the listener of a filter, if it will have one."""
+    if not compiled.notifies or config.seccomp is None:
+        return None
+    from libcontainer.host.seccomp_notify import ListenerTaker  # noqa: PLC0415
+
+    if compiled.waits and process.notify is not None:
+        message = "cannot be given to a process that waits at the gate"
+        raise ConfigError([Problem("process.notify", message)])
+    return ListenerTaker(config.seccomp, process.notify, *container, init=init)
 
 
 def _checked_text(config: Config) -> bytes:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
+    from libcontainer.security.seccomp.notify import NotifyHandler
 
 # The values of subprocess, which takes long to import.
 PIPE: Final = -1
@@ -210,6 +211,11 @@ class Process:
 
     stderr: Any = field(default=None, kw_only=True, eq=False)
     """Standard error, as *stdin*; or `STDOUT`, the same as standard output."""
+
+    notify: NotifyHandler | None = field(default=None, kw_only=True, eq=False)
+    """Answers the calls for which the container's seccomp profile has
+    ``SCMP_ACT_NOTIFY``, in a thread of the caller. It is not saved: a process that
+    waits at the gate cannot have one."""
 
     pass_fds: tuple[int, ...] = field(default=(), converter=to_integers, kw_only=True)
     """Further fds of the caller; inside they are numbered from 3, in order,

@@ -29,6 +29,7 @@ SLEEPER = lc.Process(["sleep", "1000"])
 
 KINDS = (
     "run",
+    "run with privileges to gain",
     "prepare",
     "run below a monitor",
     "prepare below a monitor",
@@ -137,12 +138,19 @@ def _hooks() -> lc.Hooks:
     return lc.Hooks(own, own, own, own, own, own)
 
 
-def _config(
-    rootfs: Path, *, user: bool, clocks: bool, init: bool, hooks: lc.Hooks
-) -> lc.Config:
+def _config(rootfs: Path, kind: str) -> lc.Config:
     layers = lc.Overlay(str(rootfs))
-    if not user:
-        return lc.Config(rootfs=layers, landlock=LANDLOCK, hooks=hooks, init=init)
+    hooks = _hooks() if "with hooks" in kind else lc.Hooks()
+    profile = lc.Seccomp.default()
+    if not kind.endswith("user namespace"):
+        return lc.Config(
+            rootfs=layers,
+            landlock=LANDLOCK,
+            hooks=hooks,
+            seccomp=profile,
+            no_new_privs="to gain" not in kind,
+            init=kind.endswith("init"),
+        )
     mapping = [lc.IdMapping(0, 100000, 65536)]
     kinds = [*lc.Config().namespaces, "user"]
     config = lc.Config(
@@ -151,8 +159,9 @@ def _config(
         uid_mappings=mapping,
         gid_mappings=mapping,
         hooks=hooks,
+        seccomp=profile,
     )
-    if not clocks:
+    if "clocks" not in kind:
         return config
     return evolve(
         config,
@@ -177,16 +186,9 @@ def _mounts(rootfs: Path) -> list[lc.Mount]:
 
 def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
     """Return launches of one of `KINDS`."""
-    hooks = _hooks() if "with hooks" in kind else lc.Hooks()
     # Here, for a test puts others in place of them.
     actions.load_monitor_steps()
-    config = _config(
-        rootfs,
-        user=kind.endswith("user namespace"),
-        clocks="clocks" in kind,
-        init=kind.endswith("init"),
-        hooks=hooks,
-    )
+    config = _config(rootfs, kind)
     if "with mounts" in kind:
         config = evolve(config, mounts=_mounts(rootfs))
     container = factory.create("faulty", config)

@@ -143,6 +143,7 @@ def test_messages_and_limits_are_those_of_the_header() -> None:
         "LC_AT_BARRIER": wire.AT_BARRIER,
         "LC_FAILED": wire.FAILED,
         "LC_TERMINAL_FD": wire.TERMINAL_FD,
+        "LC_LISTENER_FD": wire.LISTENER_FD,
         "LC_GO": wire.GO,
     }
     assert ffi.sizeof("struct lc_message") == wire.MESSAGE_SIZE

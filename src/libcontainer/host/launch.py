@@ -65,7 +65,7 @@ class Launch:
         monitor: the way to the monitor that is above init, if there is one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a launch is made of, each by name
         self,
         compiled: Compiled,
         *,
@@ -74,6 +74,7 @@ class Launch:
         deadline_seconds: float,
         fault: tuple[int, int] = (0, 0),
         take_terminal: Callable[[int], None] | None = None,
+        on_listener: Callable[[int, int], None] | None = None,
     ) -> None:
         self.plan = compiled.plan
         self.slots = [-1] * len(compiled.plan.slots)
@@ -98,6 +99,7 @@ class Launch:
         self._at_barrier = False
         self._clones = 0
         self._cloned_at = 0
+        self._on_listener = on_listener
 
     @property
     def at_work(self) -> tuple[int, int]:
@@ -280,6 +282,10 @@ class Launch:
             if self._take_terminal is not None:
                 self._take_terminal(self.terminal)
                 self.close_terminal()
+            return True
+        if kind == wire.LISTENER_FD and fds and self._on_listener is not None:
+            # At once: the program's first call may have to be answered.
+            self._on_listener(fds[0], self.host_pid)
             return True
         close_all(fds)
         return False

@@ -99,7 +99,8 @@ enum lc_op_kind {
     LC_OP_CHILD = 33,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
     LC_OP_INIT = 34,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
     LC_OP_MONITOR = 35,     /* clone3() twice: a monitor (data: lc_monitor; list: its log and the names it is moved to, arg: its greatest size), and its child, which reports LC_CLONED and goes on */
-    LC_OP_LAST = 35,
+    LC_OP_SECCOMP = 36,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
+    LC_OP_LAST = 36,
 };
 
 /*
@@ -134,6 +135,12 @@ enum lc_call {
 struct lc_arguments { uint64_t value[6]; };
 
 enum lc_write_proc { LC_LAST_WRITE = 1 /* let go of the slot */ };
+
+/*
+ * Whether the filter is set at once, or by EXEC right before execve(2), so that no
+ * other call of the helper needs to be allowed by it.
+ */
+enum lc_seccomp { LC_SECCOMP_AT_EXEC = 0, LC_SECCOMP_NOW = 1 };
 
 enum lc_become_root { LC_KEEP_GROUPS = 1 };
 
@@ -222,12 +229,13 @@ struct lc_exit {
 
 struct lc_fd { int32_t slot; int32_t target; };
 
-/* Control socket (SOCK_SEQPACKET): one struct a message; LC_CLONED and LC_TERMINAL carry one fd. */
+/* Control socket (SOCK_SEQPACKET): one struct a message; LC_CLONED, LC_TERMINAL_FD and LC_LISTENER_FD carry one fd. */
 enum lc_message_kind {
     LC_CLONED = 1,
     LC_AT_BARRIER = 2,
     LC_FAILED = 3,
     LC_TERMINAL_FD = 4,
+    LC_LISTENER_FD = 5,
     LC_GO = 16,
 };
 

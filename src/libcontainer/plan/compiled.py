@@ -23,6 +23,7 @@ class Compiled:
         clones: how many times the helper goes on in a child.
         waits: whether init waits at the gate.
         hook_seconds: how long its hooks may take; infinity if one has no limit.
+        notifies: whether the filter of system calls has a listener.
         executes: whether a program takes the helper's place.
     """
 
@@ -33,6 +34,7 @@ class Compiled:
         "has_monitor",
         "hook_seconds",
         "image",
+        "notifies",
         "plan",
         "waits",
     )
@@ -49,6 +51,10 @@ class Compiled:
         self.has_monitor = ops.Monitor in kinds
         self.clones = sum(kind in kinds for kind in (ops.Monitor, ops.Clone))
         self.waits = ops.Gate in kinds
+        self.notifies = any(
+            isinstance(step.action, ops.Seccomp) and step.action.notifies
+            for step in plan.steps
+        )
         self.executes = ops.Exec in kinds
         self.hook_seconds = sum(hook_seconds(step) for step in plan.steps)
 

@@ -19,6 +19,7 @@ from libcontainer.plan.identity import (
     plan_handover,
     plan_identity,
     plan_session,
+    syscall_filter,
     take_fds,
 )
 from libcontainer.plan.init import InitPlanner
@@ -108,17 +109,13 @@ def compile_create(
     if own_mounts:
         builder.stage("readonly")
         parts.mounts.finish()
-    _plan_credentials(
-        builder, settings, facts, parts.resources, keep_groups=keep_groups
-    )
+    _plan_credentials(builder, settings, facts, parts, keep_groups=keep_groups)
     if not early:
         builder.host(status)
     plan_handover(builder, settings, barrier=early)
     if monitor is not None:
         _hand_over(builder)
-    _plan_program(
-        builder, parts.notify.tell(settings), gate_slot, parts.hooks, parts.init
-    )
+    _plan_program(builder, parts.notify.tell(settings), gate_slot, parts)
     return builder.build()
 
 
@@ -135,6 +132,7 @@ class _Parts:
         self.resources = ResourcePlanner(builder, settings, facts)
         self.notify = NotifyPlanner(builder, config)
         self.init = InitPlanner(builder, config)
+        self.filters = syscall_filter(config, settings, facts)
 
     def open(self, sources: Sources, *, own_mounts: bool) -> None:
         """Open what the container is made of, while the host can be seen."""
@@ -185,16 +183,18 @@ def _plan_credentials(
     builder: Builder,
     settings: Settings,
     facts: Facts,
-    resources: ResourcePlanner,
+    parts: _Parts,
     *,
     keep_groups: bool,
 ) -> None:
     builder.stage("identity")
-    resources.own(share_core=False)
-    plan_identity(builder, settings, facts, keep_groups=keep_groups)
+    parts.resources.own(share_core=False)
+    plan_identity(
+        builder, settings, facts, keep_groups=keep_groups, filters=parts.filters
+    )
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
-    resources.parent_death_signal()
+    parts.resources.parent_death_signal()
 
 
 def _listen(builder: Builder) -> int:
@@ -235,20 +235,16 @@ def _set_name(builder: Builder, what: str, name: str) -> None:
 
 
 def _plan_program(
-    builder: Builder,
-    settings: Settings,
-    gate_slot: int | None,
-    hooks: HookPlanner,
-    init: InitPlanner,
+    builder: Builder, settings: Settings, gate_slot: int | None, parts: _Parts
 ) -> None:
     builder.stage("program")
     if gate_slot is not None:
         builder.init(ops.Gate(gate_slot))
     fds = exec_fds(builder, settings)
     stderr = next(slot for slot, number in fds if number == STDERR)
-    hooks.before_exec(stderr, gate=gate_slot is not None)
-    init.stay(settings)
-    plan_exec(builder, settings, fds)
+    parts.hooks.before_exec(stderr, gate=gate_slot is not None)
+    parts.init.stay(settings)
+    plan_exec(builder, settings, fds, parts.filters)
 
 
 def _check_groups(config: Config, settings: Settings, facts: Facts) -> bool:

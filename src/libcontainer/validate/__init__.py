@@ -53,6 +53,7 @@ from libcontainer.validate.process import (
 )
 from libcontainer.validate.resources import check_resources, report_resources
 from libcontainer.validate.rootfs import check_rootfs, check_rootfs_propagation
+from libcontainer.validate.seccomp import check_notify, check_seccomp
 from libcontainer.validate.security import check_mount_label
 from libcontainer.validate.seldom import check_notify_socket, check_sysctl
 from libcontainer.validate.settings import (
@@ -93,6 +94,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_config_settings,
     check_hooks,
     check_mount_label,
+    check_seccomp,
     check_labels,
     check_resources,
 )
@@ -106,6 +108,7 @@ PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
     check_stdio,
     check_pass_fds,
     check_pidfd_socket,
+    check_notify,
 )
 
 

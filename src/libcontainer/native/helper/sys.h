@@ -258,6 +258,7 @@ DEFINE4(int, rt_sigprocmask, int, const uint64_t *, uint64_t *, size_t)
 
 // Credentials.
 DEFINE5(int, prctl, int, unsigned long, unsigned long, unsigned long, unsigned long)
+DEFINE3(int, seccomp, unsigned int, unsigned int, const void *)
 DEFINE2(int, capset, struct __user_cap_header_struct *, struct __user_cap_data_struct *)
 DEFINE2(int, capget, struct __user_cap_header_struct *, struct __user_cap_data_struct *)
 DEFINE2(int, setgroups, size_t, const uint32_t *)

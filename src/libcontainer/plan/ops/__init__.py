@@ -60,6 +60,7 @@ from libcontainer.plan.ops.process import (
     Terminal,
     Umask,
 )
+from libcontainer.plan.ops.seccomp import Seccomp
 from libcontainer.plan.ops.trees import (
     CloneTree,
     MakeFs,
@@ -102,6 +103,7 @@ __all__ = [
     "Readonly",
     "Root",
     "Scratch",
+    "Seccomp",
     "SetAttributes",
     "SetIdentity",
     "SetPropagation",
