@@ -11,7 +11,7 @@ from types import MappingProxyType
 from benchmarks.bundle import Bundle
 from benchmarks.contender import Contender, LaunchError, MissingError
 from benchmarks.floor import Floor
-from benchmarks.ours import ByFactory, ByRun
+from benchmarks.ours import ByFactory, ByRun, WithSeccomp
 from benchmarks.peers import (
     Command,
     OciRuntime,
@@ -24,6 +24,7 @@ MAKERS: Mapping[str, Callable[[str, Bundle], Contender]] = MappingProxyType(
     {
         "ours": lambda name, bundle: ByFactory(name, bundle, cgroup=False),
         "ours-cgroup": lambda name, bundle: ByFactory(name, bundle, cgroup=True),
+        "ours-seccomp": WithSeccomp,
         "ours-run": ByRun,
         "crun": lambda name, bundle: OciRuntime(
             name,

@@ -38,8 +38,11 @@ class ByFactory:
         self._lc = import_library()
         cgroups = "cgroupfs" if cgroup else "disabled"
         self._factory = self._lc.Factory(str(bundle.state(name)), cgroups=cgroups)
-        self._config = self._lc.Config(rootfs=str(bundle.rootfs))
+        self._config = self._make_config(str(bundle.rootfs))
         self._count = 0
+
+    def _make_config(self, rootfs: str) -> object:
+        return self._lc.Config(rootfs=rootfs)
 
     def launch(self) -> float:
         """Launch one container; see `Contender.launch`."""
@@ -58,6 +61,14 @@ class ByFactory:
 
     def close(self) -> None:
         """Do nothing: each launch deleted its container."""
+
+
+class WithSeccomp(ByFactory):
+    """The same with the default seccomp profile."""
+
+    def _make_config(self, rootfs: str) -> object:
+        profile = self._lc.Seccomp.default()
+        return self._lc.Config(rootfs=rootfs, seccomp=profile)
 
 
 class ByRun:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         Vlan,
     )
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
+    from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
@@ -84,11 +85,14 @@ if TYPE_CHECKING:
     )
     from libcontainer.factory import Factory
     from libcontainer.handle import ProcessHandle
+    from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
     from libcontainer.host.devices import host_device, host_devices
+    from libcontainer.host.relay import Relay
     from libcontainer.host.subids import subid_mappings
+    from libcontainer.learn import learn_seccomp
     from libcontainer.network.stats import InterfaceStats
-    from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
+    from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
 
 KIB = 1024
@@ -136,6 +140,7 @@ _HOMES = {
         "Vlan",
     ),
     "config.scheduling": ("CpuAffinity", "IoPriority", "Scheduler"),
+    "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
         "CalledProcessError",
@@ -165,11 +170,14 @@ _HOMES = {
     ),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
+    "host.attachment": ("Attachment",),
     "host.children": ("ExitStatus",),
     "host.devices": ("host_device", "host_devices"),
+    "host.relay": ("Relay",),
     "host.subids": ("subid_mappings",),
     "network.stats": ("InterfaceStats",),
-    "process": ("DEVNULL", "PIPE", "STDOUT", "Process"),
+    "learn": ("learn_seccomp",),
+    "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
 }
 
@@ -181,6 +189,7 @@ __all__ = [
     "MIB",
     "PIPE",
     "STDOUT",
+    "Attachment",
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
@@ -215,6 +224,7 @@ __all__ = [
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
+    "Log",
     "Loopback",
     "Macvlan",
     "MemoryPolicy",
@@ -236,15 +246,19 @@ __all__ = [
     "ProgramNotExecutableError",
     "ProgramNotFoundError",
     "Propagation",
+    "Relay",
     "Resources",
     "Result",
     "Rlimit",
     "Route",
     "Scheduler",
+    "Seccomp",
     "StateError",
     "StateFileError",
     "Status",
     "StepError",
+    "Syscall",
+    "SyscallArg",
     "ThrottleDevice",
     "TimeOffset",
     "TimeoutExpired",
@@ -256,6 +270,7 @@ __all__ = [
     "__version__",
     "host_device",
     "host_devices",
+    "learn_seccomp",
     "run",
     "subid_mappings",
 ]

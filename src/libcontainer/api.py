@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -20,6 +20,9 @@ from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import ExitStatus
 from libcontainer.host.probe import is_privileged
 from libcontainer.process import PIPE, Process
+
+if TYPE_CHECKING:
+    from libcontainer.security.seccomp.notify import NotifyHandler
 
 
 class Result(subprocess.CompletedProcess[Any]):
@@ -59,6 +62,7 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
     user: str | int | None = None,
+    notify: NotifyHandler | None = None,
 ) -> Result:
     """Run a program in a container of its own, and wait for it.
 
@@ -73,7 +77,8 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
             a throw-away layer, so that no image is needed.
         mounts: further mounts.
         hostname: the container's host name.
-        config: everything else; *rootfs*, *mounts* and *hostname* go on top.
+        config: everything else; *rootfs*, *mounts* and *hostname* go on top. None
+            is the default with the default seccomp profile.
         factory: where the container is made; None is one with the default root,
             which is kept for the next call: two fds.
         input: what the program reads from its standard input.
@@ -89,6 +94,7 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
         env: its environment, nothing else is in it; None is the config's.
         cwd: where it starts, a container path.
         user: ``"uid:gid"``, or names of the rootfs.
+        notify: answers ``SCMP_ACT_NOTIFY`` of the config's seccomp profile.
 
     Raises:
         TimeoutExpired: it ran longer than *timeout*; a
@@ -108,7 +114,14 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
             raise ValueError(message)
         stdout = stderr = PIPE
     process = Process(
-        args, env=env, cwd=cwd, user=user, stdin=stdin, stdout=stdout, stderr=stderr
+        args,
+        env=env,
+        cwd=cwd,
+        user=user,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        notify=notify,
     )
     text_form = _TextForm.of(text=text, encoding=encoding, errors=errors)
     wanted = _configure(config, rootfs, tuple(mounts), hostname)
@@ -176,9 +189,11 @@ def _configure(
 
 
 def _default_config() -> Config:
+    from libcontainer.config.seccomp import Seccomp  # noqa: PLC0415
+
     if is_privileged():
-        return Config()
-    return Config(namespaces=[*Config().namespaces, "user"])
+        return Config(seccomp=Seccomp.default())
+    return Config(seccomp=Seccomp.default(), namespaces=[*Config().namespaces, "user"])
 
 
 @functools.lru_cache(maxsize=1)

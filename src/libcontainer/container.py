@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
@@ -28,17 +28,18 @@ from libcontainer.errors import (
     UnsupportedError,
 )
 from libcontainer.handle import ProcessHandle, signal_number
-from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap, last_status
+from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
-from libcontainer.launcher import Launcher
+from libcontainer.launcher import Launcher, Start
 from libcontainer.plan.namespaces import shares_pids
-from libcontainer.process import Process
+from libcontainer.process import Log, Process
 from libcontainer.state import State, oci_state
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
+    from libcontainer.host.attachment import Attachment
     from libcontainer.network.stats import InterfaceStats
 
 LOCK_SECONDS = 30.0
@@ -140,10 +141,24 @@ class Container:
 
     # -- running
 
-    def run(self, process: Process) -> ProcessHandle:
+    def run(
+        self, process: Process, *, detach: bool = False, log: Log | None = None
+    ) -> ProcessHandle:
         """Run a process: the first becomes init, a later one joins.
 
-        Paths and ids of *process* are the container's.
+        Paths and ids of *process* are the container's. With *detach* a small
+        process of its own, the monitor, becomes init's parent: the container
+        outlives this program, its exit status is kept for `wait` in any
+        process, and its terminal and output are the monitor's: see `attach`.
+        The standard input of a detached process without a terminal is
+        ``/dev/null``, its outputs go to the monitor, where *process* does not
+        say otherwise. If the monitor is killed, the container lives on, without
+        its terminal and output and without a record of its end.
+
+        Args:
+            process: what to run.
+            detach: leave the container to a monitor; for init only.
+            log: where the monitor copies the output to.
 
         Returns:
             The handle of the process; its program runs when this returns.
@@ -160,14 +175,24 @@ class Container:
             status = self._status(folder, state)
             require(self.id, status, "run")
             if status is Status.CREATING:
-                return self._start_init(folder, state, process, gate=False)
+                start = Start(detach=detach, log=log)
+                return self._start_init(folder, state, process, start)
+            if detach or log is not None:
+                raise StateError(self.id, status.value, "detach")
             return self._join(state, process)
 
-    def prepare(self, process: Process) -> ProcessHandle:
+    def prepare(
+        self, process: Process, *, detach: bool = False, log: Log | None = None
+    ) -> ProcessHandle:
         """Make the container and its init process, which waits at the gate.
 
         The container lives on when the caller ends. `start` lets init go, from
         any process of the same user.
+
+        Args:
+            process: what init becomes.
+            detach: leave the container to a monitor, as `run` has it.
+            log: where that monitor copies the output to.
 
         Raises:
             ConfigError, StateError, ProgramError, StepError: as for `run`.
@@ -175,7 +200,8 @@ class Container:
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), "prepare")
-            return self._start_init(folder, state, process, gate=True)
+            start = Start(gate=True, detach=detach, log=log)
+            return self._start_init(folder, state, process, start)
 
     def start(self) -> None:
         """Let init, which waits at the gate, become its program.
@@ -190,12 +216,23 @@ class Container:
             state = folder.read()
             require(self.id, self._status(folder, state), "start")
             try:
-                open_gate(folder, state.args[0], self.config.hooks.start_container)
+                open_gate(
+                    folder,
+                    state.args[0],
+                    self.config.hooks.start_container,
+                    self._listener_taker(state),
+                )
             except (ProgramError, HookError):
                 # Init says why first and ends then.
                 with ProcessRef.open(state.init) as init:
                     if init is not None:
                         has_ended(init.pidfd, _KILL_SECONDS)
+                raise
+            except OSError:
+                # Nobody took the listener of its filter, so nobody would answer.
+                with ProcessRef.open(state.init) as init:
+                    if init is not None:
+                        kill_and_reap(init.pidfd, timeout=_KILL_SECONDS)
                 raise
             finally:
                 folder.remove_gate()
@@ -383,9 +420,11 @@ class Container:
         Where the pid namespace is not its own, what init has left running is
         ended then (Linux 6.10), as the kernel does where it is.
 
-        From another program than the one that started it, the status is known
-        only from Linux 6.15 on, and only while init has not ended yet when the
-        wait begins; else both fields of the status are None.
+        From another program than the one that started it, the status of a
+        detached container is always known, and that of a prepared one once its
+        maker has waited. Of any other it is known only from Linux 6.15 on, and
+        only if init has not ended yet when the wait begins; else both fields of
+        the status are None.
 
         Args:
             timeout: seconds to wait at most; None is for ever.
@@ -402,16 +441,41 @@ class Container:
         return status
 
     def _wait_for_recorded(self, timeout: float | None) -> ExitStatus:
-        record = self.state().init
-        if record is None:
+        state = self.state()
+        if state.init is None:
             message = f"container {self.id!r} has no init process yet"
             raise ProcessNotStartedError(message)
-        with ProcessRef.open(record) as init:
-            if init is None:
-                return ExitStatus()
-            if not has_ended(init.pidfd, timeout):
-                raise TimeoutExpired(f"container {self.id}", timeout or 0.0)
-            return last_status(init.pidfd)
+        # Loaded here: to wait for another's container is rare.
+        from libcontainer.host.exitrecord import ExitRecord, await_end  # noqa: PLC0415
+
+        record = ExitRecord(self.path, state.init.host_pid, state.monitor)
+        status = await_end(state.init, record, timeout)
+        if status is None:
+            raise TimeoutExpired(f"container {self.id}", timeout or 0.0)
+        return status
+
+    def attach(self) -> Attachment:
+        """Connect to the terminal and the output of a detached container.
+
+        Up to eight may be attached at once, from any processes of the same user.
+        Each sees what is written from now on.
+
+        Raises:
+            StateError: it has stopped, or not begun.
+            UnsupportedError: it has no monitor.
+        """
+        # Loaded here: few programs attach.
+        from libcontainer.host.attachment import Attachment  # noqa: PLC0415
+
+        folder = self._store.open(self.id)
+        try:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "attach")
+            if state.monitor is None:
+                raise UnsupportedError("attach", "a container run with detach=True")
+            return Attachment.connect(folder)
+        finally:
+            folder.close()
 
     def delete(self, *, force: bool = False) -> None:
         """Remove the container; everything of it is gone when this returns.
@@ -566,18 +630,18 @@ class Container:
         return group
 
     def _start_init(
-        self, folder: Folder, state: State, process: Process, *, gate: bool
+        self, folder: Folder, state: State, process: Process, start: Start
     ) -> ProcessHandle:
         if state.init is not None:
             # Its maker was killed while hooks ran, and it ends with it.
             self._end_init(state)
-            state = evolve(state, init=None)
+            state = evolve(state, init=None, monitor=None)
         self._init = self._launcher.create(
             folder,
             state,
             _complete(self.config, self.path),
             process,
-            gate=gate,
+            start,
             companions=self._joined,
         )
         return self._init
@@ -608,12 +672,28 @@ class Container:
 
     def _join(self, state: State, process: Process) -> ProcessHandle:
         with self._live_init(state, "exec") as init:
-            handle = self._launcher.join(self.config, process, init, _group(state))
+            handle = self._launcher.join(
+                self.config,
+                process,
+                init,
+                _group(state),
+                container=(self.id, self.path),
+            )
         for ended in [h for h in self._joined if h.is_reaped]:
             with contextlib.suppress(ValueError):
                 self._joined.remove(ended)
         self._joined.append(handle)
         return handle
+
+    def _listener_taker(self, state: State) -> Callable[[int], None] | None:
+        """Return what takes init's seccomp listener once it leaves the gate."""
+        profile, init = self.config.seccomp, state.init
+        if profile is None or profile.listener_path is None or init is None:
+            return None
+        from libcontainer.host.seccomp_notify import ListenerTaker  # noqa: PLC0415
+
+        taker = ListenerTaker(profile, None, self.id, self.path, init=True)
+        return lambda listener: taker(listener, init.host_pid)
 
     def _end_init(self, state: State) -> None:
         group = _group(state)
@@ -631,6 +711,11 @@ class Container:
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         if shares_pids(self.config):
             _end_leftovers(state)
+        _end_leftovers(state)
+        if state.monitor is not None:
+            from libcontainer.host.monitor import end_monitor  # noqa: PLC0415
+
+            end_monitor(state.monitor)
 
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
@@ -642,6 +727,9 @@ class Container:
             self._init.kill()
             self._init.wait(_KILL_SECONDS)
             self._init.close()
+        for one in (self._init, *self._joined):
+            if one is not None and one.notifier is not None:
+                one.notifier.join(_KILL_SECONDS)
 
 
 def _disconnect(state: State) -> None:

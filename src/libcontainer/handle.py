@@ -9,14 +9,26 @@ import signal as signals
 import threading
 import time
 import warnings
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.errors import TimeoutExpired
-from libcontainer.host.children import ExitStatus, any_ended, read_status, reap
+from libcontainer.host.children import (
+    ExitStatus,
+    any_ended,
+    has_ended,
+    lost_status,
+    read_status,
+    reap,
+)
 from libcontainer.host.fds import close_all
 from libcontainer.host.stdio import Stdio
 from libcontainer.host.streams import exchange
+
+if TYPE_CHECKING:
+    from libcontainer.host.exitrecord import ExitRecord
+    from libcontainer.host.relay import Relay
+    from libcontainer.host.seccomp_notify import NotifyServer
 
 
 class ProcessHandle:
@@ -33,9 +45,10 @@ class ProcessHandle:
         stdout: a readable binary file if PIPE was asked for, else None.
         stderr: a readable binary file if PIPE was asked for, else None.
         terminal: fd of the terminal's master, or None without a terminal.
+        notifier: who answers its seccomp notifications, or None.
     """
 
-    def __init__(  # noqa: PLR0913 - what one launch hands over
+    def __init__(  # noqa: PLR0913 - made by the launcher alone
         self,
         args: tuple[str, ...],
         *,
@@ -45,6 +58,8 @@ class ProcessHandle:
         stdio: Stdio | None = None,
         companions: list[ProcessHandle] | None = None,
         status: int = -1,
+        record: ExitRecord | None = None,
+        notifier: NotifyServer | None = None,
     ) -> None:
         self.args = args
         self.host_pid = host_pid
@@ -55,7 +70,10 @@ class ProcessHandle:
         # The first process of a pid namespace can end only when every other
         # has been reaped, and those that joined are children of ours as well.
         self._companions = [] if companions is None else companions
+        # Ends by itself, when the last process with the filter is gone.
+        self.notifier = notifier
         self._is_closed = False
+        self._record = record
         self._pidfd = pidfd
         # What init says of the program that is its child, see `Config.init`.
         self._status_fd = status
@@ -88,11 +106,24 @@ class ProcessHandle:
         """Return how the process ended, or None while it runs."""
         with self._lock:
             if self._status is None and self._pidfd >= 0:
-                self._status = reap(self._pidfd)
+                self._status = self._look()
                 if self._status is not None:
-                    self._take_status()
                     self._close_pidfd()
             return self._status
+
+    def _look(self) -> ExitStatus | None:
+        record = self._record
+        if record is None or record.monitor is None:
+            status = reap(self._pidfd)
+            if status is None:
+                return None
+            status = self._take_status() or status
+            if record is not None:
+                record.write(status)
+            return status
+        if not has_ended(self._pidfd):
+            return None
+        return self._take_status() or record.settle() or lost_status(self._pidfd)
 
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """Wait until the process has ended; return how.
@@ -177,6 +208,60 @@ class ProcessHandle:
         """
         return exchange(self, input, timeout)
 
+    def relay(self, *, stdin: int = 0, stdout: int = 1, detach_keys: str = "") -> bool:
+        """Stand in for a process with a terminal until it has ended.
+
+        What is read from *stdin* is typed, what the process writes goes to
+        *stdout*. The caller's terminal is raw meanwhile and has its mode back
+        afterwards, whatever happens; of the caller nothing else is changed. To
+        pass on a new window size, use `make_relay` and call its ``resize``.
+
+        Args:
+            stdin: fd that is read.
+            stdout: fd that is written to.
+            detach_keys: keys that end the relay, as ``ctrl-p,ctrl-q``; empty is
+                none. The process runs on.
+
+        Returns:
+            Whether the process has ended; it still has to be waited for.
+
+        Raises:
+            ValueError: the process has no terminal, or there are no such keys.
+        """
+        if self.terminal is None:
+            message = "the process has no terminal"
+            raise ValueError(message)
+        relay = self.make_relay(stdin=stdin, stdout=stdout, detach_keys=detach_keys)
+        return relay.run(self._pidfd)
+
+    def make_relay(
+        self, *, stdin: int = 0, stdout: int = 1, detach_keys: str = ""
+    ) -> Relay:
+        """Return the relay of `relay`, for who has signals to wait for as well."""
+        # Loaded here: most processes have no terminal.
+        from libcontainer.host.relay import Relay  # noqa: PLC0415
+
+        return Relay(
+            -1 if self.terminal is None else self.terminal,
+            terminal=self.terminal,
+            stdin=stdin,
+            stdout=stdout,
+            detach_keys=detach_keys,
+        )
+
+    def write_pid_file(self, path: str | os.PathLike[str]) -> None:
+        """Write `host_pid` into a file, which appears with all its content.
+
+        Args:
+            path: a host path; a file that is there is replaced.
+
+        Raises:
+            OSError: it cannot be written; nothing is left behind.
+        """
+        from libcontainer.host.pidfile import write_pid_file  # noqa: PLC0415
+
+        write_pid_file(os.fspath(path), self.host_pid)
+
     def close(self) -> None:
         """Close the streams and the terminal; the process goes on.
 
@@ -204,7 +289,8 @@ class ProcessHandle:
 
     def __del__(self) -> None:
         if getattr(self, "_pidfd", -1) >= 0:
-            if self._status is None and not self._is_closed:
+            detached = self._record is not None and self._record.monitor is not None
+            if self._status is None and not self._is_closed and not detached:
                 warnings.warn(
                     f"process {self.host_pid} was not waited for",
                     ResourceWarning,
@@ -222,10 +308,14 @@ class ProcessHandle:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
 
-    def _take_status(self) -> None:
+    def _take_status(self) -> ExitStatus | None:
+        """Return how the program of an `init` ended, which hides its signals."""
         fd, self._status_fd = self._status_fd, -1
-        if fd >= 0:
-            self._status = read_status(fd) or self._status
+        if fd < 0:
+            return None
+        try:
+            return read_status(fd)
+        finally:
             os.close(fd)
 
     def _close_pidfd(self) -> None:

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from libcontainer.bindings.helper import sealed_helper
 from libcontainer.cgroups.group import Group
@@ -24,7 +25,7 @@ from libcontainer.config import (
     config_to_json,
 )
 from libcontainer.config.hooks import NO_HOOKS
-from libcontainer.errors import ConfigError, HookError
+from libcontainer.errors import ConfigError, HookError, Problem
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.actions import HostActions, JoinActions, run_source_step
 from libcontainer.host.check import check_host
@@ -50,26 +51,79 @@ from libcontainer.plan import (
     merge,
 )
 from libcontainer.plan.cgroup import cgroup_slots
-from libcontainer.plan.compiled import Compiled
+from libcontainer.plan.compiled import OUTPUT, Compiled
 from libcontainer.plan.enter import DEV_SLOT, compile_enter, compile_mknod
 from libcontainer.plan.hostroot import is_host_root
 from libcontainer.plan.join import INIT_SLOT
 from libcontainer.plan.namespaces import shares_pids
-from libcontainer.process import Process
+from libcontainer.process import Log, Process
 from libcontainer.state import State, oci_state
 from libcontainer.status import Status
 from libcontainer.validate import (
     validate,
     validate_device,
     validate_live_mount,
+    validate_log,
     validate_process,
     validate_resources,
 )
 
 if TYPE_CHECKING:
+    from libcontainer.host.exitrecord import ExitRecord
+    from libcontainer.host.seccomp_notify import ListenerTaker
     from libcontainer.network.runner import NetworkRunner
 
 DEADLINE_SECONDS = 30.0
+
+
+@frozen(kw_only=True)
+class Start:
+    """How an init process is started.
+
+    Attributes:
+        gate: whether it waits at the gate first.
+        detach: whether a monitor is to be its parent.
+        log: where that monitor copies its output to.
+    """
+
+    gate: bool = False
+    detach: bool = False
+    log: Log | None = None
+
+
+_PLAIN = Start()
+
+
+class _Recorder:
+    """Writes down who the init process of a launch is, and its monitor."""
+
+    def __init__(
+        self, folder: Folder, state: State, config: Config, args: tuple[str, ...]
+    ) -> None:
+        self._folder = folder
+        self._config = config
+        self._state = evolve(state, args=args)
+
+    def save(self, status: str, launch: Launch) -> None:
+        """Save the state of a container whose init is of *launch*."""
+        if launch.monitor is not None and self._state.monitor is None:
+            self._state = evolve(self._state, monitor=launch.monitor.meet())
+        self._folder.write(
+            evolve(
+                self._state,
+                status=Status(status),
+                init=record_of(launch.host_pid),
+                mount_namespace=_leftovers_in(self._config, launch.host_pid),
+            )
+        )
+
+    def exit_record(self, launch: Launch) -> ExitRecord:
+        """Return where the end of that init is to be written down."""
+        # Loaded here: most containers have no such record.
+        from libcontainer.host.exitrecord import ExitRecord  # noqa: PLC0415
+
+        monitor = self._state.monitor
+        return ExitRecord(self._folder.path, launch.host_pid, monitor)
 
 
 class Launcher:
@@ -126,7 +180,7 @@ class Launcher:
         """Return the plan of an init process as text."""
         self.check(config)
         _check_process(config, process)
-        compiled, _ = self._compile_create(config, process, gate=gate, cgroups=cgroups)
+        compiled, _ = self._compile_create(config, process, Start(gate=gate), cgroups)
         return explain(compiled.plan)
 
     def create(
@@ -135,8 +189,8 @@ class Launcher:
         state: State,
         config: Config,
         process: Process,
+        start: Start,
         *,
-        gate: bool,
         companions: list[ProcessHandle],
     ) -> ProcessHandle:
         """Launch the init process of a container.
@@ -146,38 +200,28 @@ class Launcher:
             state: what the folder's state file says.
             config: the container's configuration.
             process: what init becomes.
-            gate: whether it waits at the gate first.
+            start: how it is started.
             companions: where handles of processes that join will be put.
 
         Raises:
             LibcontainerError: nothing is left behind, the state is as before.
         """
         _check_process(config, process)
+        _check_log(process, start)
         names = tuple(state.cgroup)
-        compiled, settings = self._compile_create(
-            config, process, gate=gate, cgroups=names
-        )
-
-        def record(status: str, launch: Launch) -> None:
-            folder.write(
-                evolve(
-                    state,
-                    status=Status(status),
-                    init=record_of(launch.host_pid),
-                    args=settings.args,
-                    mount_namespace=_leftovers_in(config, launch.host_pid),
-                )
-            )
-
+        compiled, settings = self._compile_create(config, process, start, names)
+        recorder = _Recorder(folder, state, config, settings.args)
         hooks = self._hook_runner(state.id, folder.path, config)
         actions = HostActions(
             folder,
             self._take_template(),
-            record,
+            recorder.save,
             hooks=hooks,
             pidfd_socket=process.pidfd_socket,
         )
         actions.network = _network_runner(state, config)
+        if start != _PLAIN:
+            actions.exit_record = recorder.exit_record
         if state.cgroup:
             actions.group = Group(state.cgroup)
             actions.limits = self.limits(config, state.cgroup)
@@ -188,13 +232,14 @@ class Launcher:
                 process,
                 actions,
                 companions=companions,
+                taker=_taker(
+                    compiled, config, process, (folder.id, folder.path), init=True
+                ),
             )
-            if hooks is not None and not gate:
+            if hooks is not None and not start.gate:
                 _poststart(hooks, config, handle)
         except BaseException as error:
-            folder.remove_gate()
-            actions.undo(error)
-            folder.write(state)
+            _undo(actions, state, error)
             if hooks is not None:
                 _give_output(error, hooks)
                 self._hooks_failed(hooks, config)
@@ -209,8 +254,17 @@ class Launcher:
         process: Process,
         init: ProcessRef,
         group: Group | None = None,
+        *,
+        container: tuple[str, str],
     ) -> ProcessHandle:
         """Launch a further process in the container of *init*, in its cgroup.
+
+        Args:
+            config: the container's configuration.
+            process: what is to run.
+            init: its init process.
+            group: its cgroup, or None.
+            container: its id and the path of its state folder.
 
         Raises:
             LibcontainerError: nothing is left behind.
@@ -232,7 +286,14 @@ class Launcher:
         try:
             given.update(zip(cgroup_slots(compiled.plan), joins, strict=True))
             actions = JoinActions(process.pidfd_socket)
-            return self._launch(compiled, settings, process, actions, given=given)
+            return self._launch(
+                compiled,
+                settings,
+                process,
+                actions,
+                given=given,
+                taker=_taker(compiled, config, process, container, init=False),
+            )
         finally:
             close_all(joins)
 
@@ -412,16 +473,24 @@ class Launcher:
         self,
         config: Config,
         process: Process,
-        *,
-        gate: bool,
+        start: Start,
         cgroups: tuple[str, ...] = (),
     ) -> tuple[Compiled, Settings]:
         identity = identity_in_rootfs(config, process)
         settings = merge(config, process, identity)
         facts = evolve(self._facts(config, settings), cgroups=cgroups)
+        gate, detached = start.gate, None
+        if start.detach:
+            # Loaded here, as is all of the monitor: most containers have none.
+            from libcontainer.plan.monitor import Detached  # noqa: PLC0415
+
+            captures = not settings.terminal and _leaves_output(process)
+            detached = Detached(start.log, captures)
         compiled = self._plans.get(
-            (config, settings, facts, gate),
-            lambda _: Compiled(compile_create(config, settings, facts, gate=gate)),
+            (config, settings, facts, gate, detached),
+            lambda _: Compiled(
+                compile_create(config, settings, facts, gate=gate, detached=detached)
+            ),
         )
         return compiled, settings
 
@@ -450,7 +519,7 @@ class Launcher:
                 self._helper = above_stdio(sealed_helper())
             return self._helper
 
-    def _launch(
+    def _launch(  # noqa: PLR0913 - two kinds of launches meet here
         self,
         compiled: Compiled,
         settings: Settings,
@@ -459,18 +528,29 @@ class Launcher:
         *,
         given: Mapping[int, int] | None = None,
         companions: list[ProcessHandle] | None = None,
+        taker: ListenerTaker | None = None,
     ) -> ProcessHandle:
-        launch = Launch(
-            compiled,
-            helper=self._image(),
-            run_host_step=actions,
-            deadline_seconds=self.deadline_seconds,
-            fault=self.fault,
-        )
-        with Stdio(process, terminal=settings.terminal) as stdio:
+        with (
+            _console(process) as console,
+            Stdio(
+                process, terminal=settings.terminal, detached=compiled.has_monitor
+            ) as stdio,
+        ):
+            launch = Launch(
+                compiled,
+                helper=self._image(),
+                run_host_step=actions,
+                deadline_seconds=self.deadline_seconds,
+                fault=self.fault,
+                on_listener=taker,
+                take_terminal=None if console is None else console.send,
+            )
             if settings.host_uid is not None:
                 stdio.give_to(settings.host_uid)
-            launch.run({**stdio.given(compiled.plan.stdio), **(given or {})})
+            slots = {**stdio.given(compiled.plan.stdio), **(given or {})}
+            if stdio.captured >= 0:
+                slots[compiled.slot_of(OUTPUT)] = stdio.captured
+            launch.run(slots)
             if launch.notify:
                 _relay(launch)
             return ProcessHandle(
@@ -481,6 +561,8 @@ class Launcher:
                 stdio=stdio,
                 companions=companions,
                 status=launch.status,
+                record=_exit_record(actions, launch),
+                notifier=taker.server if taker else None,
             )
 
 
@@ -530,6 +612,37 @@ def _joined_user_path(config: Config) -> str | None:
     return next(paths, None)
 
 
+def _console(process: Process) -> contextlib.AbstractContextManager[Any]:
+    """Return the connection to who gets the terminal; None where nobody does."""
+    if process.console_socket is None:
+        return contextlib.nullcontext()
+    # Loaded here: few processes have one.
+    from libcontainer.host.console import ConsoleSocket  # noqa: PLC0415
+
+    return ConsoleSocket(process.console_socket)
+
+
+def _undo(actions: HostActions, state: State, error: BaseException) -> None:
+    """Take back what a launch that failed has left in the container's folder."""
+    folder = actions.folder
+    folder.remove_gate()
+    if actions.exit_record is not None:
+        folder.remove_monitor_files()
+    actions.undo(error)
+    folder.write(state)
+
+
+def _exit_record(actions: HostRunner, launch: Launch) -> ExitRecord | None:
+    if not isinstance(actions, HostActions) or actions.exit_record is None:
+        return None
+    return actions.exit_record(launch)
+
+
+def _leaves_output(process: Process) -> bool:
+    """Tell whether an output is left to the monitor."""
+    return process.stdout is None or process.stderr is None
+
+
 def _give_output(error: BaseException, hooks: HookRunner) -> None:
     if isinstance(error, HookError) and not error.output:
         error.output = hooks.output()
@@ -545,11 +658,40 @@ def _poststart(hooks: HookRunner, config: Config, handle: ProcessHandle) -> None
         raise
 
 
+def _taker(
+    compiled: Compiled,
+    config: Config,
+    process: Process,
+    container: tuple[str, str],
+    *,
+    init: bool,
+) -> ListenerTaker | None:
+    """Return what takes the listener of a filter, if it will have one."""
+    if not compiled.notifies or config.seccomp is None:
+        return None
+    from libcontainer.host.seccomp_notify import ListenerTaker  # noqa: PLC0415
+
+    if compiled.waits and process.notify is not None:
+        message = "cannot be given to a process that waits at the gate"
+        raise ConfigError([Problem("process.notify", message)])
+    return ListenerTaker(config.seccomp, process.notify, *container, init=init)
+
+
 def _checked_text(config: Config) -> bytes:
     problems = validate(config)
     if problems:
         raise ConfigError(problems)
     return json.dumps(config_to_json(config)).encode()
+
+
+def _check_log(process: Process, start: Start) -> None:
+    if start.log is None:
+        return
+    problems = validate_log(process, start.log)
+    if not start.detach:
+        problems.append(Problem("log", "is kept by a monitor: it needs detach"))
+    if problems:
+        raise ConfigError(problems)
 
 
 def _check_process(config: Config, process: Process) -> None:

@@ -20,6 +20,7 @@ from libcontainer.config import (
     Config,
     Rlimit,
 )
+from libcontainer.config.seccomp_default import default_without
 from libcontainer.errors import ConfigError, Problem
 
 _ALWAYS_DENIED: Final = (
@@ -37,8 +38,8 @@ class Preset:
     Attributes:
         capabilities: of processes.
         rlimits: of processes.
-        denied_syscalls: calls that 2.x also refused by a seccomp filter, besides
-            clone(2) with CLONE_NEWUSER. `apply` makes no filter of them.
+        denied_syscalls: calls that are refused besides those that the default
+            seccomp profile refuses.
     """
 
     capabilities: Capabilities
@@ -81,7 +82,8 @@ def apply(config: Config, name: str) -> Config:
     """Return a configuration with what a preset sets.
 
     Capabilities, masked and read-only paths are the preset's, and so are the limits
-    it has; other limits stay. Processes can gain no privileges (no_new_privs).
+    it has; other limits stay. The seccomp profile is the default one, with fewer
+    calls. Processes can gain no privileges (no_new_privs).
 
     Args:
         config: what to change a copy of.
@@ -103,4 +105,5 @@ def apply(config: Config, name: str) -> Config:
         masked_paths=DEFAULT_MASKED_PATHS,
         readonly_paths=DEFAULT_READONLY_PATHS,
         no_new_privs=True,
+        seccomp=default_without(frozenset(preset.denied_syscalls)),
     )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
+    from libcontainer.security.seccomp.notify import NotifyHandler
 
 # The values of subprocess, which takes long to import.
 PIPE: Final = -1
@@ -71,11 +72,27 @@ def _named(item: Any) -> Any:  # noqa: ANN401
 
 
 @frozen
+class Log:
+    """A file that a detached container's output is copied to, byte by byte."""
+
+    path: str = field(converter=to_path)
+    """Where it is, an absolute host path; its folder must exist. It is made with
+    mode 0600 and appended to."""
+
+    max_size: int = field(default=0, kw_only=True)
+    """Bytes no file grows beyond, from 4096 on; 0 is no limit."""
+
+    max_files: int = field(default=1, kw_only=True)
+    """How many files are kept, 1 to 32: a full one becomes ``path.1``, that one
+    ``path.2``, and the oldest goes. With 1 a full file is emptied."""
+
+
+@frozen
 class Process:
     """A program and what it gets; None is taken from the container's `Config`.
 
     All paths and ids are the container's. Two processes are equal when they
-    are alike but for *stdin*, *stdout* and *stderr*.
+    are alike but for *stdin*, *stdout*, *stderr* and *console_socket*.
     """
 
     args: tuple[str, ...] = field(converter=to_strings)
@@ -175,6 +192,14 @@ class Process:
     coredump_filter: int | None = field(default=None, kw_only=True)
     """Which kinds of memory a core dump holds, bits 0 to 8."""
 
+    console_socket: Any = field(
+        default=None, converter=_to_socket, kw_only=True, eq=False
+    )
+    """Who gets the terminal's master: the path of a listening unix stream socket
+    on the host, or the fd of a connected one, which stays the caller's. It comes
+    in one message, with the terminal's name as its data, as runc has it
+    (``docs/terminals.md`` there). None: the master is the handle's ``terminal``."""
+
     stdin: Any = field(default=None, kw_only=True, eq=False)
     """Standard input: None inherits the caller's, `PIPE`, `DEVNULL`, an fd of
     the caller or an object with ``fileno()``. Where the process is another user
@@ -186,6 +211,11 @@ class Process:
 
     stderr: Any = field(default=None, kw_only=True, eq=False)
     """Standard error, as *stdin*; or `STDOUT`, the same as standard output."""
+
+    notify: NotifyHandler | None = field(default=None, kw_only=True, eq=False)
+    """Answers the calls for which the container's seccomp profile has
+    ``SCMP_ACT_NOTIFY``, in a thread of the caller. It is not saved: a process that
+    waits at the gate cannot have one."""
 
     pass_fds: tuple[int, ...] = field(default=(), converter=to_integers, kw_only=True)
     """Further fds of the caller; inside they are numbered from 3, in order,

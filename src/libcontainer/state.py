@@ -81,6 +81,7 @@ class State:
             processes are to be found by it (`libcontainer.host.leftovers`).
         network: what each of its networks leaves on the host, by place in the
             configuration; saved before any of it is made.
+        monitor: the monitor of the init process, or None without one.
         unknown: keys of the file this version does not know.
     """
 
@@ -94,6 +95,7 @@ class State:
     cgroup: Mapping[str, str] = field(factory=dict)
     mount_namespace: int | None = None
     network: tuple[Mapping[str, Any], ...] = ()
+    monitor: ProcessRecord | None = None
     unknown: Mapping[str, Any] = field(factory=dict)
 
 
@@ -138,6 +140,8 @@ def dump(state: State) -> bytes:
         document["mount_namespace"] = state.mount_namespace
     if state.network:
         document["network"] = state.network
+    if state.monitor is not None:
+        document["monitor"] = _dump_process(state.monitor)
     return json.dumps(document).encode()
 
 
@@ -155,6 +159,7 @@ def parse(data: bytes) -> State:
             raise StateFileError(message)
         init = document.pop("init")
         has_mounts = "mount_namespace" in document
+        monitor = document.pop("monitor", None)
         return State(
             id=_take(document, "id", str),
             created=_take(document, "created", int, float),
@@ -168,6 +173,7 @@ def parse(data: bytes) -> State:
                 _take(document, "mount_namespace", int) if has_mounts else None
             ),
             network=_take_records(document),
+            monitor=None if monitor is None else _parse_process(monitor),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

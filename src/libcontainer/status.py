@@ -47,6 +47,7 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
     },
     "mount": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING},
     "unmount": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING},
+    "attach": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING, _S.PAUSED: _S.PAUSED},
     "signal": {
         _S.CREATED: _S.CREATED,
         _S.RUNNING: _S.RUNNING,

@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = re.compile(r"```python\n(.*?)```\n\n```\n(.*?)```", re.DOTALL)
 # A new operation, or a kernel with another file to mask, moves every later step.
 STEP = re.compile(r"step \d+/\d+")
-PAGES = {"README.md": 2, "docs/how/debug-start.md": 1, "docs/guide/security.md": 1}
+PAGES = {
+    "README.md": 2,
+    "docs/how/debug-start.md": 1,
+    "docs/guide/security.md": 1,
+    "docs/guide/seccomp.md": 3,
+}
 
 
 @pytest.mark.parametrize("page", PAGES)

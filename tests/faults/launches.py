@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,9 @@ from libcontainer.host import actions
 from libcontainer.host.probe import read_facts
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.users import identity_in_container
+from libcontainer.launcher import Start
 from libcontainer.plan import Plan, Step, compile_join, merge
-from libcontainer.plan.ops import Barrier, Child, Clone
+from libcontainer.plan.ops import Barrier, Child, Clone, Monitor
 from libcontainer.plan.steps import Side
 
 PROGRAM = lc.Process(["sh", "-c", "exit 7"])
@@ -27,17 +29,23 @@ SLEEPER = lc.Process(["sleep", "1000"])
 
 KINDS = (
     "run",
+    "run with privileges to gain",
     "prepare",
+    "run below a monitor",
+    "prepare below a monitor",
+    "run below a monitor in a user namespace",
     "run in a user namespace",
     "run with an init",
     "run with clocks in a user namespace",
     "run with mounts in a user namespace",
+    "run below a monitor with clocks in a user namespace",
     "exec",
     "exec in a user namespace",
 )
 HOOK_KINDS = (
     "run with hooks",
     "prepare with hooks",
+    "run with hooks below a monitor",
     "run with hooks in a user namespace",
 )
 
@@ -121,7 +129,7 @@ def last_answer(plan: Plan) -> int:
 
     After it, its death looks like that of the program that takes its place.
     """
-    speaks = (Barrier, Clone, Child)
+    speaks = (Barrier, Clone, Child, Monitor)
     return max(step.index for step in plan.steps if isinstance(step.action, speaks))
 
 
@@ -130,12 +138,19 @@ def _hooks() -> lc.Hooks:
     return lc.Hooks(own, own, own, own, own, own)
 
 
-def _config(
-    rootfs: Path, *, user: bool, clocks: bool, init: bool, hooks: lc.Hooks
-) -> lc.Config:
+def _config(rootfs: Path, kind: str) -> lc.Config:
     layers = lc.Overlay(str(rootfs))
-    if not user:
-        return lc.Config(rootfs=layers, landlock=LANDLOCK, hooks=hooks, init=init)
+    hooks = _hooks() if "with hooks" in kind else lc.Hooks()
+    profile = lc.Seccomp.default()
+    if not kind.endswith("user namespace"):
+        return lc.Config(
+            rootfs=layers,
+            landlock=LANDLOCK,
+            hooks=hooks,
+            seccomp=profile,
+            no_new_privs="to gain" not in kind,
+            init=kind.endswith("init"),
+        )
     mapping = [lc.IdMapping(0, 100000, 65536)]
     kinds = [*lc.Config().namespaces, "user"]
     config = lc.Config(
@@ -144,8 +159,9 @@ def _config(
         uid_mappings=mapping,
         gid_mappings=mapping,
         hooks=hooks,
+        seccomp=profile,
     )
-    if not clocks:
+    if "clocks" not in kind:
         return config
     return evolve(
         config,
@@ -170,14 +186,9 @@ def _mounts(rootfs: Path) -> list[lc.Mount]:
 
 def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
     """Return launches of one of `KINDS`."""
-    hooks = _hooks() if "with hooks" in kind else lc.Hooks()
-    config = _config(
-        rootfs,
-        user=kind.endswith("user namespace"),
-        clocks="clocks" in kind,
-        init=kind.endswith("init"),
-        hooks=hooks,
-    )
+    # Here, for a test puts others in place of them.
+    actions.load_monitor_steps()
+    config = _config(rootfs, kind)
     if "with mounts" in kind:
         config = evolve(config, mounts=_mounts(rootfs))
     container = factory.create("faulty", config)
@@ -193,7 +204,8 @@ def _launches(factory: lc.Factory, container: lc.Container, kind: str) -> Launch
     if is_exec:
         container.run(SLEEPER)
     plan = join_plan(container) if is_exec else create_plan(factory, container, kind)
-    start = container.prepare if kind.startswith("prepare") else container.run
+    verb = container.prepare if "prepare" in kind else container.run
+    start = functools.partial(verb, detach=True) if "monitor" in kind else verb
     made = Launches(factory, container, plan, start)
     # What the first launch keeps open for the later ones is there from now on.
     factory._launcher._take_template()
@@ -203,11 +215,10 @@ def _launches(factory: lc.Factory, container: lc.Container, kind: str) -> Launch
 
 def create_plan(factory: lc.Factory, container: lc.Container, kind: str) -> Plan:
     """Return the plan of an init process."""
-    gate = kind.startswith("prepare")
+    start = Start(gate="prepare" in kind, detach="monitor" in kind)
+    names = tuple(container.state().cgroup)
     launcher = factory._launcher
-    return launcher._compile_create(
-        container.config, PROGRAM, gate=gate, cgroups=tuple(container.state().cgroup)
-    )[0].plan
+    return launcher._compile_create(container.config, PROGRAM, start, names)[0].plan
 
 
 def join_plan(container: lc.Container) -> Plan:

@@ -38,8 +38,11 @@ def test_a_program_that_cannot_be_executed_is_an_error_of_start(
 def test_an_init_that_fails_at_the_gate_cannot_be_started(
     prepared: Launches, fault: int
 ) -> None:
-    step = init_steps(prepared.plan)[-2]
-    assert step.title.startswith("wait at the gate")
+    (step,) = (
+        step
+        for step in init_steps(prepared.plan)
+        if step.title.startswith("wait at the gate")
+    )
     prepared.fail_at(step.index, fault)
     with prepared.container as container, container.prepare(PROGRAM) as process:
         with pytest.raises((lc.StateError, lc.HelperError)):

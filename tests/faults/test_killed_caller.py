@@ -28,9 +28,10 @@ _STOPS = """
 import sys, time
 import libcontainer as lc
 from libcontainer.host import actions
-from libcontainer.plan import steps
-root, rootfs, user, step, after = sys.argv[1:]
-kind = getattr(steps, step)
+from libcontainer.plan import monitor, steps
+root, rootfs, user, step, after, detach = sys.argv[1:]
+kind = getattr(steps, step, None) or getattr(monitor, step)
+actions.load_monitor_steps()
 original = actions._RUNNERS[kind]
 def runner(acting, launch, action):
     if after:
@@ -43,19 +44,20 @@ if user:
     wishes["namespaces"] = [*lc.Config().namespaces, "user"]
     wishes["uid_mappings"] = wishes["gid_mappings"] = [lc.IdMapping(0, 100000, 65536)]
 config = lc.Config(rootfs=lc.Overlay(rootfs), **wishes)
-lc.Factory(root).create("killed", config).run(lc.Process(["sleep", "1000"]))
+container = lc.Factory(root).create("killed", config)
+container.run(lc.Process(["sleep", "1000"]), detach=bool(detach))
 """
 
 _WORKS = """
 import itertools, sys
 import libcontainer as lc
-root, rootfs = sys.argv[1:]
+root, rootfs, detach = sys.argv[1:]
 config = lc.Config(rootfs=lc.Overlay(rootfs))
 with lc.Factory(root) as factory:
     print(flush=True)
     for number in itertools.count():
         container = factory.create(f"box-{number}", config)
-        container.prepare(lc.Process(["sleep", "1000"]))
+        container.prepare(lc.Process(["sleep", "1000"]), detach=bool(detach))
         container.start()
         container.exec(lc.Process(["true"])).wait()
         container.delete(force=True)
@@ -75,10 +77,17 @@ def _caller(script: str, *args: str) -> Iterator[tuple[subprocess.Popen[str], st
 
 
 def _kill_at(
-    state_root: Path, rootfs: Path, step: str, *, user: bool = False, after: bool
+    state_root: Path,
+    rootfs: Path,
+    step: str,
+    *,
+    user: bool = False,
+    after: bool,
+    detach: bool = False,
 ) -> int:
     """Kill a caller at a step; return the pid of the helper it had, or 0."""
-    words = ("yes" if user else "", step, "yes" if after else "")
+    wishes = (user, step, after, detach)
+    words = [w if isinstance(w, str) else "yes" if w else "" for w in wishes]
     with _caller(_STOPS, str(state_root), str(rootfs), *words) as (_, said):
         assert said, "the caller ended before its step"
         helper = int(said)
@@ -137,10 +146,35 @@ def test_a_recorded_init_that_ended_with_its_caller_is_a_stopped_container(
     container.delete()
 
 
+@pytest.mark.parametrize("user", [False, True], ids=["plain", "user namespace"])
+@pytest.mark.parametrize("step", ["MakeMonitorEnds", "RecordState", "HandOver"])
+def test_a_caller_killed_before_its_program_runs_leaves_no_monitor(
+    factory: lc.Factory, state_root: Path, busybox_rootfs: Path, step: str, user: bool
+) -> None:
+    before = set(leaks.take().lines["process"])
+    helper = _kill_at(
+        state_root, busybox_rootfs, step, user=user, after=True, detach=True
+    )
+    assert helper == 0 or _wait_gone(helper)
+    deadline = time.monotonic() + _SECONDS
+    while leaks.take().lines["process"] - before:
+        assert time.monotonic() < deadline, "the monitor outlives its container"
+        time.sleep(0.01)
+    if step == "MakeMonitorEnds":
+        assert factory.recover() == ("killed",)
+        return
+    container = factory.load("killed")
+    assert container.status() is lc.Status.STOPPED
+    if step == "HandOver":
+        # The monitor has seen the end of an init that lost its caller.
+        assert container.wait() == lc.ExitStatus(code=1)
+    container.delete()
+
+
 def test_the_container_of_a_living_caller_is_not_recovered(
     factory: lc.Factory, state_root: Path, busybox_rootfs: Path
 ) -> None:
-    words = ("", "RecordState", "")
+    words = ("", "RecordState", "", "")
     with _caller(_STOPS, str(state_root), str(busybox_rootfs), *words) as (_, said):
         assert factory.recover() == ()
         assert Path(f"/proc/{said}").exists()
@@ -148,13 +182,15 @@ def test_the_container_of_a_living_caller_is_not_recovered(
     factory.load("killed").delete(force=True)
 
 
+@pytest.mark.parametrize("detach", ["", "yes"], ids=["plain", "detached"])
 def test_a_caller_killed_at_any_time_leaves_nothing_that_cannot_be_removed(
-    factory: lc.Factory, state_root: Path, busybox_rootfs: Path
+    factory: lc.Factory, state_root: Path, busybox_rootfs: Path, detach: str
 ) -> None:
     chance = random.Random(20250102)
     before = set(leaks.take().lines["process"])
     for _ in range(_KILLS):
-        with _caller(_WORKS, str(state_root), str(busybox_rootfs)) as (caller, _said):
+        words = (str(state_root), str(busybox_rootfs), detach)
+        with _caller(_WORKS, *words) as (caller, _said):
             time.sleep(chance.uniform(0.0, 0.06))
             caller.send_signal(signal.SIGKILL)
         # A half-made launch ends on its own, what was recorded is removed here.

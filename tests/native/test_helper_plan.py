@@ -40,6 +40,7 @@ OWNER = struct.pack("=II", 1, 2)
 OVERLAY = struct.pack("=iiIIQIIii", 1, -1, 0, 0, 0, 2, 0, 1, 2)
 
 # Every kind once, the way it is allowed to look.
+FILTER = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)
 VALID: dict[str, dict[str, object]] = {
     "SETNS": {"slot": 1, "flags": NEWNS},
     "UNSHARE": {"flags": NEWNS},
@@ -80,6 +81,12 @@ VALID: dict[str, dict[str, object]] = {
     "CALL": {"slot": 1, "mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
     "LANDLOCK_PATH": {"slot": 1, "flags": 4, "text": b"/x"},
     "INIT": {"slot": 1, "slot2": 2},
+    "MONITOR": {
+        "arg": 4096,
+        "list": [b"log", b"log.1"],
+        "data": struct.pack("=5iI", 1, 2, 1, 2, 1, 0),
+    },
+    "SECCOMP": {"mode": 1, "flags": 2, "data": FILTER},
     "EXEC": {"list": [b"sh"], "list2": [b"A=b"], "data": fds((1, 0), (1, 1))},
     "CHILD": {"mode": 2, "flags": 1, "arg": 1000},
 }
@@ -91,6 +98,7 @@ OPTIONAL = {
     "SETNS": ["flags"],
     "CALL": ["flags", "slot"],
     "WRITE_PROC": ["flags"],
+    "SECCOMP": ["mode", "flags"],
     "CLONE": ["flags"],
     "BECOME_ROOT": ["flags"],
     "MAKE_FS": ["list"],
@@ -104,6 +112,7 @@ OPTIONAL = {
     "UMASK": ["mode"],
     "TERMINAL": ["arg"],
     "INIT": ["slot2"],
+    "MONITOR": ["arg"],
     "EXEC": ["list2", "data"],
 }
 ANYTHING = {
@@ -121,7 +130,7 @@ ANYTHING = {
 ANY_VALUE = {
     ("CHILD", "arg"),
     ("RLIMIT", "flags"),
-    *((kind, "arg") for kind in ("MKDIR", "MKNOD", "RLIMIT")),
+    *((kind, "arg") for kind in ("MKDIR", "MKNOD", "RLIMIT", "MONITOR")),
     ("MKNOD", "mode"),
 }
 
@@ -155,6 +164,15 @@ STRUCTS = {
     "call without arguments": ("CALL", call()[:-8]),
     "call with a pointer before the memory": ("CALL", call(40, 3, memory=b"box")),
     "call with a pointer behind the memory": ("CALL", call(51, 3, memory=b"box")),
+    "monitor without a caller": ("MONITOR", struct.pack("=5iI", -1, 2, 1, 2, 1, 0)),
+    "monitor without a folder": ("MONITOR", struct.pack("=5iI", 1, 2, -1, 2, 1, 0)),
+    "monitor with a log nowhere": ("MONITOR", struct.pack("=5iI", 1, 2, 1, -1, 1, 0)),
+    "monitor with an unknown slot": ("MONITOR", struct.pack("=5iI", 1, 2, 1, 2, 3, 0)),
+    "monitor with slot -2": ("MONITOR", struct.pack("=5iI", 1, 2, 1, 2, -2, 0)),
+    "monitor with reserved": ("MONITOR", struct.pack("=5iI", 1, 2, 1, 2, 1, 1)),
+    "monitor one byte short": ("MONITOR", struct.pack("=5iI", 1, 2, 1, 2, 1, 0)[:-1]),
+    "filter of half an instruction": ("SECCOMP", FILTER[:4]),
+    "filter of 4,097 instructions": ("SECCOMP", FILTER * 4097),
     "fds of half a pair": ("EXEC", fds((1, 0))[:4]),
     "fds with slot -1": ("EXEC", fds((-1, 0))),
     "fds with an unknown slot": ("EXEC", fds((3, 0))),

@@ -12,6 +12,7 @@ from libcontainer import (
     Config,
     Directory,
     IdMapping,
+    Log,
     Mount,
     Overlay,
     Process,
@@ -29,6 +30,7 @@ from libcontainer.plan import (
     merge,
 )
 from libcontainer.plan.facts import RootEntry, UserMaps
+from libcontainer.plan.monitor import Detached
 from libcontainer.plan.template import compile_template
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -145,6 +147,17 @@ def _terminal() -> Plan:
     return create(Config(), WITH_TEMPLATE, process)
 
 
+def _monitored() -> Plan:
+    log = Log("/var/log/box.log", max_size=1 << 20, max_files=3)
+    return compile_create(
+        Config(),
+        settings(Config()),
+        WITH_TEMPLATE,
+        gate=False,
+        detached=Detached(log, captures=True),
+    )
+
+
 SAMPLES: Final[dict[str, Callable[[], Plan]]] = {
     "default": lambda: create(Config()),
     "default_from_template": lambda: create(Config(), WITH_TEMPLATE),
@@ -162,6 +175,7 @@ SAMPLES: Final[dict[str, Callable[[], Plan]]] = {
     "clocks": lambda: create(CLOCKS, WITH_TEMPLATE),
     "gate": lambda: create(Config(), gate=True),
     "terminal": _terminal,
+    "monitor": _monitored,
     "limits_and_fds": _limited,
     "hooks": lambda: create(HOOKS, WITH_TEMPLATE),
     "hooks_gate": lambda: create(HOOKS, gate=True),

@@ -19,6 +19,7 @@ from libcontainer import (
     Directory,
     IdMapping,
     IoPriority,
+    Log,
     MemoryPolicy,
     Mount,
     MountAttr,
@@ -54,6 +55,7 @@ from libcontainer.plan import (
     merge,
 )
 from libcontainer.plan.facts import Security, UserMaps
+from libcontainer.plan.monitor import Detached
 
 EXAMPLES: Final = settings(
     max_examples=int(os.environ.get("LIBCONTAINER_EXAMPLES", "20")), deadline=None
@@ -91,6 +93,7 @@ class Case:
     identity: Identity
     facts: Facts
     gate: bool
+    detached: Detached | None
 
     @property
     def has_user_namespace(self) -> bool:
@@ -105,7 +108,13 @@ class Case:
     def create(self) -> Plan:
         """Return the plan of the first process."""
         settings = merge(self.config, self.process, self.identity)
-        return compile_create(self.config, settings, self.facts, gate=self.gate)
+        return compile_create(
+            self.config,
+            settings,
+            self.facts,
+            gate=self.gate,
+            detached=self.detached,
+        )
 
     def join(self) -> Plan:
         """Return the plan of a further process."""
@@ -313,6 +322,7 @@ def cases(draw: st.DrawFn) -> Case:
             ),
         ),
         gate=draw(st.booleans()),
+        detached=draw(st.none() | _detached()),
     )
 
 
@@ -345,6 +355,15 @@ def _resources(draw: st.DrawFn, kinds: frozenset[NamespaceType]) -> dict[str, An
             wishes["sysctl"] = st.just({"net.ipv4.ip_forward": "1"})
     chosen = draw(st.sets(st.sampled_from(sorted(wishes)), max_size=4))
     return {name: draw(wishes[name]) for name in sorted(chosen)}
+
+
+def _detached() -> st.SearchStrategy[Detached]:
+    log = st.builds(
+        lambda path, files: Log(path, max_size=4096, max_files=files),
+        PATHS,
+        st.integers(1, 32),
+    )
+    return st.builds(Detached, st.none() | log, st.booleans())
 
 
 def configs() -> st.SearchStrategy[Config]:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from libcontainer import Config, Mount, NamespaceType, Process
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import Plan, Side, Step, explain, ops
+from libcontainer.plan.compiled import OUTPUT
+from libcontainer.plan.monitor import HandOver, MakeMonitorEnds
 from libcontainer.plan.ops import Op
 from libcontainer.plan.record import NONE
 from libcontainer.plan.stages import STAGES
@@ -55,8 +57,16 @@ PRIVILEGED_OPS: Final = (
 )
 SOURCES: Final = (
     *(OpenTree, OpenPath, OpenNamespace, UseTemplate),
-    *(OpenStatus, OpenNotify, Listen),
+    *(OpenStatus, OpenNotify, Listen, MakeMonitorEnds),
 )
+NAMED: Final[dict[type[Any], tuple[str, ...]]] = {
+    ops.Attach: ("slot", "base"),
+    ops.Clone: ("cgroup",),
+    ops.Mask: ("empty", "null"),
+    ops.Monitor: ("caller", "listener", "folder", "log_folder", "source"),
+    ops.Terminal: ("console_base",),
+}
+"""What names slots in fields of other names than `slot`."""
 MAKERS: Final = (ops.MakeFs, ops.Overlay, ops.Terminal)
 
 
@@ -377,6 +387,27 @@ def test_the_template_is_entered_before_any_new_namespace_of_users(
 
 
 @EXAMPLES
+@given(creations())
+def test_a_monitor_is_outside_and_has_the_container_before_its_program_runs(
+    made: tuple[Case, Plan],
+) -> None:
+    case, plan = made
+    found = places(plan, ops.Monitor, MakeMonitorEnds, HandOver)
+    if case.detached is None:
+        assert found == []
+        return
+    ends, monitor, over = found
+    spawn = plan.steps[place(plan, Spawn)].action
+    assert spawn == Spawn(0)
+    assert ends < place(plan, Spawn) < monitor
+    # Before anything of the container is entered.
+    assert monitor == min(places(plan, Op))
+    assert monitor < place(plan, ops.Clone)
+    assert max(place(plan, RecordState), place(plan, ops.SetIdentity)) < over
+    assert all(i > over for i in places(plan, ops.Gate, ops.Exec))
+
+
+@EXAMPLES
 @given(joins())
 def test_the_pid_namespace_is_joined_last_and_a_clone_follows(
     made: tuple[Case, Plan],
@@ -397,7 +428,9 @@ def test_the_pid_namespace_is_joined_last_and_a_clone_follows(
 @given(plans())
 def test_every_slot_is_filled_before_it_is_read(plan: Plan) -> None:
     filled = {CONTROL_SLOT, *(slot for _, slot in plan.stdio)}
-    filled |= {i for i, slot in enumerate(plan.slots) if slot.name == "init"}
+    # What the launcher hands in.
+    handed = ("init", OUTPUT)
+    filled |= {i for i, slot in enumerate(plan.slots) if slot.name in handed}
     for step in plan.steps:
         for slot in _read(step):
             assert slot in filled, (step, slot)
@@ -489,20 +522,19 @@ def _made(step: Step) -> set[int]:
     action = step.action
     if isinstance(action, ops.Call):
         return {action.result} - {NONE}
+    if isinstance(action, MakeMonitorEnds):
+        made = {action.caller, action.listener, action.folder, action.log_folder}
+        return made - {NONE}
     return {action.slot} if isinstance(action, (*SOURCES, *MAKERS)) else set()
 
 
-def _read(step: Step) -> set[int]:  # noqa: C901 - two lines a kind
+def _read(step: Step) -> set[int]:
     action = step.action
     slots: list[int] = []
     if isinstance(action, ops.Overlay):
         slots = [action.scratch, action.upper, *action.lower]
-    elif isinstance(action, ops.Terminal):
-        slots = [action.console_base]
-    elif isinstance(action, ops.Attach):
-        slots = [action.slot, action.base]
-    elif isinstance(action, ops.Mask):
-        slots = [action.empty, action.null]
+    elif type(action) in NAMED:
+        slots = [getattr(action, name) for name in NAMED[type(action)]]
     elif isinstance(action, ops.Call):
         slots = [a.slot for a in action.args if isinstance(a, ops.SlotRef)]
     elif isinstance(action, ops.Init):

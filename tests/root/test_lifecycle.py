@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -139,13 +141,24 @@ def test_another_process_starts_a_prepared_container(
             container.start()
 
 
+def _holds_pidfd(pid: int, host_pid: int) -> bool:
+    for info in Path(f"/proc/{pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if f"\nPid:\t{host_pid}\n" in info.read_text():
+                return True
+    return False
+
+
 @pytest.mark.needs("exit_info")
 def test_another_process_waits_for_the_status(bring: Bring) -> None:
     container = bring(Status.RUNNING)
-    script = "print('ready', flush=True); print(box.wait(20).returncode)"
-    with _other(script, container) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    init = container.state().init
+    assert init is not None
+    with _other("print(box.wait(20).returncode)", container) as process:
+        # Until it holds init's pidfd: the status is not told to who comes late.
+        while not _holds_pidfd(process.pid, init.host_pid):
+            assert process.poll() is None
+            time.sleep(0.01)
         container.signal("TERM")
         container.signal("KILL")
         assert container.wait() == lc.ExitStatus(signal=9)

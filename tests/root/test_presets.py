@@ -16,6 +16,7 @@ pytestmark = pytest.mark.needs("root", "rootfs")
 SCRIPT = """
 awk '/^CapEff/ { print $2 }' /proc/self/status
 ulimit -n
+chmod 700 /root 2> /dev/null && echo chmod
 chown 1:1 /tmp 2> /dev/null && echo chown
 chroot / true 2> /dev/null && echo chroot
 mount -t tmpfs x /tmp 2> /dev/null && echo mount
@@ -26,7 +27,11 @@ exit 0
 
 @pytest.mark.parametrize(
     ("name", "can"),
-    [("high", []), ("medium", ["chown"]), ("low", ["chown", "chroot"])],
+    [
+        ("high", []),
+        ("medium", ["chmod", "chown"]),
+        ("low", ["chmod", "chown", "chroot"]),
+    ],
 )
 def test_a_preset_is_what_the_program_can_do(
     factory: lc.Factory, busybox_rootfs: Path, name: str, can: list[str]

@@ -443,3 +443,26 @@ def test_a_host_that_forbids_user_namespaces_is_told(number: int) -> None:
     assert "namespaces" in hint
     error = lc.StepError(number, "clone", hint=hint)
     assert str(error).endswith(f"hint: {hint}")
+
+
+@pytest.mark.parametrize("subids", [False, True], ids=["one id", "a range"])
+def test_a_container_is_detached_attached_to_and_waited_for(
+    script: Script, subids: bool
+) -> None:
+    text = """
+config = lc.Config(rootfs=lc.Overlay(rootfs), **(RANGE if sys.argv[2] else SINGLE))
+with lc.Factory() as factory, factory.create("box", config) as container:
+    words = ["sh", "-c", "read a; id -u; echo got $a; exit 7"]
+    handle = container.run(lc.Process(words, terminal=True), detach=True)
+    with container.attach() as attachment:
+        attachment.write(b"it\\n")
+        seen = b""
+        while data := attachment.read():
+            seen += data
+    handle.wait(20)
+    said = factory.load("box").wait(20)
+say([seen.decode().split(), said.code])
+"""
+    seen, code = script(text, "yes" if subids else "", subids=subids)
+    assert seen == ["it", "0", "got", "it"]
+    assert code == 7

@@ -19,6 +19,7 @@ ALLOWED = {
     "mknod": "created running paused",
     "mount": "created running",
     "unmount": "created running",
+    "attach": "created running paused",
     "signal": "created running paused",
     "wait": "created running paused stopped",
     "pause": "running",

@@ -4,24 +4,20 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
-import selectors
 import signal
-import struct
-import termios
-import tty
-from collections.abc import Iterator
 from types import FrameType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from libcontainer.commands.subreaper import reap_orphans
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import ExitStatus
 
+if TYPE_CHECKING:
+    from libcontainer.host.attachment import Attachment
+
 _CHUNK = 65536
-_DRAIN_SECONDS = 0.2
-_EOF_KEY = b"\x04"
+_ENDING = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 
 # Not forwarded: what tells of our own children, terminal and code, and what
 # cannot be caught.
@@ -41,6 +37,22 @@ _OWN = frozenset(
         signal.SIGSYS,
     }
 )
+
+
+# For our own use, not to be passed on.
+_HEARD = frozenset({signal.SIGCHLD, signal.SIGWINCH})
+
+
+class Ended(Exception):
+    """A signal has told us to end.
+
+    Attributes:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
 
 
 class Signals:
@@ -65,7 +77,7 @@ class Signals:
 
     def __enter__(self) -> Self:
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        for number in signal.valid_signals() - (_OWN - {signal.SIGWINCH}):
+        for number in signal.valid_signals() - (_OWN - _HEARD):
             with contextlib.suppress(OSError, ValueError):
                 self._before[number] = signal.signal(number, _wake)
         return self
@@ -84,28 +96,38 @@ def _wake(number: int, frame: FrameType | None) -> None:
 
 def stand_in(process: ProcessHandle, signals: Signals) -> ExitStatus:
     """Forward signals and terminal until the process has ended; return how."""
-    with _raw_terminal(process), selectors.PollSelector() as selector:
-        selector.register(process.pidfd, selectors.EVENT_READ)
-        selector.register(signals.fd, selectors.EVENT_READ)
-        if process.terminal is not None:
-            resize(process)
-            selector.register(process.terminal, selectors.EVENT_READ)
-            selector.register(0, selectors.EVENT_READ)
-        ended = False
-        while not ended:
-            for key, _ in selector.select():
-                ended = ended or key.fd == process.pidfd
-                _serve(selector, key.fd, process, signals)
-        _drain(process)
+    relay = process.make_relay()
+
+    def on_wake() -> None:
+        for number in signals.take():
+            if number == signal.SIGWINCH:
+                relay.resize()
+            elif number == signal.SIGCHLD:
+                reap_orphans(process.host_pid)
+            elif number not in _OWN:
+                with contextlib.suppress(ProcessLookupError):
+                    process.signal(number)
+
+    relay.run(process.pidfd, wake=signals.fd, on_wake=on_wake)
     return process.wait()
 
 
-def resize(process: ProcessHandle) -> None:
-    """Give the process's terminal the size of the caller's, if it has one."""
-    if process.terminal is None or not os.isatty(0):
-        return
-    size = fcntl.ioctl(0, termios.TIOCGWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
-    fcntl.ioctl(process.terminal, termios.TIOCSWINSZ, size)
+def stand_in_attached(attachment: Attachment, signals: Signals, keys: str) -> bool:
+    """Be attached until the container has ended, or the keys were typed.
+
+    Signals that would end us do so, without harm to the container. Return
+    whether it has ended.
+    """
+    relay = attachment.make_relay(detach_keys=keys)
+
+    def on_wake() -> None:
+        for number in signals.take():
+            if number == signal.SIGWINCH:
+                relay.resize()
+            elif number in _ENDING:
+                raise Ended(number)
+
+    return relay.run(wake=signals.fd, on_wake=on_wake)
 
 
 def caller_size() -> tuple[int, int] | None:
@@ -115,63 +137,3 @@ def caller_size() -> tuple[int, int] | None:
     except OSError:
         return None
     return (size.lines, size.columns) if size.lines and size.columns else None
-
-
-def _serve(
-    selector: selectors.BaseSelector, fd: int, process: ProcessHandle, signals: Signals
-) -> None:
-    if fd == signals.fd:
-        _forward(process, signals)
-    elif fd == process.terminal:
-        if not _copy(fd, 1):
-            selector.unregister(fd)
-    elif fd == 0 and process.terminal is not None and not _copy(0, process.terminal):
-        # The end of our input is the end of its input; its output goes on.
-        selector.unregister(0)
-        os.write(process.terminal, _EOF_KEY)
-
-
-def _forward(process: ProcessHandle, signals: Signals) -> None:
-    for number in signals.take():
-        if number == signal.SIGWINCH:
-            resize(process)
-        elif number not in _OWN:
-            with contextlib.suppress(ProcessLookupError):
-                process.signal(number)
-
-
-def _copy(source: int, target: int) -> bool:
-    """Copy what is there; return False at the end."""
-    try:
-        data = os.read(source, _CHUNK)
-    except OSError as error:
-        # A pty whose last slave was closed: the normal end.
-        if error.errno != errno.EIO:
-            raise
-        return False
-    view = memoryview(data)
-    while view:
-        view = view[os.write(target, view) :]
-    return bool(data)
-
-
-def _drain(process: ProcessHandle) -> None:
-    if process.terminal is None:
-        return
-    with selectors.PollSelector() as selector:
-        selector.register(process.terminal, selectors.EVENT_READ)
-        while selector.select(_DRAIN_SECONDS) and _copy(process.terminal, 1):
-            pass
-
-
-@contextlib.contextmanager
-def _raw_terminal(process: ProcessHandle) -> Iterator[None]:
-    if process.terminal is None or not os.isatty(0):
-        yield
-        return
-    before = termios.tcgetattr(0)
-    tty.setraw(0)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)

@@ -19,8 +19,15 @@ from typing import Any
 from attrs import evolve, frozen
 
 from libcontainer.commands.exec_options import add_options, process_of
-from libcontainer.commands.foreground import Signals, caller_size, stand_in
-from libcontainer.config import Device
+from libcontainer.commands.foreground import (
+    Ended,
+    Signals,
+    caller_size,
+    stand_in,
+    stand_in_attached,
+)
+from libcontainer.commands.subreaper import become_subreaper
+from libcontainer.config import Config, Device
 from libcontainer.config.container_json import (
     ContainerJson,
     config_from_container_json,
@@ -35,6 +42,8 @@ from libcontainer.errors import (
     UnsupportedError,
 )
 from libcontainer.factory import Factory
+from libcontainer.handle import ProcessHandle
+from libcontainer.host.keys import DEFAULT_KEYS
 from libcontainer.process import Process
 from libcontainer.status import Status
 
@@ -74,8 +83,20 @@ def _parser() -> argparse.ArgumentParser:
     execute.add_argument("--list", action="store_true", help="list the functions")
     execute.add_argument("--func", default="exec", help="function to run inside")
     add_options(execute)
+    execute.add_argument(
+        "--detach", action="store_true", help="return once the command runs"
+    )
+    execute.add_argument("--pid-file", metavar="FILE", help="write its host pid there")
+    execute.add_argument(
+        "--console-socket", metavar="SOCKET", help="send its terminal's master there"
+    )
     execute.add_argument("args", nargs=argparse.REMAINDER, metavar="COMMAND")
     execute.set_defaults(run=_exec)
+    attach = commands.add_parser("attach", help="attach to a detached container")
+    attach.add_argument(
+        "--detach-keys", default=DEFAULT_KEYS, help=f"default: {DEFAULT_KEYS}"
+    )
+    attach.set_defaults(run=_attach)
     show = commands.add_parser("config", help="print the configuration as it is read")
     show.set_defaults(run=_config)
     for name in ("stats", "pause", "unpause"):
@@ -94,6 +115,7 @@ def _exec(arguments: argparse.Namespace) -> int:
         need = f"one of {', '.join(_FUNCTIONS)} in this release"
         raise UnsupportedError(f"function {arguments.func!r}", need)
     args = arguments.args[1:] if arguments.args[:1] == ["--"] else arguments.args
+    become_subreaper()
     with Factory() as factory:
         container = _running(factory)
         if container is not None:
@@ -108,46 +130,109 @@ def _create(
     factory: Factory, arguments: argparse.Namespace, args: Sequence[str]
 ) -> int:
     description = _read_config()
-    process_of(arguments, args, description.config)
+    config = _filtered(description.config)
+    process_of(arguments, args, config)
     for warning in description.warnings:
         _say(f"nsinit: warning: {warning}")
     try:
-        container = factory.create(_container_id(), description.config)
+        container = factory.create(_container_id(), config)
     except ContainerExistsError:
-        # What an earlier nsinit left when it was killed.
+        # What an earlier nsinit left when it was killed, or detached from.
         factory.load(_container_id()).delete()
-        container = factory.create(_container_id(), description.config)
+        container = factory.create(_container_id(), config)
+    if arguments.detach:
+        return _detach(container, arguments, args)
+    return _run(container, arguments, args)
+
+
+def _run(
+    container: Container, arguments: argparse.Namespace, args: Sequence[str]
+) -> int:
     with container, Signals() as signals:
-        process = container.run(_process(container, arguments, args))
+        # The terminal has its mode and its size before the program sees it.
+        handle = container.prepare(_process(container, arguments, args))
+        handle.make_relay().normalise()
+        container.start()
+        _write_pid_file(handle, arguments)
         _write_state(container)
         try:
-            return stand_in(process, signals).shell
+            return stand_in(handle, signals).shell
         finally:
             _remove_state()
+
+
+def _detach(
+    container: Container, arguments: argparse.Namespace, args: Sequence[str]
+) -> int:
+    try:
+        process = _process(container, arguments, args)
+        if not _has_terminal(container, process):
+            # Its streams are ours, as other runtimes have it.
+            process = evolve(process, stdin=0, stdout=1, stderr=2)
+        _write_pid_file(container.run(process, detach=True), arguments)
+    except BaseException:
+        container.delete(force=True)
+        raise
+    _write_state(container)
+    return 0
 
 
 def _process(
     container: Container, arguments: argparse.Namespace, args: Sequence[str]
 ) -> Process:
     process = process_of(arguments, args, container.config)
-    terminal = process.terminal
-    if container.config.terminal if terminal is None else terminal:
+    process = evolve(process, console_socket=arguments.console_socket)
+    if _has_terminal(container, process):
         return evolve(process, console_size=process.console_size or caller_size())
     return process
+
+
+def _filtered(config: Config) -> Config:
+    """Return a configuration with a filter of system calls.
+
+    ``container.json`` has no word for one; that of 2014 let every call pass.
+    """
+    if config.seccomp is not None:
+        return config
+    from libcontainer.config.seccomp import Seccomp  # noqa: PLC0415
+
+    return evolve(config, seccomp=Seccomp.default())
+
+
+def _has_terminal(container: Container, process: Process) -> bool:
+    own = process.terminal
+    return container.config.terminal if own is None else own
+
+
+def _write_pid_file(handle: ProcessHandle, arguments: argparse.Namespace) -> None:
+    if arguments.pid_file is not None:
+        handle.write_pid_file(arguments.pid_file)
 
 
 def _join(
     container: Container, arguments: argparse.Namespace, args: Sequence[str]
 ) -> int:
     with Signals() as signals:
-        process = container.exec(
+        handle = container.exec(
             _process(container, arguments, args),
             ignore_paused=arguments.ignore_paused,
         )
         try:
-            return stand_in(process, signals).shell
+            _write_pid_file(handle, arguments)
+            return 0 if arguments.detach else stand_in(handle, signals).shell
         finally:
-            process.close()
+            handle.close()
+
+
+def _attach(arguments: argparse.Namespace) -> int:
+    with Factory() as factory, Signals() as signals:
+        container = factory.load(_container_id())
+        with container.attach() as attachment:
+            try:
+                ended = stand_in_attached(attachment, signals, arguments.detach_keys)
+            except Ended as end:
+                return 128 + end.number
+        return container.wait().shell if ended else 0
 
 
 def _mknod(

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.network import Dns, Network, Route
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
+    from libcontainer.config.seccomp import Seccomp
 
 DEFAULT_ENV: Final = (
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -252,6 +253,10 @@ class Config:
 
     landlock: Landlock | None = field(default=None)
     """Rights that processes give up for good. None: no others than the caller's."""
+
+    seccomp: Seccomp | None = field(default=None)
+    """Which system calls processes may make. None: all of them; `Seccomp.default`
+    is what `libcontainer.run` takes."""
 
     rlimits: tuple[Rlimit, ...] = field(default=(), converter=to_rlimits)
     """Resource limits; those not named are the caller's."""

@@ -85,6 +85,10 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     fields["capabilities"] = Capabilities(**fields["capabilities"])
     fields["landlock"] = _landlock(fields.get("landlock"))
     fields["hooks"] = hooks_from_json(fields.get("hooks", {}))
+    if fields.get("seccomp") is not None:
+        from libcontainer.config.seccomp_json import from_fields  # noqa: PLC0415
+
+        fields["seccomp"] = from_fields(fields["seccomp"])
     fields |= _seldom({key: fields[key] for key in _SELDOM if fields.get(key)})
     fields |= _networks(fields)
     return Config(**fields)
@@ -160,6 +164,8 @@ def _with_idmap(value: Mapping[str, Any]) -> dict[str, Any]:
 def _serialize(owner: object, field: object, value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, frozenset):
         return sorted(getattr(item, "value", item) for item in value)
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, MountAttr):
         return int(value)
     if isinstance(value, Propagation):

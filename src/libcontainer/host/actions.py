@@ -46,6 +46,7 @@ from libcontainer.plan.steps import (
 )
 
 if TYPE_CHECKING:
+    from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.network.runner import NetworkRunner
 
 _BACKLOG = 8
@@ -67,6 +68,7 @@ class HostActions:
         hooks: runs the container's hooks, if it has any.
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
         network: carries out the steps of its networks, if it has some.
+        exit_record: where the end of that init is to be written down.
     """
 
     folder: Folder
@@ -78,6 +80,7 @@ class HostActions:
     hooks: HookRunner | None = None
     pidfd_socket: str | int | None = None
     network: NetworkRunner | None = None
+    exit_record: Callable[[Launch], ExitRecord | None] | None = None
 
     def undo(self, error: BaseException) -> None:
         """Remove what outlives a launch that has failed with *error*."""
@@ -99,6 +102,8 @@ class HostActions:
         Raises:
             OSError: the kernel refused it.
         """
+        if type(step.action) not in _RUNNERS:
+            load_monitor_steps()
         _RUNNERS[type(step.action)](self, launch, step.action)
 
 
@@ -236,14 +241,21 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
 
 
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
-    gate = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    listen_at(launch, action.slot, actions.folder.gate_address)
+
+
+def listen_at(launch: Launch, slot: int, address: str) -> None:
+    """Listen at *address*; the socket goes into *slot*."""
+    listener = socket.socket(
+        socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
+    )
     try:
-        gate.bind(actions.folder.gate_address)
-        gate.listen(_BACKLOG)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
     except BaseException:
-        gate.close()
+        listener.close()
         raise
-    launch.own(action.slot, above_stdio(gate.detach()))
+    launch.own(slot, above_stdio(listener.detach()))
 
 
 def _open_status(actions: HostActions, launch: Launch, action: OpenStatus) -> None:
@@ -358,3 +370,10 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     TellHooks: _tell_hooks,
     RunHooks: _run_hooks,
 }
+
+
+def load_monitor_steps() -> None:
+    """Learn the steps of a container with a monitor, which most have not."""
+    from libcontainer.host.monitor import RUNNERS  # noqa: PLC0415
+
+    _RUNNERS.update(RUNNERS)

@@ -10,12 +10,13 @@ process made the container.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from math import isinf
 
 from libcontainer.config.hooks import AnyHook, Hook
 from libcontainer.errors import HelperError, HookError, LaunchTimeoutError
 from libcontainer.host.failure import exec_error, hook_error
-from libcontainer.host.fds import above_stdio
+from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.store import Folder
 from libcontainer.plan import wire
 from libcontainer.plan.hooks import place, seconds
@@ -23,13 +24,19 @@ from libcontainer.plan.hooks import place, seconds
 _SECONDS = 10.0
 
 
-def open_gate(folder: Folder, program: str, hooks: tuple[AnyHook, ...] = ()) -> None:
+def open_gate(
+    folder: Folder,
+    program: str,
+    hooks: tuple[AnyHook, ...] = (),
+    on_listener: Callable[[int], None] | None = None,
+) -> None:
     """Let init go, and wait until its program has taken its place.
 
     Args:
         folder: the container's folder, locked.
         program: the first argument of what init becomes.
         hooks: what runs in the container before.
+        on_listener: takes over the listener of its seccomp filter, if it has one.
 
     Raises:
         ProgramError: the program could not be executed; init has ended.
@@ -46,7 +53,7 @@ def open_gate(folder: Folder, program: str, hooks: tuple[AnyHook, ...] = ()) -> 
         try:
             connection.connect(folder.gate_address)
             connection.send(wire.GO_MESSAGE, socket.MSG_NOSIGNAL)
-            data = connection.recv(wire.MESSAGE_SIZE)
+            data = _receive(connection, on_listener)
         except TimeoutError as error:
             message = f"init of container {folder.id!r} does not answer at its gate"
             raise LaunchTimeoutError(message) from error
@@ -66,3 +73,15 @@ def _hook_error(hooks: tuple[AnyHook, ...], number: int, where: int) -> HookErro
     program = hook.path if isinstance(hook, Hook) else "?"
     part = where & (1 << wire.HOOK_BITS) - 1
     return hook_error(place("start_container", index), program, number, part)
+
+
+def _receive(
+    connection: socket.socket, on_listener: Callable[[int], None] | None
+) -> bytes:
+    """Return the report of a failure, or nothing at the end."""
+    data, fds, _, _ = socket.recv_fds(connection, wire.MESSAGE_SIZE, 1)
+    if fds and on_listener is not None:
+        on_listener(above_stdio(fds[0]))
+        return connection.recv(wire.MESSAGE_SIZE)
+    close_all(fds)
+    return data

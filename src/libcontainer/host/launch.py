@@ -28,6 +28,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from math import inf
+from typing import TYPE_CHECKING
 
 from libcontainer.bindings.clone import new_box, spawn
 from libcontainer.bindings.memfd import sealed_memfd
@@ -47,6 +48,9 @@ from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.ops import Barrier
 from libcontainer.plan.steps import CONTROL_SLOT, Side, Spawn, Step
 
+if TYPE_CHECKING:
+    from libcontainer.host.monitor import MonitorEnd
+
 _KILL_SECONDS = 5.0
 _MAX_FDS = 1
 
@@ -61,13 +65,14 @@ class Launch:
         slots: the slot table; HOST steps before the spawn fill it.
         pidfd: of the process that becomes the program, -1 before there is one.
         host_pid: its pid in the caller's pid namespace.
-        terminal: master of its terminal, -1 if there is none.
+        terminal: master of its terminal, -1 if there is none or it was taken.
         status: where init says how its child ended, -1 if it has none.
         sent: fd that the helper has sent with its word at a barrier, or -1.
         notify: the service manager's socket and the container's, if wanted.
+        monitor: the way to the monitor that is above init, if there is one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a launch is made of, each by name
         self,
         compiled: Compiled,
         *,
@@ -75,6 +80,8 @@ class Launch:
         run_host_step: HostRunner,
         deadline_seconds: float,
         fault: tuple[int, int] = (0, 0),
+        take_terminal: Callable[[int], None] | None = None,
+        on_listener: Callable[[int, int], None] | None = None,
     ) -> None:
         self.plan = compiled.plan
         self.slots = [-1] * len(compiled.plan.slots)
@@ -84,6 +91,8 @@ class Launch:
         self.status = -1
         self.sent = -1
         self.notify: list[socket.socket] = []
+        self.monitor: MonitorEnd | None = None
+        self._take_terminal = take_terminal
         self.helper = helper
         self._run_host_step = run_host_step
         self._deadline_seconds = deadline_seconds + compiled.hook_seconds
@@ -96,6 +105,9 @@ class Launch:
         self._box = new_box()
         self._compiled = compiled
         self._at_barrier = False
+        self._clones = 0
+        self._cloned_at = 0
+        self._on_listener = on_listener
 
     @property
     def at_work(self) -> tuple[int, int]:
@@ -135,19 +147,28 @@ class Launch:
 
     def abort(self) -> None:
         """End whatever this launch has started, and reap it. Twice is once."""
-        if self._box.pidfd >= 0:
-            kill_and_reap(self._box.pidfd, timeout=_KILL_SECONDS)
-            if self._compiled.clones and self.pidfd < 0:
-                self._drain()
-        if self.pidfd >= 0 and self.pidfd != self._box.pidfd:
-            kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
+        close_all(self._opened)
+        self._opened.clear()
+        for pidfd in {self._box.pidfd, self.pidfd} - {-1}:
+            kill_and_reap(pidfd, timeout=_KILL_SECONDS)
+        if (self._box.pidfd, self.pidfd) != (-1, -1):
+            self._drain()
+        if self.monitor is not None:
+            self.monitor.end()
         self._close()
         close_all(fd for fd in {self.pidfd, self._box.pidfd} if fd >= 0)
         self._box.forget()
-        close_all(fd for fd in (self.terminal, self.status) if fd >= 0)
-        self.pidfd = self.terminal = self.status = -1
+        self.close_terminal()
+        close_all(fd for fd in (self.status,) if fd >= 0)
+        self.pidfd = self.status = -1
         for end in self.notify:
             end.close()
+
+    def close_terminal(self) -> None:
+        """Close the master of the terminal, if it is still ours."""
+        terminal, self.terminal = self.terminal, -1
+        if terminal >= 0:
+            os.close(terminal)
 
     # -- steps
 
@@ -238,7 +259,7 @@ class Launch:
             if kind == wire.FAILED:
                 step = self.plan.steps[index - 1]
                 raise step_error(self.plan, step, number, where)
-            if not self._take(kind, fds):
+            if not self._take(kind, index, fds):
                 return message
 
     def _receive_one(
@@ -260,27 +281,39 @@ class Launch:
             return None, []
         return wire.decode_message(data), [above_stdio(fd) for fd in fds]
 
-    def _take(self, kind: int, fds: list[int]) -> bool:
-        if kind == wire.CLONED and fds and self.pidfd >= 0:
-            # Both sides of the clone tell of it.
-            close_all(fds)
-            return True
+    def _take(self, kind: int, index: int, fds: list[int]) -> bool:
         if kind == wire.CLONED and fds:
-            if self.pidfd >= 0:
-                # Both sides of the clone tell of it: either may be killed first.
-                close_all(fds)
-                return True
-            self._adopt(fds[0], pidfd_pid(fds[0]))
-            self._await_first_process()
+            self._adopt_clone(index, fds[0])
             return True
         if kind == wire.TERMINAL_FD and fds:
             self.terminal = fds[0]
+            if self._take_terminal is not None:
+                self._take_terminal(self.terminal)
+                self.close_terminal()
+            return True
+        if kind == wire.LISTENER_FD and fds and self._on_listener is not None:
+            # At once: the program's first call may have to be answered.
+            self._on_listener(fds[0], self.host_pid)
             return True
         if kind == wire.AT_BARRIER and fds and self.sent < 0:
             self.sent = fds[0]
             return False
         close_all(fds)
         return False
+
+    def _adopt_clone(self, index: int, pidfd: int) -> None:
+        """Go on with what was cloned at a step; its parent ends on its own."""
+        if index == self._cloned_at:
+            # Both sides of the clone tell of it: either may be killed first.
+            os.close(pidfd)
+            return
+        parent = self.pidfd
+        self._clones, self._cloned_at = self._clones + 1, index
+        self._adopt(pidfd, pidfd_pid(pidfd))
+        if self._box.pidfd >= 0:
+            self._await_first_process()
+        elif parent >= 0:
+            os.close(parent)
 
     def _await_first_process(self) -> None:
         # The process that cloned init has nothing left to do but to end.
@@ -292,17 +325,18 @@ class Launch:
         self._box.forget()
 
     def _drain(self) -> None:
-        """Learn of an init that was cloned just before its parent was killed."""
+        """End what was cloned just before its parent was killed."""
         if self._control is None:
             return
         deadline = time.monotonic() + _KILL_SECONDS
         with contextlib.suppress(LaunchTimeoutError, ValueError, OSError):
-            while self.pidfd < 0:
+            while self._clones < self._compiled.clones:
                 message, fds = self._receive_one(self._control, deadline)
                 if message is None:
                     return
                 if message[0] == wire.CLONED and fds:
-                    self._adopt(fds[0], pidfd_pid(fds[0]))
+                    self._adopt_clone(message[1], fds[0])
+                    kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
                 else:
                     close_all(fds)
 
@@ -330,6 +364,9 @@ class Launch:
         if self._control is not None:
             self._control.close()
             self._control = None
+        if self.monitor is not None:
+            self.monitor.close()
+            self.monitor = None
 
 
 def _milliseconds(seconds: float) -> int:

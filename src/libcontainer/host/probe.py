@@ -36,6 +36,8 @@ def read_facts(
         throttled=throttled(),
         security=_security(config, settings),
         keyrings=_keyrings(),
+        machine=_system()[0],
+        kernel=_system()[1],
     )
 
 
@@ -60,6 +62,14 @@ def _security(config: Config | None, settings: Settings | None) -> Security | No
 def _keyrings() -> bool:
     # Where a filter forbids keyctl(2) to us it does so to every child of ours.
     return has_keyrings()
+
+
+@functools.cache
+def _system() -> tuple[str, tuple[int, int]]:
+    system = os.uname()
+    numbers = re.match(r"(\d+)\.(\d+)", system.release)
+    kernel = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+    return system.machine, kernel
 
 
 def is_privileged() -> bool:

@@ -23,9 +23,14 @@ class Stdio:
         stdin: where the caller writes, if it asked for a pipe; else None.
         stdout: where the caller reads, likewise.
         stderr: where the caller reads, likewise.
+        captured: what a monitor is to read, or -1.
     """
 
-    def __init__(self, process: Process, *, terminal: bool) -> None:
+    def __init__(
+        self, process: Process, *, terminal: bool, detached: bool = False
+    ) -> None:
+        self.captured = self._captures = -1
+        self._detached = detached
         self.stdin: IO[Any] | None = None
         self.stdout: IO[Any] | None = None
         self.stderr: IO[Any] | None = None
@@ -98,6 +103,8 @@ class Stdio:
             self._fds[2] = self._open(process.stderr, 2)
 
     def _open(self, wish: Any, number: int) -> int:  # noqa: ANN401
+        if wish is None and self._detached:
+            return self._null(number) if number == 0 else self._capture()
         if wish is None:
             return number if is_open(number) else self._null(number)
         if wish == PIPE:
@@ -105,6 +112,14 @@ class Stdio:
         if wish == DEVNULL:
             return self._null(number)
         return wish if isinstance(wish, int) else int(wish.fileno())
+
+    def _capture(self) -> int:
+        # One pipe for both outputs keeps their order.
+        if self.captured < 0:
+            ends = [above_stdio(fd) for fd in os.pipe2(os.O_CLOEXEC)]
+            self._opened += ends
+            self.captured, self._captures = ends
+        return self._captures
 
     def _null(self, number: int) -> int:
         mode = os.O_RDONLY if number == 0 else os.O_WRONLY

@@ -37,10 +37,14 @@ _STATE = "state.json"
 _NEW_STATE = ".state.json.new"
 _PRIVATE = ",new-"  # no id has a comma
 _CONFIG = "config.json"
+EXIT = "exit"
+"""Name of the record of how init ended (`libcontainer.host.exitrecord`)."""
 _MAX_FILE = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 GATE = "gate"
 """Name of the socket at which a created container waits for ``start``."""
+ATTACH = "attach"
+"""Name of the socket of a container's monitor."""
 
 
 class Store:
@@ -285,6 +289,17 @@ class Folder:
         if group.exists():
             group.kill()
             group.remove()
+
+    @property
+    def attach_address(self) -> str:
+        """Address of the monitor's socket, likewise."""
+        return f"/proc/self/fd/{self.fd}/{ATTACH}"
+
+    def remove_monitor_files(self) -> None:
+        """Remove what a monitor was given and what it wrote; absent is fine."""
+        for name in (ATTACH, EXIT, f".{EXIT}.new"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self.fd)
 
     def remove_networks(self) -> None:
         """Take down what the container's networks have left on the host."""

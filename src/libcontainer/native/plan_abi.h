@@ -22,6 +22,7 @@ enum lc_limits {
     LC_MAX_SLOTS = 16384,
     LC_MAX_OPS = 65000,
     LC_MAX_GROUPS = 65536,
+    LC_MAX_LOGS = 32,
 };
 
 struct lc_plan {
@@ -97,7 +98,9 @@ enum lc_op_kind {
     LC_OP_LANDLOCK_PATH = 32, /* rights flags beneath text inside, into the ruleset in slot */
     LC_OP_CHILD = 33,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
     LC_OP_INIT = 34,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
-    LC_OP_LAST = 34,
+    LC_OP_MONITOR = 35,     /* clone3() twice: a monitor (data: lc_monitor; list: its log and the names it is moved to, arg: its greatest size), and its child, which reports LC_CLONED and goes on */
+    LC_OP_SECCOMP = 36,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
+    LC_OP_LAST = 36,
 };
 
 /*
@@ -133,6 +136,12 @@ enum lc_call {
 struct lc_arguments { uint64_t value[6]; };
 
 enum lc_write_proc { LC_LAST_WRITE = 1 /* let go of the slot */ };
+
+/*
+ * Whether the filter is set at once, or by EXEC right before execve(2), so that no
+ * other call of the helper needs to be allowed by it.
+ */
+enum lc_seccomp { LC_SECCOMP_AT_EXEC = 0, LC_SECCOMP_NOW = 1 };
 
 enum lc_become_root { LC_KEEP_GROUPS = 1 };
 
@@ -190,14 +199,44 @@ struct lc_identity {
     /* uint32_t groups[ngroups] */
 };
 
+/*
+ * What the monitor holds. LC_CALLER is a SOCK_SEQPACKET socket: the monitor sends
+ * LC_CLONED with its own pidfd; until LC_GO comes, with init's pid as step and the
+ * terminal's master if there is one, the socket's end is the monitor's end. On each connection to LC_LISTENER it sends LC_TERMINAL_FD,
+ * then what init writes, a message a read.
+ */
+enum lc_monitor_slot {
+    LC_CALLER = 0,
+    LC_LISTENER = 1,
+    LC_FOLDER = 2,      /* where "exit" is written, a struct lc_exit */
+    LC_LOG_FOLDER = 3,  /* or -1 */
+    LC_SOURCE = 4,      /* what init writes to without a terminal, or -1 */
+    LC_MONITOR_SLOTS = 5,
+};
+
+struct lc_monitor { int32_t slot[5]; uint32_t reserved; };
+
+/* The record of how init ended, in a file of this size. */
+enum lc_exit_magic { LC_EXIT_MAGIC = 0x4c435845 };
+
+struct lc_exit {
+    uint32_t magic;
+    int32_t host_pid;
+    int32_t code;       /* CLD_EXITED, CLD_KILLED or CLD_DUMPED */
+    int32_t status;     /* exit code or signal */
+    int64_t seconds;    /* since 1970 */
+    int64_t nanoseconds;
+};
+
 struct lc_fd { int32_t slot; int32_t target; };
 
-/* Control socket (SOCK_SEQPACKET): one struct a message; LC_CLONED and LC_TERMINAL_FD carry one fd, LC_AT_BARRIER may. */
+/* Control socket (SOCK_SEQPACKET): one struct a message; LC_CLONED, LC_TERMINAL_FD and LC_LISTENER_FD carry one fd, LC_AT_BARRIER may. */
 enum lc_message_kind {
     LC_CLONED = 1,
     LC_AT_BARRIER = 2,
     LC_FAILED = 3,
     LC_TERMINAL_FD = 4,
+    LC_LISTENER_FD = 5,
     LC_GO = 16,
 };
 

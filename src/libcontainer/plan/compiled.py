@@ -8,6 +8,9 @@ from libcontainer.plan.hooks import hook_seconds
 from libcontainer.plan.steps import Plan, Side, Step
 from libcontainer.plan.wire import Image
 
+OUTPUT = "output"
+"""Name of the slot of the pipe that a monitor reads, without a terminal."""
+
 
 class Compiled:
     """A plan with everything about it that no launch changes.
@@ -16,9 +19,11 @@ class Compiled:
         plan: the plan.
         image: its bytes.
         dialogue: the steps the caller takes part in: its own, and barriers.
-        clones: whether the helper goes on in a child.
+        has_monitor: whether init is to have a monitor.
+        clones: how many times the helper goes on in a child.
         waits: whether init waits at the gate.
         hook_seconds: how long its hooks may take; infinity if one has no limit.
+        notifies: whether the filter of system calls has a listener.
         executes: whether a program takes the helper's place.
     """
 
@@ -26,8 +31,10 @@ class Compiled:
         "clones",
         "dialogue",
         "executes",
+        "has_monitor",
         "hook_seconds",
         "image",
+        "notifies",
         "plan",
         "waits",
     )
@@ -41,7 +48,16 @@ class Compiled:
             for step in plan.steps
             if step.side is Side.HOST or isinstance(step.action, ops.Barrier)
         )
-        self.clones = ops.Clone in kinds
+        self.has_monitor = ops.Monitor in kinds
+        self.clones = sum(kind in kinds for kind in (ops.Monitor, ops.Clone))
         self.waits = ops.Gate in kinds
+        self.notifies = any(
+            isinstance(step.action, ops.Seccomp) and step.action.notifies
+            for step in plan.steps
+        )
         self.executes = ops.Exec in kinds
         self.hook_seconds = sum(hook_seconds(step) for step in plan.steps)
+
+    def slot_of(self, name: str) -> int:
+        """Return the number of the slot called *name*."""
+        return [slot.name for slot in self.plan.slots].index(name)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from libcontainer.config import Config, NamespaceType
 from libcontainer.errors import UnsupportedError
@@ -18,6 +19,7 @@ from libcontainer.plan.identity import (
     plan_handover,
     plan_identity,
     plan_session,
+    syscall_filter,
     take_fds,
 )
 from libcontainer.plan.init import InitPlanner
@@ -42,11 +44,19 @@ from libcontainer.plan.settings import Settings
 from libcontainer.plan.sources import Sources
 from libcontainer.plan.steps import Listen, Plan, RecordState
 
+if TYPE_CHECKING:
+    from libcontainer.plan.monitor import Detached
+
 STDERR = 2
 
 
 def compile_create(
-    config: Config, settings: Settings, facts: Facts, *, gate: bool
+    config: Config,
+    settings: Settings,
+    facts: Facts,
+    *,
+    gate: bool,
+    detached: Detached | None = None,
 ) -> Plan:
     """Return the plan that makes a container and its init process.
 
@@ -55,6 +65,7 @@ def compile_create(
         settings: what the init process gets.
         facts: what the host offers.
         gate: whether init waits for ``start`` before it becomes the program.
+        detached: what the container's monitor does; None is without a monitor.
 
     Raises:
         UnsupportedError: the host does not offer what *config* needs.
@@ -73,8 +84,9 @@ def compile_create(
     parts.open(sources, own_mounts=own_mounts)
     gate_slot = _listen(builder) if gate else None
     group = take_cgroup(builder, facts)
+    monitor = _plan_monitor(builder, detached)
 
-    early = not gate and _is_recorded_early(config, facts)
+    early = not gate and monitor is None and _is_recorded_early(config, facts)
     status = RecordState("created" if gate else "running")
 
     def begin() -> None:
@@ -82,7 +94,7 @@ def compile_create(
             builder.host(status)
         parts.resources.inherited(new_core=config.core_scheduling)
 
-    plan_namespaces(builder, config, facts, group, begin=begin)
+    plan_namespaces(builder, config, facts, group, begin=begin, monitor=monitor)
     plan_networks(builder, config)
     if own_mounts:
         _plan_mounts(builder, sources, parts.rootfs, parts.mounts)
@@ -99,15 +111,13 @@ def compile_create(
     if own_mounts:
         builder.stage("readonly")
         parts.mounts.finish()
-    _plan_credentials(
-        builder, settings, facts, parts.resources, keep_groups=keep_groups
-    )
+    _plan_credentials(builder, settings, facts, parts, keep_groups=keep_groups)
     if not early:
         builder.host(status)
     plan_handover(builder, settings, barrier=early)
-    _plan_program(
-        builder, parts.notify.tell(settings), gate_slot, parts.hooks, parts.init
-    )
+    if monitor is not None:
+        _hand_over(builder)
+    _plan_program(builder, parts.notify.tell(settings), gate_slot, parts)
     return builder.build()
 
 
@@ -124,6 +134,7 @@ class _Parts:
         self.resources = ResourcePlanner(builder, settings, facts)
         self.notify = NotifyPlanner(builder, config)
         self.init = InitPlanner(builder, config)
+        self.filters = syscall_filter(config, settings, facts)
 
     def open(self, sources: Sources, *, own_mounts: bool) -> None:
         """Open what the container is made of, while the host can be seen."""
@@ -174,22 +185,39 @@ def _plan_credentials(
     builder: Builder,
     settings: Settings,
     facts: Facts,
-    resources: ResourcePlanner,
+    parts: _Parts,
     *,
     keep_groups: bool,
 ) -> None:
     builder.stage("identity")
-    resources.own(share_core=False)
-    plan_identity(builder, settings, facts, keep_groups=keep_groups)
+    parts.resources.own(share_core=False)
+    plan_identity(
+        builder, settings, facts, keep_groups=keep_groups, filters=parts.filters
+    )
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
-    resources.parent_death_signal()
+    parts.resources.parent_death_signal()
 
 
 def _listen(builder: Builder) -> int:
     slot = builder.slot("gate", given=True)
     builder.host(Listen(slot))
     return slot
+
+
+# Loaded there: most containers have no monitor.
+def _plan_monitor(builder: Builder, detached: Detached | None) -> ops.Monitor | None:
+    if detached is None:
+        return None
+    from libcontainer.plan.monitor import plan_monitor  # noqa: PLC0415
+
+    return plan_monitor(builder, detached)
+
+
+def _hand_over(builder: Builder) -> None:
+    from libcontainer.plan.monitor import HandOver  # noqa: PLC0415
+
+    builder.host(HandOver())
 
 
 def _plan_machine(builder: Builder, config: Config) -> None:
@@ -209,20 +237,16 @@ def _set_name(builder: Builder, what: str, name: str) -> None:
 
 
 def _plan_program(
-    builder: Builder,
-    settings: Settings,
-    gate_slot: int | None,
-    hooks: HookPlanner,
-    init: InitPlanner,
+    builder: Builder, settings: Settings, gate_slot: int | None, parts: _Parts
 ) -> None:
     builder.stage("program")
     if gate_slot is not None:
         builder.init(ops.Gate(gate_slot))
     fds = exec_fds(builder, settings)
     stderr = next(slot for slot, number in fds if number == STDERR)
-    hooks.before_exec(stderr, gate=gate_slot is not None)
-    init.stay(settings)
-    plan_exec(builder, settings, fds)
+    parts.hooks.before_exec(stderr, gate=gate_slot is not None)
+    parts.init.stay(settings)
+    plan_exec(builder, settings, fds, parts.filters)
 
 
 def _check_groups(config: Config, settings: Settings, facts: Facts) -> bool:

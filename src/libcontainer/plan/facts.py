@@ -77,6 +77,8 @@ class Facts:
         host_root: what is in ``/``, where it cannot be taken as one layer.
         keyrings: whether the kernel lets this process, and so its children,
             have keyrings at all.
+        machine: the processor, as uname(2) tells it.
+        kernel: the first two numbers of the kernel's version.
     """
 
     euid: int
@@ -90,6 +92,8 @@ class Facts:
     joined_user: UserMaps | None = None
     host_root: tuple[RootEntry, ...] = ()
     keyrings: bool = True
+    machine: str = ""
+    kernel: tuple[int, int] = (0, 0)
 
 
 @frozen(kw_only=True)

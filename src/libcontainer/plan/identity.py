@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from libcontainer.config import (
     CAPABILITY_NUMBERS,
     RLIMIT_NUMBERS,
     Capabilities,
+    Config,
 )
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
@@ -15,6 +18,9 @@ from libcontainer.plan.record import NONE
 from libcontainer.plan.security import plan_labels
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.steps import SendPidfd
+
+if TYPE_CHECKING:
+    from libcontainer.security.seccomp.compiler import Filter as SyscallFilter
 
 _INFINITY = 2**64 - 1
 _UNCHANGED = 2**32 - 1
@@ -43,12 +49,18 @@ def plan_session(
 
 
 def plan_identity(
-    builder: Builder, settings: Settings, facts: Facts, *, keep_groups: bool
+    builder: Builder,
+    settings: Settings,
+    facts: Facts,
+    *,
+    keep_groups: bool,
+    filters: SyscallFilter | None = None,
 ) -> None:
     """Add limits, umask, labels, no_new_privs, Landlock and the user, in this order.
 
     With no_new_privs a label may only be named if it allows less. Landlock wants
-    no_new_privs or a capability that the user may not have.
+    no_new_privs or a capability that the user may not have. So does a filter of
+    system calls; where the process can set it itself that comes last of all.
     """
     builder.stage("identity")
     for limit in settings.rlimits:
@@ -64,6 +76,8 @@ def plan_identity(
 
         abi = facts.security.landlock_abi if facts.security else 0
         landlock.plan_landlock(builder, settings.landlock, abi)
+    if filters is not None and not _may_filter(settings):
+        builder.init(ops.Seccomp(filters.program, filters.flags, now=True))
     builder.init(_identity(settings, keep_groups=keep_groups))
 
 
@@ -82,9 +96,14 @@ def plan_handover(builder: Builder, settings: Settings, *, barrier: bool) -> Non
 
 
 def plan_exec(
-    builder: Builder, settings: Settings, fds: tuple[tuple[int, int], ...]
+    builder: Builder,
+    settings: Settings,
+    fds: tuple[tuple[int, int], ...],
+    filters: SyscallFilter | None = None,
 ) -> None:
-    """Add the last operation: the program takes the helper's place."""
+    """Add the last operations: the filter, and the program in the helper's place."""
+    if filters is not None and _may_filter(settings):
+        builder.init(ops.Seccomp(filters.program, filters.flags))
     env = settings.env
     if settings.listen_names:
         env = (*_listen_env(settings.listen_names), *env)
@@ -98,6 +117,31 @@ def _listen_env(names: tuple[str, ...]) -> tuple[str, ...]:
         f"LISTEN_FDS={len(names)}",
         f"LISTEN_FDNAMES={':'.join(names)}",
     )
+
+
+def syscall_filter(
+    config: Config, settings: Settings, facts: Facts
+) -> SyscallFilter | None:
+    """Return the filter of one process, or None if there is none.
+
+    Raises:
+        ConfigError: the filter is too long, or shuts the helper out.
+        UnsupportedError: there is no table of system calls for the machine.
+    """
+    if config.seccomp is None:
+        return None
+    from libcontainer.security.seccomp.compiler import (  # noqa: PLC0415
+        Target,
+        compile_profile,
+    )
+
+    held = settings.capabilities.bounding
+    return compile_profile(config.seccomp, Target(facts.machine, facts.kernel, held))
+
+
+def _may_filter(settings: Settings) -> bool:
+    # seccomp(2): one of the two is needed to set a filter.
+    return settings.no_new_privs or ("CAP_SYS_ADMIN" in settings.capabilities.effective)
 
 
 def take_fds(builder: Builder, settings: Settings) -> None:

@@ -23,6 +23,7 @@ from libcontainer.plan.identity import (
     plan_handover,
     plan_identity,
     plan_session,
+    syscall_filter,
     take_fds,
 )
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
@@ -62,18 +63,19 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     builder.host(Spawn(0))
     resources.inherited(new_core=False)
     keep_groups = keeps_groups(config, facts)
+    filters = syscall_filter(config, settings, facts)
     _enter(builder, config, init, group, keep_groups=keep_groups)
     builder.stage("rootfs")
     builder.init(ops.Chdir(settings.cwd))
     plan_session(builder, settings)
     builder.stage("identity")
     resources.own(share_core=config.core_scheduling)
-    plan_identity(builder, settings, facts, keep_groups=keep_groups)
+    plan_identity(builder, settings, facts, keep_groups=keep_groups, filters=filters)
     builder.stage("program")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     resources.parent_death_signal()
     plan_handover(builder, settings, barrier=True)
-    plan_exec(builder, settings, exec_fds(builder, settings))
+    plan_exec(builder, settings, exec_fds(builder, settings), filters)
     return builder.build()
 
 

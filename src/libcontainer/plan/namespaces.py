@@ -23,6 +23,7 @@ from libcontainer.plan.ops import (
     CLONE_NEWNS,
     BecomeRoot,
     Clone,
+    Monitor,
     Setns,
     SetPropagation,
     Unshare,
@@ -47,6 +48,7 @@ def plan_namespaces(
     group: CgroupSlots,
     *,
     begin: Callable[[], None],
+    monitor: Monitor | None = None,
 ) -> None:
     """Add the steps that put the init process into its namespaces.
 
@@ -57,10 +59,13 @@ def plan_namespaces(
         group: the container's cgroup.
         begin: adds what follows the start of the helper: what the caller does
             while it is at work, and what it does first.
+        monitor: the operation that puts a monitor above init, if there is one.
     """
     joined = _open_joined(builder, config)
-    if needs_second_clone(config, facts):
-        _enter_by_second_clone(builder, config, facts, group, joined, begin=begin)
+    if monitor is not None or needs_second_clone(config, facts):
+        _enter_by_second_clone(
+            builder, config, facts, group, joined, begin=begin, monitor=monitor
+        )
     else:
         _enter_by_first_clone(builder, config, facts, group, joined, begin=begin)
 
@@ -191,7 +196,7 @@ def _enter_by_first_clone(
         builder.init(SetPropagation(_cut_off(config, facts)))
 
 
-def _enter_by_second_clone(
+def _enter_by_second_clone(  # noqa: PLR0913 - the two ways differ in nothing else
     builder: Builder,
     config: Config,
     facts: Facts,
@@ -199,12 +204,16 @@ def _enter_by_second_clone(
     joined: Joined,
     *,
     begin: Callable[[], None],
+    monitor: Monitor | None,
 ) -> None:
     flags = _first_flags(config, group)
     template = _take_template(builder, config, facts)
     make_cgroup(builder, group)
     builder.stage("spawn")
     builder.host(Spawn(0))
+    if monitor is not None:
+        builder.stage("monitor")
+        builder.init(monitor)
     begin()
     builder.stage("namespaces")
     if template is not None:

@@ -16,6 +16,10 @@ STAGES: dict[str, str] = {
         " the sources, which fail more often"
     ),
     "spawn": "the helper starts; no line of Python runs between here and execve",
+    "monitor": (
+        "who outlives the caller splits off before all else: it stays outside, and"
+        " gets nothing of what is meant for the container"
+    ),
     "resources": (
         "queues, keys and memory need the caller's rights over the host, before a"
         " user namespace takes them away; the children inherit them"

@@ -23,6 +23,7 @@ CLONED = 1
 AT_BARRIER = 2
 FAILED = 3
 TERMINAL_FD = 4
+LISTENER_FD = 5
 GO = 16
 
 WHERE = (
@@ -182,6 +183,11 @@ def decode_message(data: bytes) -> tuple[int, int, int, int]:
         raise ValueError(message)
     kind, step, error, where = _MESSAGE.unpack(data)
     return kind, step, error, where
+
+
+def encode_go(host_pid: int) -> bytes:
+    """Return the word that leaves init, *host_pid*, to its monitor."""
+    return _MESSAGE.pack(GO, host_pid, 0, 0)
 
 
 GO_MESSAGE = _MESSAGE.pack(GO, 0, 0, 0)

@@ -43,6 +43,8 @@ from libcontainer.validate.namespaces import (
 from libcontainer.validate.process import (
     check_args,
     check_console_size,
+    check_console_socket,
+    check_log,
     check_pass_fds,
     check_pidfd_socket,
     check_process_settings,
@@ -51,6 +53,7 @@ from libcontainer.validate.process import (
 )
 from libcontainer.validate.resources import check_resources, report_resources
 from libcontainer.validate.rootfs import check_rootfs, check_rootfs_propagation
+from libcontainer.validate.seccomp import check_notify, check_seccomp
 from libcontainer.validate.security import check_mount_label
 from libcontainer.validate.seldom import (
     check_networks,
@@ -68,6 +71,7 @@ __all__ = [
     "validate",
     "validate_device",
     "validate_live_mount",
+    "validate_log",
     "validate_process",
     "validate_resources",
 ]
@@ -95,6 +99,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_config_settings,
     check_hooks,
     check_mount_label,
+    check_seccomp,
     check_labels,
     check_resources,
 )
@@ -104,9 +109,11 @@ PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
     check_process_settings,
     check_terminal,
     check_console_size,
+    check_console_socket,
     check_stdio,
     check_pass_fds,
     check_pidfd_socket,
+    check_notify,
 )
 
 
@@ -158,6 +165,13 @@ def validate_live_mount(config: Config, mount: Mount) -> list[Problem]:
     report = Report()
     if report.instance("mount", mount, Mount) is not None:
         check_live_mount(config, mount, report)
+    return report.problems
+
+
+def validate_log(process: Process, log: object) -> list[Problem]:
+    """Return every problem of the log of a valid *process* that is detached."""
+    report = Report()
+    check_log(process, log, report)
     return report.problems
 
 

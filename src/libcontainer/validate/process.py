@@ -10,7 +10,7 @@ from libcontainer.config.convert import is_integer
 from libcontainer.config.model import Config
 from libcontainer.config.report import Report, join, show
 from libcontainer.config.rules import absolute_path
-from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
+from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
 from libcontainer.validate.pairs import pairs
 from libcontainer.validate.settings import check_settings
 
@@ -20,6 +20,9 @@ _FD_NAME: Final = re.compile(r"[!-9;-~]{1,255}")
 _LISTEN_VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 _MAX_FD: Final = 2**31 - 1
 _MAX_CELLS: Final = 65535
+_MAX_SOCKET_PATH: Final = 107
+MIN_LOG: Final = 4096
+MAX_LOGS: Final = 32
 _STREAMS: Final = ("stdin", "stdout", "stderr")
 _SIDES: Final = ("rows", "columns")
 
@@ -66,6 +69,43 @@ def check_console_size(config: Config, process: Process, report: Report) -> None
         report.integer(at, value, 1, _MAX_CELLS)
     if not _has_terminal(config, process):
         report.add(path, "is of no use without a terminal")
+
+
+def check_console_socket(config: Config, process: Process, report: Report) -> None:
+    """Check the socket that is to get the terminal."""
+    value: object = process.console_socket
+    if value is None:
+        return
+    path = join(_PATH, "console_socket")
+    if is_integer(value):
+        report.integer(path, value, 0, _MAX_FD)
+    elif isinstance(value, str):
+        _check_socket_path(report, path, value)
+    else:
+        report.wrong_type(path, "None, a path or an fd", value)
+    if not _has_terminal(config, process):
+        report.add(path, "is of no use without a terminal")
+
+
+def check_log(process: Process, log: object, report: Report) -> None:
+    """Check where a detached process is to be logged."""
+    if report.instance("log", log, Log) is None or not isinstance(log, Log):
+        return
+    path = report.line("log.path", log.path)
+    if path is not None and (not path.startswith("/") or path.endswith("/")):
+        report.add("log.path", f"must be an absolute path of a file, not {show(path)}")
+    size = report.integer("log.max_size", log.max_size, 0, 2**63 - 1)
+    if size is not None and 0 < size < MIN_LOG:
+        report.add("log.max_size", f"must be 0 or at least {MIN_LOG}, not {size}")
+    files = report.integer("log.max_files", log.max_files, 1, MAX_LOGS)
+    if size == 0 and files is not None and files > 1:
+        report.add("log.max_files", "is of no use without a max_size")
+    for name in ("stdout", "stderr"):
+        if getattr(process, name) is not None:
+            report.add(join(_PATH, name), "goes to the log, and cannot be given too")
+    if process.console_socket is not None:
+        path = join(_PATH, "console_socket")
+        report.add(path, "gets the output: there is none left for a log")
 
 
 def check_stdio(config: Config, process: Process, report: Report) -> None:
@@ -131,6 +171,18 @@ def check_pidfd_socket(config: Config, process: Process, report: Report) -> None
 def _has_terminal(config: Config, process: Process) -> bool:
     own: object = process.terminal
     return (config.terminal if own is None else own) is True
+
+
+def _check_socket_path(report: Report, path: str, value: str) -> None:
+    text = report.text(path, value)
+    if text is None:
+        return
+    size = len(text.encode())
+    if not text.startswith("/"):
+        report.add(path, f"must be an absolute path, not {show(text)}")
+    elif size > _MAX_SOCKET_PATH:
+        most = f"{_MAX_SOCKET_PATH} is the most for a socket (unix(7))"
+        report.add(path, f"is {size} bytes long, {most}")
 
 
 def _check_file(report: Report, path: str, value: object) -> None:

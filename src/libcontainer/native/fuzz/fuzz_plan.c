@@ -55,6 +55,10 @@ static void read_inner(const struct plan *plan, const struct lc_op *op)
         const uint32_t *groups = (const uint32_t *)(identity + 1);
         for (uint32_t i = 0; i < identity->ngroups; i++)
             sink += groups[i];
+    } else if (op->kind == LC_OP_MONITOR) {
+        const struct lc_monitor *monitor = data;
+        for (int i = 0; i < LC_MONITOR_SLOTS; i++)
+            read_slot(plan, monitor->slot[i]);
     } else if (op->kind == LC_OP_EXEC) {
         const struct lc_fd *fds = data;
         for (uint32_t i = 0; i < op->data_size / sizeof(*fds); i++)
@@ -180,6 +184,16 @@ static void use_exec(struct seed *seed, uint32_t list)
     exec->data_size = sizeof(fds);
 }
 
+static void use_monitor(struct seed *seed, uint32_t list)
+{
+    struct lc_monitor monitor = {.slot = {1, 2, 3, 4, -1}};
+    struct lc_op *op = use(seed, LC_OP_MONITOR);
+    op->list = list;
+    op->count = 2;
+    op->data = put(seed, &monitor, sizeof(monitor));
+    op->data_size = sizeof(monitor);
+}
+
 static void make_seed(struct seed *seed)
 {
     static const uint16_t slot_only[] = {LC_OP_SETNS, LC_OP_SCRATCH, LC_OP_ROOT,
@@ -206,6 +220,7 @@ static void make_seed(struct seed *seed)
     make->text = make->list = list;
     make->count = 2;
     use_structs(seed);
+    use_monitor(seed, list);
     use_exec(seed, list);
     seed->head.slots = (uint32_t)offsetof(struct seed, slots);
     seed->head.ops = (uint32_t)offsetof(struct seed, ops);

@@ -20,6 +20,7 @@ struct helper {
     const char *program;   // what FIND_PROGRAM found
     uint32_t hook;         // number of the hook that runs, in its process and in init; 0: none
     uint32_t skip;         // how many operations a child has carried out for us
+    const struct lc_op *filter;  // what EXEC sets last; NULL: none
     uint8_t attached[LC_MAX_SLOTS / 8];  // bit: the slot's own mount is in use
 };
 
@@ -49,12 +50,21 @@ static inline void set_slot(struct helper *helper, int32_t slot, int fd)
 // main.c
 void timer_arm(const struct helper *helper);
 void timer_disarm(void);
+void close_others(const int *fds, uint32_t count, int64_t kept);
 
 // message.c
 int message_send(const struct helper *helper, enum lc_message_kind kind, int fd);
 void message_failed(int control, uint32_t step, int error, uint32_t where);
+int message_pass(int socket, struct lc_message *message, int fd, int flags);
+int message_receive(int socket, struct lc_message *message, int *fd);
 int message_await_go(int socket);
 int message_accept_go(int listener);
+
+// namespaces.c
+int report_clone(struct helper *helper, uint64_t flags);
+
+// seccomp.c
+int seccomp_set(struct helper *helper, const struct lc_op *op);
 
 // safepath.c: a path and how it may be resolved (R1).
 struct place {
@@ -89,7 +99,7 @@ void drop_tree(struct helper *helper, int32_t slot, int tree);
     X(NO_NEW_PRIVS, op_no_new_privs) X(IDENTITY, op_identity)                   \
     X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)            \
     X(CHILD, op_child) X(LANDLOCK_PATH, op_landlock_path) X(CALL, op_call)        \
-    X(INIT, op_init)
+    X(INIT, op_init) X(MONITOR, op_monitor) X(SECCOMP, op_seccomp)
 
 #define DECLARE(kind, function)                                                 \
     int function(struct helper *helper, const struct lc_op *op);

@@ -97,25 +97,30 @@ static int read_plan(int fd, struct plan *plan)
     return plan_parse(plan, (void *)base, size);
 }
 
-// R7: what the plan does not name does not outlive the first microseconds, and
-// nothing outlives execve(2) unless EXEC says so. Slots come in any order: each turn
-// finds the lowest fd that is left.
-static void close_unlisted(const struct helper *helper, int plan)
+// R7: close every fd above `kept` that is not one of fds, which come in any order:
+// each turn finds the lowest that is left.
+void close_others(const int *fds, uint32_t count, int64_t kept)
 {
-    const uint32_t nslots = helper->plan.head->nslots;
-    int64_t kept = 2;
     for (;;) {
         int64_t next = INT64_MAX;
-        for (uint32_t i = 0; i < nslots; i++)
-            if (helper->slots[i] > kept && helper->slots[i] < next)
-                next = helper->slots[i];
+        for (uint32_t i = 0; i < count; i++)
+            if (fds[i] > kept && fds[i] < next)
+                next = fds[i];
         if (next == INT64_MAX)
             break;
         if (next > kept + 1)
-            close_range((unsigned int)kept + 1, (unsigned int)next - 1, 0);
+            close_range((unsigned int)(kept + 1), (unsigned int)next - 1, 0);
         kept = next;
     }
-    close_range((unsigned int)kept + 1, ~0u, 0);
+    close_range((unsigned int)(kept + 1), ~0u, 0);
+}
+
+// What the plan does not name does not outlive the first microseconds, and nothing
+// outlives execve(2) unless EXEC says so.
+static void close_unlisted(const struct helper *helper, int plan)
+{
+    const uint32_t nslots = helper->plan.head->nslots;
+    close_others(helper->slots, nslots, 2);
     bool listed = false;
     for (uint32_t i = 0; i < nslots; i++)
         listed = listed || helper->slots[i] == plan;

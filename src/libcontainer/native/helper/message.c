@@ -14,7 +14,7 @@ struct rights {
     int padding;
 };
 
-static int transmit(int socket, struct lc_message *message, int fd, int flags)
+int message_pass(int socket, struct lc_message *message, int fd, int flags)
 {
     struct iovec part = {message, sizeof(*message)};
     struct rights rights = {offsetof(struct rights, padding), SOL_SOCKET, SCM_RIGHTS,
@@ -34,14 +34,14 @@ static int transmit(int socket, struct lc_message *message, int fd, int flags)
 int message_send(const struct helper *helper, enum lc_message_kind kind, int fd)
 {
     struct lc_message message = {.kind = kind, .step = helper->step};
-    return transmit(helper->control, &message, fd, 0);
+    return message_pass(helper->control, &message, fd, 0);
 }
 
 // Also called from the alarm handler, so it may not wait.
 void message_failed(int control, uint32_t step, int error, uint32_t where)
 {
     struct lc_message message = {LC_FAILED, step, error, where};
-    transmit(control, &message, -1, MSG_DONTWAIT);
+    message_pass(control, &message, -1, MSG_DONTWAIT);
 }
 
 // 0 after LC_GO, -EPIPE when the other side is gone, -EPROTO after anything else.
@@ -58,6 +58,25 @@ int message_await_go(int socket)
     if (got == 0)
         return -EPIPE;
     return got == sizeof(message) && message.kind == LC_GO ? 0 : -EPROTO;
+}
+
+// One message of any kind, with at most one fd; -EPIPE when the other side is gone.
+int message_receive(int socket, struct lc_message *message, int *fd)
+{
+    struct iovec part = {message, sizeof(*message)};
+    struct rights rights = {.fd = -1};
+    struct msghdr header = {.parts = &part,
+                            .nparts = 1,
+                            .control = &rights,
+                            .control_size = sizeof(rights)};
+    long got;
+    do
+        got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+    while (got == -EINTR);
+    if (got <= 0)
+        return got < 0 ? (int)got : -EPIPE;
+    *fd = header.control_size > 0 && rights.type == SCM_RIGHTS ? rights.fd : -1;
+    return got == sizeof(*message) ? 0 : -EPROTO;
 }
 
 // The first connection that says LC_GO. One that closes, stays silent or says

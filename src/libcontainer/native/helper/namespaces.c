@@ -23,10 +23,23 @@ int op_unshare(struct helper *helper, const struct lc_op *op)
     return result < 0 ? result : allow_id_maps(op->flags);
 }
 
+// What a new process does first. The handler of the alarm is inherited, the alarm
+// itself is not.
+int report_clone(struct helper *helper, uint64_t flags)
+{
+    timer_arm(helper);
+    int result = allow_id_maps(flags);
+    int self = result < 0 ? result : pidfd_open(getpid(), 0);
+    if (self < 0)
+        return self;
+    result = message_send(helper, LC_CLONED, self);
+    close(self);
+    return result;
+}
+
 // CLONE_PARENT makes the new process a child of our caller, which can wait for it.
-// With it the exit signal must be 0; the child gets ours. The handler of the alarm
-// is inherited, the alarm itself is not. Both tell the caller of it: either may be
-// killed at any moment, and a child that nobody knows is never reaped.
+// With it the exit signal must be 0; the child gets ours. Both tell the caller of it:
+// either may be killed at any moment, and a child that nobody knows is never reaped.
 int op_clone(struct helper *helper, const struct lc_op *op)
 {
     int pidfd = -1;
@@ -45,14 +58,7 @@ int op_clone(struct helper *helper, const struct lc_op *op)
         message_send(helper, LC_CLONED, pidfd);
         exit_group(0);
     }
-    timer_arm(helper);
-    result = allow_id_maps(op->flags);
-    int self = result < 0 ? result : pidfd_open(getpid(), 0);
-    if (self < 0)
-        return self;
-    result = message_send(helper, LC_CLONED, self);
-    close(self);
-    return result;
+    return report_clone(helper, op->flags);
 }
 
 int op_loopback(struct helper *helper, const struct lc_op *op)

@@ -39,6 +39,7 @@ struct shape {
 #define ATTRIBUTES                                                              \
     (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | \
      MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW)
+#define FILTER_FLAGS 0x3f
 #define FILE_TYPE 0170000
 #define PERMISSIONS 07777
 #define MAKES (LC_MAKE_DIRECTORY | LC_MAKE_FILE | LC_MAKE_LIKE_SOURCE)
@@ -82,14 +83,21 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA, .flags = LC_OWN_PID},
     [LC_OP_CALL] = {.needs = DATA, .may = SLOT, .mode = 255,
                     .flags = ARGUMENTS | ARGUMENTS << 8},
+    [LC_OP_MONITOR] = {.needs = DATA, .may = LIST | ARG},
     [LC_OP_LANDLOCK_PATH] = {.needs = SLOT | FLAGS | TEXT, .flags = UINT32_MAX},
     [LC_OP_CHILD] = {.needs = FLAGS, .may = ARG, .mode = UINT16_MAX, .flags = UINT8_MAX},
+    [LC_OP_SECCOMP] = {.needs = DATA, .mode = LC_SECCOMP_NOW, .flags = FILTER_FLAGS},
 };
 
 // Strings may be shared between operations, so a small plan could ask for far more
 // scanning than it has bytes.
-enum { SCAN_LIMIT = 4 * LC_MAX_SIZE, MAX_LAYERS = 500, MAX_TARGET = 1048575,
-       PID_DIGITS = 10 };
+enum {
+    SCAN_LIMIT = 4 * LC_MAX_SIZE,
+    MAX_LAYERS = 500,
+    MAX_TARGET = 1048575,
+    MAX_FILTER = 4096,
+    PID_DIGITS = 10,
+};
 
 static bool one_bit(uint64_t bits)
 {
@@ -230,6 +238,18 @@ static bool own_pid_ok(const struct plan *plan, const struct lc_op *op)
     return zeros >= PID_DIGITS;
 }
 
+static bool monitor_ok(const struct plan *plan, const struct lc_op *op)
+{
+    const struct lc_monitor *data = plan_data(plan, op);
+    if (op->data_size != sizeof(*data) || data->reserved != 0 || op->count > LC_MAX_LOGS ||
+        (op->count > 0) != (data->slot[LC_LOG_FOLDER] != -1))
+        return false;
+    for (int i = 0; i < LC_MONITOR_SLOTS; i++)
+        if (!slot_ok(plan, data->slot[i]) && (data->slot[i] != -1 || i < LC_LOG_FOLDER))
+            return false;
+    return true;
+}
+
 static bool details_ok(struct plan *plan, const struct lc_op *op)
 {
     switch (op->kind) {
@@ -250,8 +270,12 @@ static bool details_ok(struct plan *plan, const struct lc_op *op)
         return identity_ok(plan, op);
     case LC_OP_EXEC:
         return fds_ok(plan, op) && own_pid_ok(plan, op);
+    case LC_OP_SECCOMP:
+        return op->data_size % 8 == 0 && op->data_size <= 8 * MAX_FILTER;
     case LC_OP_CALL:
         return call_ok(plan, op);
+    case LC_OP_MONITOR:
+        return monitor_ok(plan, op);
     default:
         return true;
     }

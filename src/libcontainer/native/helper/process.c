@@ -189,5 +189,12 @@ int op_exec(struct helper *helper, const struct lc_op *op)
         write_own_pid((char *)helper->plan.base + op->list2);
     umask(helper->umask);
     restore_signals();
+    if (helper->filter != NULL) {
+        helper->step = helper->filter->step;
+        result = seccomp_set(helper, helper->filter);
+        if (result < 0)
+            return result;
+        helper->step = op->step;
+    }
     return at(LC_WHERE_EXECVE, execve(helper->program, arguments, environment));
 }

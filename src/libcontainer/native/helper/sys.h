@@ -96,9 +96,12 @@ enum {
     SOCK_CLOEXEC = O_CLOEXEC,
     SOL_SOCKET = 1,
     SO_RCVTIMEO = 20,
+    SO_SNDTIMEO = 21,
     SCM_RIGHTS = 1,
     MSG_DONTWAIT = 0x40,
     MSG_NOSIGNAL = 0x4000,
+    MSG_CMSG_CLOEXEC = 0x40000000,
+    CLOCK_REALTIME = 0,
     IFF_UP = 1,
     RLIMIT_NOFILE = 7,
 };
@@ -137,6 +140,13 @@ struct rlimit64 {
 
 struct winsize {
     unsigned short rows, columns, x, y;
+};
+
+// Of siginfo_t what waitid(2) fills in; the kernel writes 128 bytes.
+struct siginfo {
+    int number, error, code, padding;
+    int pid, uid, status;
+    char rest[100];
 };
 
 struct ifreq {
@@ -192,6 +202,8 @@ DEFINE4(int, landlock_add_rule, int, int, const void *, unsigned int)
 DEFINE3(int, close_range, unsigned int, unsigned int, unsigned int)
 DEFINE3(long, read, int, void *, size_t)
 DEFINE3(long, write, int, const void *, size_t)
+DEFINE5(int, renameat2, int, const char *, int, const char *, unsigned int)
+DEFINE2(int, clock_gettime, int, long *)
 DEFINE3(int, dup3, int, int, int)
 DEFINE3(int, fcntl, int, int, long)
 DEFINE3(int, ioctl, int, unsigned long, long)
@@ -231,6 +243,8 @@ DEFINE2(int, clone3, struct clone_args *, size_t)
 DEFINE2(int, pidfd_open, int, unsigned int)
 DEFINE3(int, execve, const char *, const char *const *, const char *const *)
 DEFINE4(int, prlimit64, int, int, const struct rlimit64 *, struct rlimit64 *)
+DEFINE5(int, waitid, int, int, struct siginfo *, int, void *)
+DEFINE4(int, signalfd4, int, const uint64_t *, size_t, int)
 DEFINE0(int, getpid)
 DEFINE0(int, setsid)
 DEFINE2(int, kill, int, int)
@@ -244,6 +258,7 @@ DEFINE4(int, rt_sigprocmask, int, const uint64_t *, uint64_t *, size_t)
 
 // Credentials.
 DEFINE5(int, prctl, int, unsigned long, unsigned long, unsigned long, unsigned long)
+DEFINE3(int, seccomp, unsigned int, unsigned int, const void *)
 DEFINE2(int, capset, struct __user_cap_header_struct *, struct __user_cap_data_struct *)
 DEFINE2(int, capget, struct __user_cap_header_struct *, struct __user_cap_data_struct *)
 DEFINE2(int, setgroups, size_t, const uint32_t *)
@@ -258,6 +273,8 @@ DEFINE3(int, socket, int, int, int)
 DEFINE4(int, accept4, int, void *, int *, int)
 DEFINE5(int, setsockopt, int, int, int, const void *, int)
 DEFINE3(long, sendmsg, int, const struct msghdr *, int)
+DEFINE6(long, sendto, int, const void *, size_t, int, const void *, int)
+DEFINE3(long, recvmsg, int, struct msghdr *, int)
 DEFINE6(long, recvfrom, int, void *, size_t, int, void *, int *)
 
 static inline void exit_group(int status)

@@ -30,6 +30,7 @@ from libcontainer.plan.ops.attach import (
 )
 from libcontainer.plan.ops.base import Op
 from libcontainer.plan.ops.call import CALLS, Call, SlotRef
+from libcontainer.plan.ops.monitor import Monitor
 from libcontainer.plan.ops.namespaces import (
     CLONE_NEWNS,
     BecomeRoot,
@@ -59,6 +60,7 @@ from libcontainer.plan.ops.process import (
     Terminal,
     Umask,
 )
+from libcontainer.plan.ops.seccomp import Seccomp
 from libcontainer.plan.ops.trees import (
     CloneTree,
     MakeFs,
@@ -93,6 +95,7 @@ __all__ = [
     "Mask",
     "Mkdir",
     "Mknod",
+    "Monitor",
     "NoNewPrivs",
     "Op",
     "Overlay",
@@ -100,6 +103,7 @@ __all__ = [
     "Readonly",
     "Root",
     "Scratch",
+    "Seccomp",
     "SetAttributes",
     "SetIdentity",
     "SetPropagation",

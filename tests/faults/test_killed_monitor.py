@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The monitor dies, stops or is told something else: what follows from it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+import libcontainer as lc
+from libcontainer.host import actions
+from libcontainer.plan.monitor import HandOver
+from libcontainer.plan.steps import RecordState
+from tests.faults.launches import PROGRAM, SLEEPER, Launches, make
+
+pytestmark = pytest.mark.needs("root", "rootfs")
+
+_KILLS = 20
+
+
+def _monitor(host_pid: int) -> int:
+    stat = Path(f"/proc/{host_pid}/stat").read_text().rpartition(")")[2].split()
+    return int(stat[1])
+
+
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    # Whoever is above the tests reaps it.
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def detached(factory: lc.Factory, busybox_rootfs: Path) -> Launches:
+    """A container that is run below a monitor."""
+    return make(factory, busybox_rootfs, "run below a monitor")
+
+
+@pytest.mark.parametrize("step", [RecordState, HandOver])
+def test_a_monitor_killed_before_it_has_the_container_undoes_the_launch(
+    detached: Launches, monkeypatch: pytest.MonkeyPatch, step: type
+) -> None:
+    original = actions._RUNNERS[step]
+
+    def runner(acting: object, launch: object, action: object) -> None:
+        _kill(_monitor(launch.host_pid))  # type: ignore[attr-defined]
+        original(acting, launch, action)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, detached.container:
+        patch.setitem(actions._RUNNERS, step, runner)
+        with pytest.raises((lc.HelperError, lc.StepError)):
+            detached.start(PROGRAM)
+        detached.check_undone()
+        patch.undo()
+        detached.check_works()
+
+
+def test_a_monitor_killed_just_after_the_hand_over_leaves_init_to_us(
+    detached: Launches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = actions._RUNNERS[HandOver]
+
+    def runner(acting: object, launch: object, action: object) -> None:
+        pid = _monitor(launch.host_pid)  # type: ignore[attr-defined]
+        original(acting, launch, action)  # type: ignore[arg-type]
+        _kill(pid)
+
+    with detached.container as container:
+        monkeypatch.setitem(actions._RUNNERS, HandOver, runner)
+        handle = detached.start(SLEEPER)
+        assert container.status() is lc.Status.RUNNING
+        handle.kill()
+        assert handle.wait(20) in (lc.ExitStatus(), lc.ExitStatus(signal=9))
+
+
+def test_a_monitor_killed_at_any_time_never_blocks_wait_or_delete(
+    factory: lc.Factory, detached: Launches
+) -> None:
+    config = detached.container.config
+    detached.container.delete(force=True)
+    chance = random.Random(20260717)
+    script = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo line $i; done; exit 7"
+    for number in range(_KILLS):
+        with factory.create(f"box-{number}", config) as container:
+            handle = container.run(lc.Process(["sh", "-c", script]), detach=True)
+            record = container.state().monitor
+            assert record is not None
+            time.sleep(chance.uniform(0.0, 0.01))
+            # It may have done its work already.
+            if Path(f"/proc/{record.host_pid}").exists():
+                with contextlib.suppress(ProcessLookupError):
+                    _kill(record.host_pid)
+            # Without the monitor its pipe has no reader: SIGPIPE is the end then.
+            ends = (lc.ExitStatus(), lc.ExitStatus(code=7), lc.ExitStatus(signal=13))
+            assert handle.wait(20) in ends
+            assert container.status() is lc.Status.STOPPED
+
+
+def test_who_connects_and_says_nothing_or_rubbish_changes_nothing(
+    detached: Launches,
+) -> None:
+    with detached.container as container:
+        handle = container.run(SLEEPER, detach=True)
+        for rubbish in (b"", b"x" * 16, b"x" * 60000):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
+                other.connect(f"{container.path}/attach")
+                if rubbish:
+                    other.send(rubbish)
+        with container.attach():
+            assert container.status() is lc.Status.RUNNING
+        handle.kill()
+        assert handle.wait(20) == lc.ExitStatus(signal=9)
+
+
+def test_an_exit_record_that_somebody_put_there_is_replaced(
+    detached: Launches,
+) -> None:
+    with detached.container as container:
+        handle = container.run(SLEEPER, detach=True)
+        Path(container.path, "exit").write_bytes(b"x" * 32)
+        handle.kill()
+        assert handle.wait(20) == lc.ExitStatus(signal=9)
+        assert container.wait() == lc.ExitStatus(signal=9)
