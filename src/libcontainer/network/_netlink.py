@@ -34,6 +34,8 @@ _HEADER: Final = struct.Struct("=IHHII")
 _BUFFER: Final = 1 << 16
 _SIOCGSKNS: Final = 0x894C
 _SECONDS: Final = 10.0
+_LINK_SIZE: Final = 16
+_IFALIAS: Final = 20
 
 NEW_LINK, DEL_LINK, GET_LINK, SET_LINK = 16, 17, 18, 19
 NEW_ADDR, GET_ADDR = 20, 22
@@ -148,12 +150,12 @@ class Netlink:
         Raises:
             NetworkError: the kernel refused it.
         """
-        found = self.link(name)
+        found = self._look_up(name)
         if found is None:
             return
-        if alias is not None and found["attrs"].get("IFLA_IFALIAS") != alias:
+        if alias is not None and found[1] != alias:
             return
-        fields = {"index": found["index"]}
+        fields = {"index": found[0]}
         try:
             self._link(f"remove the link {name!r}", DEL_LINK, 0, fields)
         except NetworkError as error:
@@ -173,8 +175,24 @@ class Netlink:
 
     def index_of(self, name: str) -> int | None:
         """Return the number of a link, or None."""
-        found = self.link(name)
-        return None if found is None else int(found["index"])
+        found = self._look_up(name)
+        return None if found is None else found[0]
+
+    def _look_up(self, name: str) -> tuple[int, str | None] | None:
+        """Return number and alias of a link, or None; without a full decoding."""
+        from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg  # noqa: PLC0415 - slow
+
+        fields = {"attrs": [("IFLA_IFNAME", name)]}
+        try:
+            self._send(ifinfmsg, GET_LINK, 0, fields)
+            (data,) = self._answers(f"look up {name!r}")
+        except NetworkError as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise
+        (index,) = struct.unpack_from("=i", data, _HEADER.size + 4)
+        alias = _attribute(data, _HEADER.size + _LINK_SIZE, _IFALIAS)
+        return index, None if alias is None else _text(alias)
 
     def need(self, name: str, what: str) -> int:
         """Return the number of a link.
@@ -319,6 +337,16 @@ class Netlink:
         flags: int,
         fields: Mapping[str, Any],
     ) -> list[dict[str, Any]]:
+        self._send(form, kind, flags, fields)
+        return [_decoded(form, data) for data in self._answers(what)]
+
+    def _send(
+        self,
+        form: Callable[..., Any],
+        kind: int,
+        flags: int,
+        fields: Mapping[str, Any],
+    ) -> None:
         message = form()
         for key, value in fields.items():
             message[key] = value
@@ -329,7 +357,6 @@ class Netlink:
         message["header"]["sequence_number"] = self._sequence
         message.encode()
         self._socket.send(bytes(message.data))
-        return [_decoded(form, data) for data in self._answers(what)]
 
     def _answers(self, what: str) -> Iterator[bytes]:
         found: list[bytes] = []
@@ -348,18 +375,28 @@ class Netlink:
                 found.append(one)
 
 
-def _words(message: bytes, flags: int) -> str | None:
-    """Return what the kernel says of an error, if it says something."""
-    at = 36
-    while flags & _ACK_TLVS and at + 4 <= len(message):
+def _attribute(message: bytes, at: int, wanted: int) -> bytes | None:
+    """Return an attribute of a message whose attributes begin at *at*, or None."""
+    while at + 4 <= len(message):
         size, kind = struct.unpack_from("=HH", message, at)
         if size < 4:
             break
-        if kind == _MESSAGE:
-            text = message[at + 4 : at + size].rstrip(b"\0")
-            return f"the kernel says: {text.decode(errors='replace')}"
+        if kind == wanted:
+            return message[at + 4 : at + size]
         at += (size + 3) & ~3
     return None
+
+
+def _words(message: bytes, flags: int) -> str | None:
+    """Return what the kernel says of an error, if it says something."""
+    text = _attribute(message, 36, _MESSAGE) if flags & _ACK_TLVS else None
+    if text is None:
+        return None
+    return f"the kernel says: {_text(text)}"
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode(errors="replace")
 
 
 def _decoded(form: Any, data: bytes) -> dict[str, Any]:  # noqa: ANN401 - untyped
