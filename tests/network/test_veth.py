@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -168,4 +169,41 @@ def test_names_are_known_from_files_of_our_own(box: Make, gone: Make) -> None:
     assert "10.9.0.7\tdb\n" in found
     assert "10.9.0.2\tbox\n" in found
     one.sh("echo x >> /etc/hosts", expect=1)
+    gone(one)
+
+
+WITH_USER: dict[str, Any] = {
+    "namespaces": [*lc.Config().namespaces, "user"],
+    "uid_mappings": [lc.IdMapping(0, 100000, 65536)],
+    "gid_mappings": [lc.IdMapping(0, 100000, 65536)],
+}
+
+
+def test_a_container_with_a_user_namespace(box: Make, gone: Make) -> None:
+    one = box(veth(2, sysctl={"ipv6.accept_ra": 0}), **WITH_USER)
+    one.sh("ping -c1 -W5 10.9.0.1")
+    assert one.sh("cat /proc/sys/net/ipv6/conf/eth0/accept_ra") == "0\n"
+    gone(one)
+
+
+def test_a_prepared_container_waits_with_its_network(factory: lc.Factory) -> None:
+    with factory.create("net-gate", lc.Config(networks=[veth(2)])) as container:
+        process = container.prepare(lc.Process(["cat", "/proc/net/dev"]))
+        assert set(container.network_stats()) == {"lo", "eth0"}
+        container.start()
+        assert process.wait().code == 0
+
+
+def test_a_running_event_loop_is_no_hindrance(box: Make, gone: Make) -> None:
+    async def make() -> Any:
+        return box(veth(2))
+
+    gone(asyncio.run(make()))
+
+
+def test_the_namespace_of_the_caller_stays_its_own(box: Make, gone: Make) -> None:
+    before = Path("/proc/thread-self/ns/net").readlink()
+    one = box(veth(2, sysctl={"ipv6.accept_ra": 0}))
+    assert Path("/proc/thread-self/ns/net").readlink() == before
+    assert Path("/proc/self/ns/net").readlink() != before
     gone(one)
