@@ -23,8 +23,12 @@ from libcontainer.status import Status
 SCHEMA = 1
 """Version of the file's schema; a newer one is refused."""
 
-OCI_VERSION = "1.2.0"
+OCI_VERSION = "1.3.0"
 """Version of the OCI runtime specification whose words a state has."""
+
+BUNDLE_LABEL = "bundle"
+"""The label of a container that was made of an OCI bundle: where that is. The word
+is runc's."""
 
 MAX_ID = 255
 _ID = re.compile(r"[A-Za-z0-9_+.-]+")
@@ -114,11 +118,12 @@ def oci_state(
         status: ``creating``, ``created``, ``running``, ``paused`` or ``stopped``.
         pid: of its init process for whom it is told, None where there is none.
         bundle: the folder of the container, a host path.
-        annotations: its labels.
+        annotations: its labels; that of an OCI bundle names where it is.
     """
     found = {"ociVersion": OCI_VERSION, "id": container_id, "status": status}
     process = {} if pid is None else {"pid": pid}
-    rest = {"bundle": bundle, "annotations": dict(annotations)}
+    notes = dict(annotations)
+    rest = {"bundle": notes.pop(BUNDLE_LABEL, bundle), "annotations": notes}
     return {**found, **process, **rest}
 
 

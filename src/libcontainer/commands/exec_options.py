@@ -46,13 +46,25 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("--apparmor", "apparmor_profile", {"metavar": "PROFILE", "help": "AppArmor's"}),
 )
 
+_SHORT = {
+    "--tty": "-t",
+    "--user": "-u",
+    "--env": "-e",
+    "--additional-gids": "-g",
+    "--cap": "-c",
+}
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a process to the parser of a command."""
     for option, field, settings in _OPTIONS:
-        parser.add_argument(option, dest=f"process_{field}", default=None, **settings)
+        names = (_SHORT[option], option) if option in _SHORT else (option,)
+        parser.add_argument(*names, dest=f"process_{field}", default=None, **settings)
     parser.add_argument(
-        "--process", metavar="FILE", help="read it from a file: OCI process object"
+        "-p",
+        "--process",
+        metavar="FILE",
+        help="read it from a file: OCI process object",
     )
     parser.add_argument(
         "--preserve-fds",

@@ -33,8 +33,8 @@ from libcontainer.security.seccomp.notify import (
     Value,
 )
 from libcontainer.security.seccomp.numbers import call_name
+from libcontainer.state import OCI_VERSION
 
-OCI_VERSION = "1.2.1"
 _REFUSED = Errno(1)
 _SECONDS = 10.0
 

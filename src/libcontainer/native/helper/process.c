@@ -17,8 +17,26 @@ int op_barrier(struct helper *helper, const struct lc_op *op)
 
 // How long until somebody starts the container is not ours to limit. From here on
 // whoever did is told what fails.
+// Standard streams of the caller that are not the program's: who reads them to their
+// end must not have to wait until the gate opens.
+static int let_go_of_streams(struct helper *helper, int instead)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        bool wanted = false;
+        for (uint32_t i = 0; i < helper->plan.head->nslots; i++)
+            wanted = wanted || helper->slots[i] == fd;
+        int result = wanted ? 0 : dup3(instead, fd, O_CLOEXEC);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
 int op_gate(struct helper *helper, const struct lc_op *op)
 {
+    int result = let_go_of_streams(helper, helper->slots[op->slot]);
+    if (result < 0)
+        return result;
     timer_disarm();
     int starter = message_accept_go(helper->slots[op->slot]);
     if (starter < 0)

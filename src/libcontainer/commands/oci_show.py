@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``libcontainer state``, ``list`` and ``ps``."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import pwd
+import subprocess
+import sys
+from typing import Any
+
+from libcontainer.commands.oci_common import load, open_factory
+from libcontainer.config import Directory
+from libcontainer.container import Container
+from libcontainer.errors import ContainerNotFoundError
+
+_COLUMNS = ("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")
+
+
+def state(arguments: argparse.Namespace) -> int:
+    """Print the state of one container."""
+    with open_factory(arguments) as factory:
+        print(json.dumps(_describe(load(factory, arguments)), indent=2))
+    return 0
+
+
+def show_list(arguments: argparse.Namespace) -> int:
+    """Print every container."""
+    with open_factory(arguments) as factory:
+        found = []
+        for container in factory.list():
+            try:
+                found.append(_describe(container))
+            except ContainerNotFoundError:
+                continue  # deleted meanwhile
+    if arguments.quiet:
+        print("".join(f"{item['id']}\n" for item in found), end="")
+    elif arguments.format == "json":
+        print(json.dumps(found))
+    else:
+        _print_table([_COLUMNS, *(_row(item) for item in found)])
+    return 0
+
+
+def ps(arguments: argparse.Namespace) -> int:
+    """Print the processes of a container: as ps has them, or their numbers."""
+    with open_factory(arguments) as factory:
+        host_pids = load(factory, arguments).processes()
+    if arguments.format == "json":
+        print(json.dumps(host_pids))
+        return 0
+    options = [item for item in arguments.options if item != "--"] or ["-ef"]
+    listed = subprocess.run(
+        ["ps", *options], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if listed.returncode != 0:
+        return listed.returncode
+    title, *lines = listed.stdout.splitlines()
+    if "PID" not in title.split():
+        message = "ps was told not to print PID"
+        raise ValueError(message)
+    column = title.split().index("PID")
+    print(title)
+    for line in lines:
+        if int(line.split()[column]) in host_pids:
+            print(line)
+    return 0
+
+
+def _describe(container: Container) -> dict[str, Any]:
+    state = container.state()
+    found = container.oci_state()
+    rootfs = container.config.rootfs
+    created = datetime.datetime.fromtimestamp(state.created, datetime.UTC)
+    return {
+        **found,
+        "pid": found.get("pid", 0),
+        "rootfs": rootfs.path if isinstance(rootfs, Directory) else "",
+        "created": created.isoformat().replace("+00:00", "Z"),
+        "owner": _name(state.owner_uid),
+    }
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _row(item: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(item[name.lower()]) for name in _COLUMNS)
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write("   ".join(cells).rstrip() + "\n")

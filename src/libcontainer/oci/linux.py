@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``linux`` object of a bundle (``config-linux.md``)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from libcontainer.config import DEFAULT_DEVICES, NamespaceType, TimeOffset
+from libcontainer.config.container_reader import Reader
+from libcontainer.config.memory import MemoryPolicy, Personality
+from libcontainer.config.seccomp import Seccomp
+from libcontainer.errors import ConfigError
+from libcontainer.oci.mounts import known, read_devices, read_id_mappings
+from libcontainer.oci.resources import read_resources
+
+_KEYS: Final = (
+    *("devices", "netDevices", "uidMappings", "gidMappings", "namespaces"),
+    *("resources", "cgroupsPath", "rootfsPropagation", "seccomp", "sysctl"),
+    *("maskedPaths", "readonlyPaths", "mountLabel", "intelRdt", "personality"),
+    *("timeOffsets", "memoryPolicy"),
+)
+_NOT_YET: Final = {
+    "intelRdt": "is not supported by this release",
+    "netDevices": "is not supported by this release",
+}
+_KINDS: Final = tuple(kind.value for kind in NamespaceType)
+
+
+def read_linux(linux: Reader) -> dict[str, Any]:
+    """Return the fields of a configuration that a ``linux`` object means."""
+    known(linux, *_KEYS)
+    for key, message in _NOT_YET.items():
+        if linux.get(key):
+            linux.refuse(key, message)
+    devices = {device.path: device for device in DEFAULT_DEVICES}
+    devices.update((device.path, device) for device in read_devices(linux))
+    found: dict[str, Any] = {
+        **_namespaces(linux),
+        "uid_mappings": read_id_mappings(linux, "uidMappings"),
+        "gid_mappings": read_id_mappings(linux, "gidMappings"),
+        "devices": tuple(devices.values()),
+        "resources": read_resources(linux.child("resources")),
+        "cgroups_path": linux.text("cgroupsPath") or None,
+        "sysctl": _texts(linux.child("sysctl")),
+        "masked_paths": [text for _, text in linux.texts("maskedPaths")],
+        "readonly_paths": [text for _, text in linux.texts("readonlyPaths")],
+        "mount_label": linux.text("mountLabel") or None,
+        "time_offsets": _offsets(linux.child("timeOffsets")),
+        "seccomp": _seccomp(linux),
+        "personality": _personality(linux),
+        "memory_policy": _memory_policy(linux),
+    }
+    propagation = linux.text("rootfsPropagation")
+    if propagation:
+        found["rootfs_propagation"] = propagation
+    return found
+
+
+def _namespaces(linux: Reader) -> dict[str, Any]:
+    kinds: list[str] = []
+    paths: dict[str, str] = {}
+    for item in linux.children("namespaces"):
+        known(item, "type", "path")
+        kind = item.text("type")
+        if kind not in _KINDS:
+            item.refuse("type", f"must be one of {', '.join(_KINDS)}, not {kind!r}")
+            continue
+        if kind in kinds:
+            item.refuse("type", f"is there twice: {kind!r}")
+        kinds.append(kind)
+        if item.text("path"):
+            paths[kind] = item.text("path")
+    return {"namespaces": kinds, "namespace_paths": paths}
+
+
+def _texts(reader: Reader) -> dict[str, str]:
+    return {str(key): reader.text(key) for key in reader.document}
+
+
+def _offsets(offsets: Reader) -> dict[str, TimeOffset]:
+    found = {}
+    for clock in offsets.document:
+        offset = offsets.child(clock)
+        known(offset, "secs", "nanosecs")
+        seconds = offset.integer("secs", low=-(2**63))
+        nanoseconds = offset.integer("nanosecs", high=999_999_999)
+        found[str(clock)] = TimeOffset(seconds, nanoseconds)
+    return found
+
+
+def _seccomp(linux: Reader) -> Seccomp | None:
+    value = linux.get("seccomp")
+    if value is None:
+        return None
+    try:
+        return Seccomp.from_json(linux.child("seccomp").document)
+    except ConfigError as error:
+        for problem in error.problems:
+            linux.refuse(problem.path, problem.message)
+        return None
+
+
+def _personality(linux: Reader) -> Personality | None:
+    if linux.get("personality") is None:
+        return None
+    personality = linux.child("personality")
+    known(personality, "domain", "flags")
+    flags = [text for _, text in personality.texts("flags")]
+    return Personality(personality.text("domain"), flags)
+
+
+def _memory_policy(linux: Reader) -> MemoryPolicy | None:
+    if linux.get("memoryPolicy") is None:
+        return None
+    policy = linux.child("memoryPolicy")
+    known(policy, "mode", "nodes", "flags")
+    flags = [text for _, text in policy.texts("flags")]
+    nodes = policy.text("nodes") or None
+    return MemoryPolicy(policy.text("mode"), nodes, flags=flags)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents of the OCI specification as configurations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import libcontainer as lc
+from libcontainer.errors import ConfigError
+from libcontainer.oci import Bundle, parse_bundle
+from libcontainer.oci.template import template
+from libcontainer.validate import check
+from tests.oci_bundles import document
+
+
+def _parse(**changes: Any) -> Bundle:
+    return parse_bundle(document("true", **changes), "/bundle")
+
+
+def _problems(**changes: Any) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        _parse(**changes)
+    return {item.path: item.message for item in caught.value.problems}
+
+
+def test_a_whole_document_arrives() -> None:
+    content = document("sh", "-c", "true")
+    content["annotations"] = {"a": "b"}
+    content["process"] |= {
+        "cwd": "/tmp",
+        "env": ["A=b"],
+        "user": {"uid": 5, "gid": 6, "additionalGids": [7], "umask": 0o077},
+        "oomScoreAdj": 9,
+    }
+    content["linux"] |= {
+        "cgroupsPath": "/a/b",
+        "sysctl": {"net.ipv4.ip_forward": "1"},
+        "rootfsPropagation": "slave",
+        "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}],
+        "gidMappings": [{"containerID": 0, "hostID": 1000, "size": 10}],
+    }
+    content["hooks"] = {"poststop": [{"path": "/bin/true", "timeout": 3}]}
+    bundle = parse_bundle(content, "/bundle")
+    config = bundle.config
+    assert config.rootfs == lc.Directory("/bundle/rootfs")
+    assert config.cgroups_path == "/a/b"
+    assert dict(config.sysctl) == {"net.ipv4.ip_forward": "1"}
+    assert config.uid_mappings == (lc.IdMapping(0, 1000, 10),)
+    assert config.hooks.poststop == (lc.Hook("/bin/true", timeout=3),)
+    assert dict(config.labels) == {"a": "b", "bundle": "/bundle"}
+    assert [mount.destination for mount in config.mounts][:2] == ["/proc", "/dev"]
+    assert config.base_mounts == ()
+    assert bundle.process is not None
+    assert bundle.process.args == ("sh", "-c", "true")
+    # Further processes get it too.
+    assert (config.cwd, config.env, config.umask) == ("/tmp", (("A", "b"),), 0o077)
+    assert (config.user, config.additional_groups) == ("5:6", (7,))
+    assert config.oom_score_adj == 9
+    assert bundle.annotations == (("a", "b"),)
+    assert bundle.warnings == ()
+
+
+def test_what_is_absent_means_what_the_specification_says() -> None:
+    content = document("true")
+    for key in ("noNewPrivileges", "capabilities", "user", "env", "rlimits"):
+        content["process"].pop(key, None)
+    config = parse_bundle(content, "/bundle").config
+    assert not config.no_new_privs
+    assert config.capabilities == lc.Capabilities()
+    assert config.env == ()
+    assert config.user == "0:0"
+
+
+def test_processors_of_further_processes_are_not_those_of_init() -> None:
+    content = document("true")
+    content["process"]["execCPUAffinity"] = {"initial": "0"}
+    bundle = parse_bundle(content, "/bundle")
+    assert bundle.process is not None
+    assert bundle.process.cpu_affinity is None
+    assert bundle.config.cpu_affinity is None
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.0.2-dev", "1.2.1", "1.3.0+x"])
+def test_a_version_of_the_first_series_is_taken(version: str) -> None:
+    assert _parse(ociVersion=version)
+
+
+@pytest.mark.parametrize("version", ["", "0.9.0", "2.0.0", "1", "new", "1.0.0 "])
+def test_a_version_is_checked(version: str) -> None:
+    assert "ociVersion" in _problems(ociVersion=version)
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    found = _problems(
+        ociVersion=1,
+        root={},
+        mounts=[{"options": "x"}],
+        hooks={"prestart": 7},
+        linux={
+            "namespaces": [{"type": "pid"}, {"type": "pid"}],
+            "resources": {"memory": {"limit": "x"}},
+            "intelRdt": {"closID": "x"},
+        },
+    )
+    assert set(found) >= {
+        "ociVersion",
+        "root.path",
+        "mounts[0].destination",
+        "mounts[0].options",
+        "hooks.prestart",
+        "linux.namespaces[1].type",
+        "linux.resources.memory.limit",
+        "linux.intelRdt",
+    }
+
+
+def test_unknown_keys_are_warnings_at_every_depth() -> None:
+    content = document("true", frob=1)
+    content["root"]["frob"] = 1
+    content["process"]["frob"] = 1
+    content["process"]["user"]["frob"] = 1
+    content["process"]["rlimits"][0]["frob"] = 1
+    content["mounts"][0]["frob"] = 1
+    bundle = parse_bundle(content, "/bundle")
+    assert {warning.path for warning in bundle.warnings} == {
+        "frob",
+        "root.frob",
+        "process.frob",
+        "process.user.frob",
+        "process.rlimits[0].frob",
+        "mounts[0].frob",
+    }
+
+
+def test_a_capability_that_there_is_not_is_a_warning() -> None:
+    content = document("true")
+    content["process"]["capabilities"] = {"bounding": ["CAP_CHOWN", "CAP_NOPE"]}
+    bundle = parse_bundle(content, "/bundle")
+    assert bundle.config.capabilities.bounding == {"CAP_CHOWN"}
+    (warning,) = bundle.warnings
+    assert "CAP_NOPE" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("rules", "kept"),
+    [
+        ([{"allow": False, "access": "rwm"}], 0),
+        ([{"allow": False}], 0),
+        ([{"allow": True}, {"allow": False, "type": "a", "access": "rwm"}], 0),
+        ([{"allow": False, "access": "r"}], 1),
+        ([{"allow": False, "type": "c", "major": 1, "access": "rwm"}], 1),
+        ([{"allow": False}, {"allow": True, "type": "c", "access": "m"}], 1),
+    ],
+)
+def test_device_rules_begin_behind_the_last_that_denies_all(
+    rules: list[dict[str, Any]], kept: int
+) -> None:
+    bundle = _parse(linux={"resources": {"devices": rules}})
+    assert len(bundle.config.resources.devices) == kept
+
+
+def test_limits_are_those_of_the_object() -> None:
+    resources = {
+        "memory": {"limit": 1 << 26, "swap": -1, "reservation": 0},
+        "cpu": {"shares": 512, "quota": 1000, "period": 100000, "cpus": "0-1"},
+        "pids": {"limit": 7},
+        "hugepageLimits": [{"pageSize": "2MB", "limit": 4096}],
+        "blockIO": {
+            "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 600}],
+        },
+        "unified": {"memory.high": "1000"},
+        "rdma": {"mlx5_1": {"hcaHandles": 3}},
+    }
+    found = _parse(linux={"resources": resources}).config.resources
+    assert found == lc.Resources(
+        memory=1 << 26,
+        memory_swap=-1,
+        cpu_shares=512,
+        cpu_quota=1000,
+        cpu_period=100000,
+        cpuset_cpus="0-1",
+        pids=7,
+        hugetlb={"2MB": 4096},
+        blkio_throttle_read_bps=[lc.ThrottleDevice(8, 0, 600)],
+        unified={"memory.high": "1000"},
+        rdma={"mlx5_1": "hca_handle=3"},
+    )
+
+
+@pytest.mark.parametrize("rootless", [False, True])
+def test_the_template_is_valid(rootless: bool, tmp_path: Any) -> None:
+    (tmp_path / "rootfs").mkdir()
+    content = template(rootless=rootless, uid=1000, gid=1000)
+    bundle = parse_bundle(content, str(tmp_path))
+    check(bundle.config, bundle.process)
+    assert bundle.warnings == ()
+
+
+def test_the_template_for_an_ordinary_user_maps_its_ids() -> None:
+    linux = template(rootless=True, uid=1000, gid=1001)["linux"]
+    assert linux["uidMappings"] == [{"containerID": 0, "hostID": 1000, "size": 1}]
+    assert linux["gidMappings"] == [{"containerID": 0, "hostID": 1001, "size": 1}]
+    assert {"type": "user"} in linux["namespaces"]
