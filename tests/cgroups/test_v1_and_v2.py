@@ -9,6 +9,7 @@ import libcontainer as lc
 from libcontainer.cgroups import v1, v2
 from libcontainer.cgroups.devices import default_rules, v1_rules
 from libcontainer.cgroups.strategy import limits, update_limits
+from libcontainer.cgroups.writes import DeviceFilter
 from libcontainer.plan.cgroup import UNIFIED
 
 DISK = lc.ThrottleDevice(8, 16, 1000)
@@ -161,16 +162,23 @@ def test_rules_are_written_in_their_order() -> None:
     )
 
 
-def test_a_rule_that_denies_is_refused_where_nothing_filters() -> None:
-    allow = lc.Resources(devices=[lc.DeviceRule(allow=True, type="c", major=10)])
-    assert update_limits(allow, {UNIFIED: "/x"}) == ()
+def test_on_v2_a_program_stands_for_the_rules() -> None:
+    (plain,) = limits(lc.Config(), {UNIFIED: "/x"})
+    assert isinstance(plain, DeviceFilter)
+    assert plain.optional
     deny = lc.Resources(devices=[lc.DeviceRule(allow=False, type="c", major=10)])
-    for decide in (
-        lambda: update_limits(deny, {UNIFIED: "/x"}),
-        lambda: limits(lc.Config(resources=deny), {UNIFIED: "/x"}),
-    ):
-        with pytest.raises(lc.UnsupportedError, match=r"resources\.devices"):
-            decide()
+    (asked,) = limits(lc.Config(resources=deny), {UNIFIED: "/x"})
+    assert isinstance(asked, DeviceFilter)
+    # Who asks for less is told if it cannot be had.
+    assert not asked.optional
+    assert asked.program != plain.program
+
+
+def test_on_v2_rules_cannot_be_updated() -> None:
+    rule = lc.DeviceRule(allow=True, type="c", major=10)
+    with pytest.raises(lc.UnsupportedError, match=r"resources\.devices"):
+        update_limits(lc.Resources(devices=[rule]), {UNIFIED: "/x"})
+    assert update_limits(lc.Resources(), {UNIFIED: "/x"}) == ()
 
 
 def test_a_containers_own_nodes_are_allowed() -> None:

@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 from attrs import frozen
 
+from libcontainer.bindings.bpf import attach_cgroup_device, load_cgroup_device
+from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
 from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
-from libcontainer.cgroups.writes import Write
+from libcontainer.cgroups.writes import DeviceFilter, Write
 from libcontainer.errors import CgroupError
 from libcontainer.plan.cgroup import UNIFIED
 
+# PROC_USER_INIT_INO of the kernel.
+_FIRST_USER_NAMESPACE = 0xEFFFFFFD
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
 FREEZE_SECONDS = 5.0
 _REMOVE_SECONDS = 5.0
@@ -403,7 +407,10 @@ def _remove_below(path: str) -> None:
 
 def _write_limit(directory: str, write: Write) -> None:
     try:
-        _write(f"{directory}/{write.file}", write.value)
+        if isinstance(write, DeviceFilter):
+            _attach(directory, write)
+        else:
+            _write(f"{directory}/{write.file}", write.value)
     except OSError as error:
         if write.optional and error.errno in {errno.ENOENT, errno.EOPNOTSUPP}:
             return
@@ -412,6 +419,26 @@ def _write_limit(directory: str, write: Write) -> None:
             f"write {write.value!r} to {directory}/{write.file}",
             hint=_limit_hint(write, error.errno),
         ) from error
+
+
+def _attach(directory: str, limit: DeviceFilter) -> None:
+    if limit.optional and not _may_filter():
+        return
+    cgroup = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
+    try:
+        program = load_cgroup_device(limit.program)
+        try:
+            attach_cgroup_device(cgroup, program)
+        finally:
+            os.close(program)
+    finally:
+        os.close(cgroup)
+
+
+def _may_filter() -> bool:
+    """Tell whether the kernel lets the caller load a program, as bpf(2) says."""
+    first = os.stat("/proc/self/ns/user").st_ino == _FIRST_USER_NAMESPACE
+    return first and bool(capget().effective >> CAP_SYS_ADMIN & 1)
 
 
 def _limit_hint(write: Write, number: int | None) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from libcontainer.cgroups import v1, v2
+from libcontainer.cgroups.device_program import device_program
 from libcontainer.cgroups.devices import default_rules
 from libcontainer.cgroups.hierarchy import (
     CgroupMode,
@@ -15,7 +16,7 @@ from libcontainer.cgroups.hierarchy import (
     Hierarchy,
     read_hierarchies,
 )
-from libcontainer.cgroups.writes import Write
+from libcontainer.cgroups.writes import DeviceFilter, Write
 from libcontainer.config import Config, DeviceRule, Resources
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan.cgroup import UNIFIED
@@ -153,13 +154,24 @@ def _writes(
 ) -> tuple[Write, ...]:
     if list(paths) == [UNIFIED]:
         _refuse(resources, v2.V1_ONLY, "cgroup v1, which is not what is mounted here")
-        # Everything is allowed where nothing filters, but nothing is denied.
-        if not all(rule.allow for rule in resources.devices):
-            need = "cgroup v1: this release has no device filter for v2"
-            raise UnsupportedError("resources.devices that deny", need)
-        return v2.writes(resources)
+        return (*v2.writes(resources), *_device_filter(resources, standard))
     _refuse(resources, v1.V2_ONLY, "cgroup v2, which is not what is mounted here")
     return v1.writes(resources, (*standard, *resources.devices))
+
+
+def _device_filter(
+    resources: Resources, standard: tuple[DeviceRule, ...]
+) -> tuple[Write, ...]:
+    if not standard:
+        if not resources.devices:
+            return ()
+        need = "cgroup v1: on v2 the rules of a container are those it was made with"
+        raise UnsupportedError("an update of resources.devices", need)
+    rules = (*standard, *resources.devices)
+    asked = not all(rule.allow for rule in resources.devices)
+    program = device_program(rules)
+    what = f"{len(rules)} rules"
+    return (DeviceFilter("cgroup", "devices", what, not asked, program),)
 
 
 def _refuse(resources: Resources, names: tuple[str, ...], need: str) -> None:

@@ -21,3 +21,17 @@ class Write:
     file: str
     value: str
     optional: bool = False
+
+
+@frozen
+class DeviceFilter(Write):
+    """The program that decides about devices in cgroup v2, in place of a value.
+
+    It is *optional* where nobody asked for it and a caller without privilege cannot
+    give it: such a caller has no right over devices that a container could use.
+
+    Attributes:
+        program: the instructions.
+    """
+
+    program: bytes = b""

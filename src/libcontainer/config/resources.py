@@ -234,5 +234,5 @@ class Resources:
     devices: tuple[DeviceRule, ...] = field(default=(), converter=_to_rules)
     """Rules about devices. They come after those that every container has: its
     standard and own nodes, terminals, making of nodes, and nothing else. On v2
-    this release has no filter: every device is allowed, a rule that denies is
-    refused."""
+    they become a program (bpf(2)), which needs CAP_SYS_ADMIN in the first user
+    namespace: without it there is none, and a rule that denies is an error."""

@@ -288,6 +288,29 @@ int lc_seccomp_get_notif_sizes(uint16_t *sizes) {
     return result(syscall(__NR_seccomp, GET_NOTIF_SIZES, 0, sizes));
 }
 
+// The operations of bpf(2) that a filter of devices needs; older headers lack parts
+// of union bpf_attr.
+enum { BPF_LOAD = 5, BPF_ATTACH = 8, CGROUP_DEVICE_PROGRAM = 15,
+       CGROUP_DEVICE_ATTACH = 6, ATTACH_MULTI = 2 };
+
+int lc_bpf_load_cgroup_device(const void *program, size_t size) {
+    struct {
+        uint32_t type, instructions;
+        uint64_t program, licence;
+        uint8_t rest[96];
+    } load = {CGROUP_DEVICE_PROGRAM, (uint32_t)(size / 8), (uintptr_t)program,
+              (uintptr_t)"Apache-2.0", {0}};
+    return result(syscall(__NR_bpf, BPF_LOAD, &load, sizeof(load)));
+}
+
+int lc_bpf_attach_cgroup_device(int cgroup, int program) {
+    struct {
+        uint32_t target, program, type, flags, replaced, rest[3];
+    } attach = {(uint32_t)cgroup, (uint32_t)program, CGROUP_DEVICE_ATTACH,
+                ATTACH_MULTI, 0, {0}};
+    return result(syscall(__NR_bpf, BPF_ATTACH, &attach, sizeof(attach)));
+}
+
 int lc_landlock_abi(void) {
     enum { CREATE_RULESET_VERSION = 1 };
     return result(syscall(__NR_landlock_create_ruleset, NULL, 0,

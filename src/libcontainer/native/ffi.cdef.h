@@ -90,4 +90,6 @@ int lc_capset(const uint64_t *sets);
 int lc_seccomp_set_mode_filter(unsigned int flags, const void *program, size_t size);
 int lc_seccomp_get_action_avail(uint32_t action);
 int lc_seccomp_get_notif_sizes(uint16_t *sizes);
+int lc_bpf_load_cgroup_device(const void *program, size_t size);
+int lc_bpf_attach_cgroup_device(int cgroup, int program);
 int lc_landlock_abi(void);
