@@ -184,6 +184,14 @@ static void write_record(const struct monitor *monitor)
     close(fd);
 }
 
+static bool hears_in_time(const struct helper *helper, int fd)
+{
+    struct pollfd poll = {fd, POLLIN, 0};
+    const uint64_t ms = helper->plan.head->deadline_ms;
+    const long limit[2] = {(long)(ms / 1000), (long)(ms % 1000 * 1000000)};
+    return ppoll(&poll, 1, ms ? limit : NULL, NULL, sizeof(uint64_t)) == 1;
+}
+
 // The lease (R17): without the caller's word nothing of this container may stay, and
 // the caller, or init by its own lease, ends what there is.
 static _Noreturn void serve(struct helper *helper, struct monitor *monitor)
@@ -192,15 +200,15 @@ static _Noreturn void serve(struct helper *helper, struct monitor *monitor)
     struct lc_message message = {.kind = LC_CLONED};
     int master = -1, self = pidfd_open(getpid(), 0);
     helper->control = -1;
-    timer_arm(helper);
+    // From here on no signal ends it, the alarm neither: it waits by the clock.
+    rt_sigprocmask(SIG_SETMASK, &all, NULL, sizeof(all));
     message_pass(monitor->fd[CALLER], &message, self, 0);
     close_others(monitor->fd, HELD, -1);
     chdir("/");
-    if (message_receive(monitor->fd[CALLER], &message, &master) != 0 ||
+    if (!hears_in_time(helper, monitor->fd[CALLER]) ||
+        message_receive(monitor->fd[CALLER], &message, &master) != 0 ||
         message.kind != LC_GO)
         exit_group(1);
-    timer_disarm();
-    rt_sigprocmask(SIG_SETMASK, &all, NULL, sizeof(all));
     if (master >= 0)
         monitor->fd[SOURCE] = master;
     monitor->terminal = master >= 0;
