@@ -51,15 +51,25 @@ def api_lines() -> Iterator[str]:
             yield name
 
 
+def own(kind: type[Any]) -> dict[str, Any]:
+    """Return what a class has, and what it has from parts without a public name."""
+    found: dict[str, Any] = {}
+    for part in reversed(kind.__mro__):
+        is_ours = part.__module__.startswith("libcontainer.")
+        if part is kind or (is_ours and part not in CLASSES):
+            found |= vars(part)
+    return found
+
+
 def class_lines(kind: type[Any]) -> list[str]:
     """Return a line for each public attribute that a class itself defines."""
     found = []
     if issubclass(kind, enum.Enum):
         return [f"{item.name} = {item.value!r}" for item in kind] + extras(kind)
-    if "__init__" in vars(kind):
-        found.append(f"({parameters(vars(kind)['__init__'])})")
+    if "__init__" in own(kind):
+        found.append(f"({parameters(own(kind)['__init__'])})")
     annotated = [n for n in inspect.get_annotations(kind) if not n.startswith("_")]
-    names = {n for n in vars(kind) if not n.startswith("_")} - set(annotated)
+    names = {n for n in own(kind) if not n.startswith("_")} - set(annotated)
     if not attrs.has(kind):
         found += annotated
     return found + [describe(kind, name) for name in sorted(names)]
@@ -72,7 +82,7 @@ def extras(kind: type[enum.Enum]) -> list[str]:
 
 
 def describe(kind: type[Any], name: str) -> str:
-    value = vars(kind)[name]
+    value = own(kind)[name]
     if isinstance(value, staticmethod | classmethod):
         return f"@{type(value).__name__} {name}({parameters(value.__func__)})"
     if inspect.isfunction(value):
@@ -138,7 +148,7 @@ def test_the_lazy_names_and_the_typed_names_are_the_same() -> None:
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_public_object_is_documented(kind: type[Any]) -> None:
     assert kind.__doc__
-    for name, value in vars(kind).items():
+    for name, value in own(kind).items():
         if name.startswith("_") or isinstance(value, enum.Enum):
             continue
         target = getattr(value, "__func__", value)

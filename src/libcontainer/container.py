@@ -5,20 +5,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
-from libcontainer.cgroups.group import FREEZE_SECONDS, Group
-from libcontainer.cgroups.stats import Stats, read_stats
-from libcontainer.config import Config, Device, Mount, NamespaceType, Resources
+from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
-    HelperError,
     HookError,
     Problem,
     ProcessNotStartedError,
@@ -31,22 +28,21 @@ from libcontainer.handle import ProcessHandle, signal_number
 from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
-from libcontainer.host.store import Folder, Store
-from libcontainer.launcher import Launcher, Start
+from libcontainer.host.store import Folder
+from libcontainer.known import LOCK_SECONDS, KnownContainer, group_of
+from libcontainer.launcher import Start
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
-from libcontainer.state import State, oci_state
+from libcontainer.state import State
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
     from libcontainer.host.attachment import Attachment
-    from libcontainer.network.stats import InterfaceStats
 
-LOCK_SECONDS = 30.0
 _KILL_SECONDS = 10.0
 
 
-class Container:
+class Container(KnownContainer):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
@@ -58,68 +54,6 @@ class Container:
         id: its name in the factory.
         config: what it is.
     """
-
-    def __init__(
-        self, store: Store, launcher: Launcher, container_id: str, config: Config
-    ) -> None:
-        self.id = container_id
-        self.config = config
-        self._store = store
-        self._launcher = launcher
-        self._init: ProcessHandle | None = None
-        self._joined: list[ProcessHandle] = []
-
-    def __repr__(self) -> str:
-        return f"<Container {self.id!r}>"
-
-    # -- looking
-
-    @property
-    def path(self) -> str:
-        """Its state folder, a host path."""
-        return f"{self._store.root}/{self.id}"
-
-    def status(self) -> Status:
-        """Return its state, as the system has it now.
-
-        Raises:
-            ContainerNotFoundError: it has been deleted.
-        """
-        folder = self._store.open(self.id)
-        try:
-            return self._status(folder, folder.read())
-        finally:
-            folder.close()
-
-    def state(self) -> State:
-        """Return the content of its ``state.json``, with the status of now.
-
-        Raises:
-            ContainerNotFoundError: it has been deleted.
-        """
-        folder = self._store.open(self.id)
-        try:
-            state = folder.read()
-            return evolve(state, status=self._status(folder, state))
-        finally:
-            folder.close()
-
-    def oci_state(self) -> dict[str, Any]:
-        """Return its state as hooks are told it.
-
-        The keys are those of the OCI runtime specification, *State*; ``bundle``
-        is its state folder, ``annotations`` are its labels, and ``pid`` is
-        there only as long as init lives.
-
-        Raises:
-            ContainerNotFoundError: it has been deleted.
-        """
-        state = self.state()
-        alive = state.init is not None and state.status is not Status.STOPPED
-        pid = state.init.host_pid if state.init is not None and alive else None
-        labels = dict(self.config.labels)
-        status = state.status.value
-        return oci_state(self.id, status, pid, bundle=self.path, annotations=labels)
 
     @property
     def init(self) -> ProcessHandle | None:
@@ -379,16 +313,6 @@ class Container:
             finally:
                 os.close(target)
 
-    @contextlib.contextmanager
-    def _live(self, verb: str) -> Iterator[ProcessRef]:
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            require(self.id, self._status(folder, state), verb)
-            with ProcessRef.open(state.init) as init:
-                if init is None:
-                    raise StateError(self.id, Status.STOPPED.value, verb)
-                yield init
-
     # -- ending
 
     def signal(self, number: int | str) -> None:
@@ -502,7 +426,7 @@ class Container:
                 require(self.id, self._status(folder, state), verb)
                 _disconnect(state)
                 self._end_init(state)
-                group = _group(state)
+                group = group_of(state)
                 if group is not None:
                     group.remove()
                 folder.remove()
@@ -514,80 +438,6 @@ class Container:
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
 
-    # -- its cgroup
-
-    def pause(self, timeout: float = FREEZE_SECONDS) -> None:
-        """Freeze every process of the container.
-
-        Returns when the kernel says that all have stopped.
-
-        Raises:
-            StateError: it is not ``running``.
-            CgroupError: it took longer than *timeout* seconds; all go on again.
-            UnsupportedError: it has no cgroup, or no freezer.
-        """
-        with self._locked_group("pause") as group:
-            group.freeze(timeout)
-
-    def resume(self, timeout: float = FREEZE_SECONDS) -> None:
-        """Thaw every process of the container.
-
-        Raises:
-            StateError: it is not ``paused``.
-            CgroupError: the kernel did not confirm it within *timeout* seconds.
-        """
-        with self._locked_group("resume") as group:
-            group.thaw(timeout)
-
-    def processes(self) -> list[int]:
-        """Return the host pids of its processes, sub-cgroups included.
-
-        The list is of the past unless the container is paused.
-
-        Raises:
-            UnsupportedError: it has no cgroup.
-        """
-        return self._group_of(self.state()).pids()
-
-    def update(self, resources: Resources) -> None:
-        """Change limits of the container; what is None stays as it is.
-
-        Either all of them hold afterwards, or what held before does again. Device
-        rules, limits by device and *disable_oom_killer* alone cannot be taken back.
-
-        Raises:
-            ConfigError: *resources* is wrong.
-            UnsupportedError: it has no cgroup, or not this version of cgroups.
-            CgroupError: the kernel refused a limit.
-            StateError: it has stopped, or nothing runs in it yet.
-        """
-        with self._locked_group("update") as group:
-            self._launcher.update(group, resources)
-
-    def stats(self) -> Stats:
-        """Measure the container; until it is deleted, also after its end.
-
-        Raises:
-            UnsupportedError: it has no cgroup.
-            StateError: nothing has run in it yet.
-        """
-        state = self.state()
-        require(self.id, state.status, "stats")
-        return read_stats(self._group_of(state))
-
-    def network_stats(self) -> dict[str, InterfaceStats]:
-        """Return the counters of each of its links, by name, as it sees them.
-
-        Raises:
-            StateError: there is no live init process.
-        """
-        from libcontainer.network.stats import read_interface_stats  # noqa: PLC0415
-
-        state = self.state()
-        require(self.id, state.status, "stats")
-        with self._live_init(state, "stats") as init:
-            return read_interface_stats(init.host_pid)
-
     # -- life
 
     def __enter__(self) -> Self:
@@ -596,38 +446,7 @@ class Container:
     def __exit__(self, *_: object) -> None:
         self.delete(force=True)
 
-    def __reduce__(self) -> str:
-        message = "a container cannot be pickled: pass its id, and use Factory.load"
-        raise TypeError(message)
-
     # -- parts
-
-    def _status(self, folder: Folder, state: State) -> Status:
-        if state.init is None:
-            return Status.CREATING
-        with ProcessRef.open(state.init) as init:
-            if init is None or has_ended(init.pidfd):
-                return Status.STOPPED
-        if state.status is Status.CREATING:
-            return Status.CREATING
-        group = _group(state)
-        if group is not None and group.is_frozen():
-            return Status.PAUSED
-        return Status.CREATED if folder.has_gate() else Status.RUNNING
-
-    @contextlib.contextmanager
-    def _locked_group(self, verb: str) -> Iterator[Group]:
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            require(self.id, self._status(folder, state), verb)
-            yield self._group_of(state)
-
-    def _group_of(self, state: State) -> Group:
-        group = _group(state)
-        if group is None:
-            need = "a cgroup: Factory(cgroups='cgroupfs'), as root or delegated"
-            raise UnsupportedError(f"container {self.id!r}", need)
-        return group
 
     def _start_init(
         self, folder: Folder, state: State, process: Process, start: Start
@@ -656,27 +475,13 @@ class Container:
             self._end_init(state)
             raise
 
-    @contextlib.contextmanager
-    def _live_init(self, state: State, verb: str) -> Iterator[ProcessRef]:
-        """Open init; what fails because it ends meanwhile is a `StateError`."""
-        with ProcessRef.open(state.init) as init:
-            if init is None:
-                raise StateError(self.id, Status.STOPPED.value, verb)
-            try:
-                yield init
-            except (OSError, HelperError) as error:
-                # What it was that failed then depends on the moment.
-                if init.is_ending():
-                    raise StateError(self.id, Status.STOPPED.value, verb) from error
-                raise
-
     def _join(self, state: State, process: Process) -> ProcessHandle:
         with self._live_init(state, "exec") as init:
             handle = self._launcher.join(
                 self.config,
                 process,
                 init,
-                _group(state),
+                group_of(state),
                 container=(self.id, self.path),
             )
         for ended in [h for h in self._joined if h.is_reaped]:
@@ -696,7 +501,7 @@ class Container:
         return lambda listener: taker(listener, init.host_pid)
 
     def _end_init(self, state: State) -> None:
-        group = _group(state)
+        group = group_of(state)
         if group is not None and group.exists():
             # Frozen processes end too, and what shares a pid namespace with others.
             group.kill()
@@ -760,7 +565,7 @@ def _complete(config: Config, path: str) -> Config:
 def _end_leftovers(state: State) -> None:
     from libcontainer.host import leftovers  # noqa: PLC0415 - rare
 
-    leftovers.end_all(state, _group(state), timeout=_KILL_SECONDS)
+    leftovers.end_all(state, group_of(state), timeout=_KILL_SECONDS)
 
 
 def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:
@@ -779,7 +584,3 @@ def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:
     if problems:
         raise ConfigError(problems)
     return frozenset(kinds)
-
-
-def _group(state: State) -> Group | None:
-    return Group(state.cgroup) if state.cgroup else None

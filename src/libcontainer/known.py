@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A container that is there: how it is seen, measured and held to its limits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from libcontainer.cgroups.group import FREEZE_SECONDS, Group
+from libcontainer.cgroups.stats import Stats, read_stats
+from libcontainer.config import Config, Resources
+from libcontainer.errors import HelperError, StateError, UnsupportedError
+from libcontainer.handle import ProcessHandle
+from libcontainer.host.children import has_ended
+from libcontainer.host.processref import ProcessRef
+from libcontainer.host.store import Folder, Store
+from libcontainer.launcher import Launcher
+from libcontainer.state import State, oci_state
+from libcontainer.status import Status, require
+
+if TYPE_CHECKING:
+    from libcontainer.network.stats import InterfaceStats
+
+LOCK_SECONDS = 30.0
+
+
+class KnownContainer:
+    """What `Container` tells of itself, and its cgroup; see there."""
+
+    def __init__(
+        self, store: Store, launcher: Launcher, container_id: str, config: Config
+    ) -> None:
+        self.id = container_id
+        self.config = config
+        self._store = store
+        self._launcher = launcher
+        self._init: ProcessHandle | None = None
+        self._joined: list[ProcessHandle] = []
+
+    def __repr__(self) -> str:
+        return f"<Container {self.id!r}>"
+
+    # -- looking
+
+    @property
+    def path(self) -> str:
+        """Its state folder, a host path."""
+        return f"{self._store.root}/{self.id}"
+
+    def status(self) -> Status:
+        """Return its state, as the system has it now.
+
+        Raises:
+            ContainerNotFoundError: it has been deleted.
+        """
+        folder = self._store.open(self.id)
+        try:
+            return self._status(folder, folder.read())
+        finally:
+            folder.close()
+
+    def state(self) -> State:
+        """Return the content of its ``state.json``, with the status of now.
+
+        Raises:
+            ContainerNotFoundError: it has been deleted.
+        """
+        folder = self._store.open(self.id)
+        try:
+            state = folder.read()
+            return evolve(state, status=self._status(folder, state))
+        finally:
+            folder.close()
+
+    def oci_state(self) -> dict[str, Any]:
+        """Return its state as hooks are told it.
+
+        The keys are those of the OCI runtime specification, *State*; ``bundle``
+        is its state folder, ``annotations`` are its labels, and ``pid`` is
+        there only as long as init lives.
+
+        Raises:
+            ContainerNotFoundError: it has been deleted.
+        """
+        state = self.state()
+        alive = state.init is not None and state.status is not Status.STOPPED
+        pid = state.init.host_pid if state.init is not None and alive else None
+        labels = dict(self.config.labels)
+        status = state.status.value
+        return oci_state(self.id, status, pid, bundle=self.path, annotations=labels)
+
+    # -- its cgroup
+
+    def pause(self, timeout: float = FREEZE_SECONDS) -> None:
+        """Freeze every process of the container.
+
+        Returns when the kernel says that all have stopped.
+
+        Raises:
+            StateError: it is not ``running``.
+            CgroupError: it took longer than *timeout* seconds; all go on again.
+            UnsupportedError: it has no cgroup, or no freezer.
+        """
+        with self._locked_group("pause") as group:
+            group.freeze(timeout)
+
+    def resume(self, timeout: float = FREEZE_SECONDS) -> None:
+        """Thaw every process of the container.
+
+        Raises:
+            StateError: it is not ``paused``.
+            CgroupError: the kernel did not confirm it within *timeout* seconds.
+        """
+        with self._locked_group("resume") as group:
+            group.thaw(timeout)
+
+    def processes(self) -> list[int]:
+        """Return the host pids of its processes, sub-cgroups included.
+
+        The list is of the past unless the container is paused.
+
+        Raises:
+            UnsupportedError: it has no cgroup.
+        """
+        return self._group_of(self.state()).pids()
+
+    def update(self, resources: Resources) -> None:
+        """Change limits of the container; what is None stays as it is.
+
+        Either all of them hold afterwards, or what held before does again. Device
+        rules, limits by device and *disable_oom_killer* alone cannot be taken back.
+
+        Raises:
+            ConfigError: *resources* is wrong.
+            UnsupportedError: it has no cgroup, or not this version of cgroups.
+            CgroupError: the kernel refused a limit.
+            StateError: it has stopped, or nothing runs in it yet.
+        """
+        with self._locked_group("update") as group:
+            self._launcher.update(group, resources)
+
+    def stats(self) -> Stats:
+        """Measure the container; until it is deleted, also after its end.
+
+        Raises:
+            UnsupportedError: it has no cgroup.
+            StateError: nothing has run in it yet.
+        """
+        state = self.state()
+        require(self.id, state.status, "stats")
+        return read_stats(self._group_of(state))
+
+    def network_stats(self) -> dict[str, InterfaceStats]:
+        """Return the counters of each of its links, by name, as it sees them.
+
+        Raises:
+            StateError: there is no live init process.
+        """
+        from libcontainer.network.stats import read_interface_stats  # noqa: PLC0415
+
+        state = self.state()
+        require(self.id, state.status, "stats")
+        with self._live_init(state, "stats") as init:
+            return read_interface_stats(init.host_pid)
+
+    def __reduce__(self) -> str:
+        message = "a container cannot be pickled: pass its id, and use Factory.load"
+        raise TypeError(message)
+
+    # -- parts
+
+    def _status(self, folder: Folder, state: State) -> Status:
+        if state.init is None:
+            return Status.CREATING
+        with ProcessRef.open(state.init) as init:
+            if init is None or has_ended(init.pidfd):
+                return Status.STOPPED
+        if state.status is Status.CREATING:
+            return Status.CREATING
+        group = group_of(state)
+        if group is not None and group.is_frozen():
+            return Status.PAUSED
+        return Status.CREATED if folder.has_gate() else Status.RUNNING
+
+    @contextlib.contextmanager
+    def _locked_group(self, verb: str) -> Iterator[Group]:
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), verb)
+            yield self._group_of(state)
+
+    def _group_of(self, state: State) -> Group:
+        group = group_of(state)
+        if group is None:
+            need = "a cgroup: Factory(cgroups='cgroupfs'), as root or delegated"
+            raise UnsupportedError(f"container {self.id!r}", need)
+        return group
+
+    @contextlib.contextmanager
+    def _live(self, verb: str) -> Iterator[ProcessRef]:
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), verb)
+            with ProcessRef.open(state.init) as init:
+                if init is None:
+                    raise StateError(self.id, Status.STOPPED.value, verb)
+                yield init
+
+    @contextlib.contextmanager
+    def _live_init(self, state: State, verb: str) -> Iterator[ProcessRef]:
+        """Open init; what fails because it ends meanwhile is a `StateError`."""
+        with ProcessRef.open(state.init) as init:
+            if init is None:
+                raise StateError(self.id, Status.STOPPED.value, verb)
+            try:
+                yield init
+            except (OSError, HelperError) as error:
+                # What it was that failed then depends on the moment.
+                if init.is_ending():
+                    raise StateError(self.id, Status.STOPPED.value, verb) from error
+                raise
+
+
+def group_of(state: State) -> Group | None:
+    """Return the cgroup of a container, or None if it has none."""
+    return Group(state.cgroup) if state.cgroup else None
