@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from libcontainer.config import Config, Mount, Rootfs
+from libcontainer.cgroups.stats import Stats
+from libcontainer.config import Config, Mount, Resources, Rootfs
 from libcontainer.errors import CalledProcessError, TimeoutExpired
 from libcontainer.factory import Factory, default_root
 from libcontainer.handle import ProcessHandle
@@ -23,6 +24,8 @@ from libcontainer.process import PIPE, Process
 
 if TYPE_CHECKING:
     from libcontainer.security.seccomp.notify import NotifyHandler
+
+_PERIOD = 100_000
 
 
 class Result(subprocess.CompletedProcess[Any]):
@@ -35,10 +38,17 @@ class Result(subprocess.CompletedProcess[Any]):
         stderr: the same for its errors.
         status: how it ended, as the kernel tells it.
         wall_seconds: from the launch to its end.
+        verdict: why it ended, as the kernel tells it: ``exited``, ``signalled``,
+            ``oom`` (it failed, and something in the container was killed for want
+            of memory), ``pids_limit`` (it failed, and was refused a process). The
+            last two need a limit.
+        stats: what the container had used at its end; None without a limit.
     """
 
     status: ExitStatus
     wall_seconds: float
+    verdict: str
+    stats: Stats | None
 
 
 def run(  # noqa: PLR0913 - the keywords of subprocess.run
@@ -63,6 +73,9 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
     cwd: str | None = None,
     user: str | int | None = None,
     notify: NotifyHandler | None = None,
+    memory: int | str | None = None,
+    cpus: float | None = None,
+    pids: int | None = None,
 ) -> Result:
     """Run a program in a container of its own, and wait for it.
 
@@ -95,6 +108,9 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
         cwd: where it starts, a container path.
         user: ``"uid:gid"``, or names of the rootfs.
         notify: answers ``SCMP_ACT_NOTIFY`` of the config's seccomp profile.
+        memory: the most it may use, in bytes or as ``"64M"``, swap included.
+        cpus: how many processors' time it may use, 0.01 or more.
+        pids: the most processes and threads it may have.
 
     Raises:
         TimeoutExpired: it ran longer than *timeout*; a
@@ -125,6 +141,7 @@ def run(  # noqa: PLR0913 - the keywords of subprocess.run
     )
     text_form = _TextForm.of(text=text, encoding=encoding, errors=errors)
     wanted = _configure(config, rootfs, tuple(mounts), hostname)
+    wanted = _limit(wanted, memory, cpus, pids)
     maker = (
         _default_factory(default_root(), os.getpid()) if factory is None else factory
     )
@@ -152,10 +169,38 @@ def _run_in(
         finally:
             handle.close()
         status = handle.wait()
+        limited = config.resources != Resources()
+        stats = container.stats() if limited else None
     result = Result(list(process.args), status.returncode, out, err)
     result.status = status
+    result.stats = stats
+    result.verdict = _verdict(status, stats)
     result.wall_seconds = time.monotonic() - begun
     return result
+
+
+def _verdict(status: ExitStatus, stats: Stats | None) -> str:
+    if stats is not None and status.returncode != 0:
+        if stats.memory.oom_kills:
+            return "oom"
+        if stats.pids.failures:
+            return "pids_limit"
+    return "exited" if status.signal is None else "signalled"
+
+
+def _limit(
+    config: Config, memory: int | str | None, cpus: float | None, pids: int | None
+) -> Config:
+    changes: dict[str, Any] = {}
+    if memory is not None:
+        changes |= {"memory": memory, "memory_swap": memory}
+    if cpus is not None:
+        changes |= {"cpu_quota": round(cpus * _PERIOD), "cpu_period": _PERIOD}
+    if pids is not None:
+        changes["pids"] = pids
+    if not changes:
+        return config
+    return evolve(config, resources=evolve(config.resources, **changes))
 
 
 def _rest(handle: ProcessHandle, error: TimeoutExpired) -> tuple[Any, Any]:

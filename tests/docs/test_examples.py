@@ -26,6 +26,7 @@ EXPECTED = {
     "09_published_port.py": "status 200",
     "10_allow_list.py": "the host cannot be reached",
     "11_own_strategy.py": "tap",
+    "12_untrusted.py": "eats memory: oom\nmakes processes: pids_limit\nnever ends: timeout",
     "demo.py": "on box, pid 1",
 }
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,3 +111,57 @@ def test_mounts_are_made(run: Run, tmp_path: Path) -> None:
         "cat", "/mnt/file", mounts=[lc.Mount.bind(tmp_path, "/mnt")], stdout=lc.PIPE
     )
     assert result.stdout == b"content"
+
+
+FILL = "x=$(head -c 100000000 /dev/zero | tr '\\0' x)"
+
+
+@pytest.mark.parametrize(
+    ("script", "limits", "verdict"),
+    [
+        ("exit 3", {"memory": "64M"}, "exited"),
+        ("exit 0", {}, "exited"),
+        ("sh -c 'kill -KILL $$'; exit 9", {"pids": 50}, "exited"),
+        (FILL, {"memory": "32M"}, "oom"),
+        (
+            "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait",
+            {"pids": 4},
+            "pids_limit",
+        ),
+    ],
+)
+def test_the_verdict_is_the_kernels(
+    run: Run, script: str, limits: dict[str, Any], verdict: str
+) -> None:
+    result = run("sh", "-c", script, stderr=lc.DEVNULL, **limits)
+    assert result.verdict == verdict
+    assert (result.stats is not None) == bool(limits)
+
+
+def test_a_signal_from_outside_is_a_verdict(run: Run) -> None:
+    result = run("sh", "-c", "ulimit -t 1; while :; do :; done")
+    assert result.status.signal is not None
+    assert result.verdict == "signalled"
+
+
+def test_limits_are_those_of_the_cgroup(run: Run) -> None:
+    result = run("true", memory="64M", cpus=0.5, pids=20)
+    assert result.stats is not None
+    assert result.stats.memory.limit == 64 << 20
+    assert result.stats.pids.limit == 20
+    assert result.stats.cpu.usage > 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "path"),
+    [
+        ({"memory": "lots"}, "resources.memory"),
+        ({"cpus": 0}, "resources.cpu_quota"),
+        ({"pids": "x"}, "resources.pids"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused(
+    run: Run, limits: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(lc.ConfigError, match=path):
+        run("true", **limits)
