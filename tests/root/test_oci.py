@@ -358,6 +358,42 @@ def test_delete_by_expression(oci: Oci, bundle: Path) -> None:
     assert oci.said("list", "-q") == ""
 
 
+def test_events_are_lines_of_json(oci: Oci, running: str) -> None:
+    (line,) = oci.said("events", "--stats", running).splitlines()
+    found = json.loads(line)
+    assert (found["type"], found["id"]) == ("stats", running)
+    assert found["data"]["pids"]["current"] == 1
+    assert found["data"]["cpu"]["usage"]["total"] > 0
+    assert found["data"]["memory"]["usage"]["usage"] > 0
+    arguments = [*oci.prefix, "events", "--interval", "50ms", running]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+        assert {line["type"] for line in lines} == {"stats"}
+        oci.said("kill", running, "KILL")
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert oci("events", "--stats", running).returncode == 1
+    assert oci("events", "--interval", "0s", running).returncode == 1
+
+
+def test_an_oom_kill_is_an_event(oci: Oci, bundle: Path) -> None:
+    box = new_id()
+    fill = 'x=$(head -c 100000000 /dev/zero | tr "\\0" x)'
+    content = document("sh", "-c", f"sh -c '{fill}'; sleep 1000")
+    limits = {"limit": 32 << 20, "swap": 32 << 20}
+    content["linux"]["resources"] = {"memory": limits}
+    write(bundle, content)
+    devnull = subprocess.DEVNULL
+    arguments = [*oci.prefix, "run", "--detach", "--bundle", str(bundle), box]
+    streams = {"stdin": devnull, "stdout": devnull, "stderr": devnull}
+    subprocess.run(arguments, check=True, timeout=60, **streams)
+    deadline = time.monotonic() + 20
+    while '"type": "oom"' not in (said := oci.said("events", "--stats", box)):
+        assert time.monotonic() < deadline, said
+        time.sleep(0.1)
+
+
 # -- looking
 
 

@@ -62,6 +62,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "state": ("oci_show", "state"),
     "list": ("oci_show", "show_list"),
     "ps": ("oci_show", "ps"),
+    "events": ("oci_events", "events"),
     "spec": ("oci_spec", "spec"),
     "features": ("oci_spec", "features"),
 }
@@ -199,6 +200,10 @@ def _add_shows(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     ps.add_argument("-f", "--format", choices=("table", "json"), default="table")
     ps.add_argument("id", metavar="ID")
     ps.add_argument("options", nargs=argparse.REMAINDER, metavar="PS OPTIONS")
+    events = add("events", "print what a container uses, as lines of JSON")
+    events.add_argument("--stats", action="store_true", help="once, and end")
+    events.add_argument("--interval", default="5s", metavar="TIME", help="default: 5s")
+    events.add_argument("id", metavar="ID")
     spec = add("spec", "write a config.json to begin with")
     spec.add_argument("-b", "--bundle", default=".", metavar="DIR")
     spec.add_argument("-f", "--config", default="config.json", metavar="FILE")
