@@ -92,12 +92,17 @@ def process_of(
         for _, field, _ in _OPTIONS
         if (value := getattr(options, f"process_{field}")) is not None
     }
-    fds = _preserved(options.preserve_fds)
+    fds = preserved_fds(options.preserve_fds)
     process = _read(options, args, given) or Process(args, **_wishes(given, config))
     return evolve(process, pass_fds=fds) if fds else process
 
 
-def _preserved(count: int) -> tuple[int, ...]:
+def preserved_fds(count: int) -> tuple[int, ...]:
+    """Return the descriptors that ``--preserve-fds`` means.
+
+    Raises:
+        ValueError: one of them is not open, or not the caller's.
+    """
     if count < 0:
         message = f"--preserve-fds must not be negative, not {count}"
         raise ValueError(message)

@@ -26,7 +26,8 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``libcontainer``; return its exit status."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(words).parse_args(words)
     log = Log(arguments.log, arguments.log_format, debug=arguments.debug)
     try:
         return _command(arguments.command)(arguments)
@@ -74,7 +75,7 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="libcontainer",
         description="Run containers of OCI bundles.",
@@ -94,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         _add_start(add(name, what), runs=name == "run")
     _add_ids(add("start", "let the program of a created container run"))
-    _add_exec(add("exec", "run a further program in a container"))
+    execute = add("exec", "run a further program in a container")
+    # What these options are made of takes longer to load than all the rest.
+    if "exec" in words:
+        _add_exec(execute)
     _add_control(add)
     _add_update(add("update", "change the limits of a container"))
     _add_shows(add)
@@ -214,13 +218,12 @@ def _add_shows(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     add("features", "print what this runtime can do as JSON")
 
 
-def run_as_program() -> None:
-    """Be the installed command."""
-    sys.exit(main())
-
-
-if __name__ == "__main__":
-    # In place of sys.exit at interpreter shutdown: nothing of ours needs it.
+def program() -> None:
+    """Be the installed command: end at once, nothing of ours needs a shutdown."""
     status = main()
     sys.stdout.flush()
     os._exit(status)
+
+
+if __name__ == "__main__":
+    program()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 
 from libcontainer.container import Container
@@ -36,24 +35,6 @@ def write_pid_file(handle: ProcessHandle, arguments: argparse.Namespace) -> None
     """Write the pid where the engine wants it."""
     if arguments.pid_file is not None:
         handle.write_pid_file(arguments.pid_file)
-
-
-def preserved(count: int) -> tuple[int, ...]:
-    """Return the descriptors that ``--preserve-fds`` and sockets to serve mean.
-
-    Raises:
-        ValueError: one of them is not open, or not the caller's.
-    """
-    fds = tuple(range(3, 3 + count))
-    for fd in fds:
-        try:
-            inheritable = os.get_inheritable(fd)
-        except OSError:
-            inheritable = False
-        if not inheritable:
-            message = f"--preserve-fds {count}: fd {fd} is not open"
-            raise ValueError(message)
-    return fds
 
 
 def check_console(

@@ -8,12 +8,12 @@ import os
 
 from attrs import evolve
 
+from libcontainer.commands.exec_options import preserved_fds
 from libcontainer.commands.foreground import Signals, caller_size, stand_in
 from libcontainer.commands.oci_common import (
     check_console,
     load,
     open_factory,
-    preserved,
     write_pid_file,
 )
 from libcontainer.commands.subreaper import become_subreaper
@@ -87,7 +87,7 @@ def _make(
     check_console(arguments, terminal=bool(bundle.process.terminal), leaves=leaves)
     process = evolve(
         bundle.process,
-        pass_fds=preserved(arguments.preserve_fds),
+        pass_fds=preserved_fds(arguments.preserve_fds),
         listen_fds=_listen_fds(),
         console_socket=arguments.console_socket,
         pidfd_socket=arguments.pidfd_socket,
