@@ -18,6 +18,7 @@ from tests.attacks import races
 pytestmark = [pytest.mark.needs("root", "rootfs", "compiler"), pytest.mark.slow]
 
 _LAUNCHES = 40
+_MORE = 20
 
 
 @pytest.fixture
@@ -35,6 +36,11 @@ def test_p12_no_launch_gets_out(
     where = races.make_field(place, attacker)
     before = races._listing(where.canary)
     counts = races.run(race, where, factory, _LAUNCHES)
+    # Whether one gets through at all is a matter of chance: go on until one has.
+    for _ in range(_MORE):
+        if counts["ran"]:
+            break
+        counts += races.run(race, where, factory, _LAUNCHES)
     assert races._listing(where.canary) == before
     # The race was one: names were swapped all the time, and launches got through.
     assert counts["swaps"] > 10 * _LAUNCHES
