@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ def test_a_strategy_that_is_not_there(box: Make) -> None:
         box(lc.CustomNetwork(strategy="acme"))
 
 
-CNI = {
+CNI: dict[str, Any] = {
     "cniVersion": "0.4.0",
     "name": "lcnet",
     "plugins": [
@@ -113,7 +114,6 @@ CNI = {
             "ipam": {
                 "type": "host-local",
                 "subnet": "10.5.0.0/24",
-                "dataDir": "/run/lc-cni-test",
                 "routes": [{"dst": "0.0.0.0/0"}],
             },
         },
@@ -123,20 +123,21 @@ CNI = {
 
 
 @pytest.mark.needs("cni")
-def test_a_chain_of_cni_plugins(box: Make, gone: Make) -> None:
-    try:
-        one, two = box(lc.Cni(conflist=CNI)), box(lc.Cni(conflist=CNI, name="lan0"))
-        assert "mtu 1400" in one.sh("ip link show eth0")
-        address = two.sh("ip -4 -o addr show lan0").split()[3].partition("/")[0]
-        one.sh(f"ping -c1 -W5 {address}")
-        assert "default via 10.5.0.1" in one.sh("ip route")
-        gone(one, two)
-        assert links() == ["cni-lc0", "lo"]
-        sh("ip", "link", "del", "cni-lc0")
-        broken = {**CNI, "plugins": [*CNI["plugins"], {"type": "no-such-plugin"}]}
-        with pytest.raises(lc.NetworkError, match="it is in none of"):
-            box(lc.Cni(conflist=broken))
-        assert links() == ["cni-lc0", "lo"]
-        sh("ip", "link", "del", "cni-lc0")
-    finally:
-        sh("rm", "-rf", "/run/lc-cni-test")
+def test_a_chain_of_cni_plugins(box: Make, gone: Make, tmp_path: Path) -> None:
+    # What is deleted again is told to the plugins again, which make the folder.
+    bridge, tuning = CNI["plugins"]
+    ipam = {**bridge["ipam"], "dataDir": str(tmp_path / "addresses")}
+    chain = {**CNI, "plugins": [{**bridge, "ipam": ipam}, tuning]}
+    one, two = box(lc.Cni(conflist=chain)), box(lc.Cni(conflist=chain, name="lan0"))
+    assert "mtu 1400" in one.sh("ip link show eth0")
+    address = two.sh("ip -4 -o addr show lan0").split()[3].partition("/")[0]
+    one.sh(f"ping -c1 -W5 {address}")
+    assert "default via 10.5.0.1" in one.sh("ip route")
+    gone(one, two)
+    assert links() == ["cni-lc0", "lo"]
+    sh("ip", "link", "del", "cni-lc0")
+    broken = {**chain, "plugins": [*chain["plugins"], {"type": "no-such-plugin"}]}
+    with pytest.raises(lc.NetworkError, match="it is in none of"):
+        box(lc.Cni(conflist=broken))
+    assert links() == ["cni-lc0", "lo"]
+    sh("ip", "link", "del", "cni-lc0")
