@@ -15,7 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
+    from libcontainer.asyncrun import arun
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -102,7 +104,9 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
+    "aio.process": ("AsyncProcess",),
     "api": ("run",),
+    "asyncrun": ("arun",),
     "config": (
         "Capabilities",
         "Config",
@@ -193,6 +197,7 @@ __all__ = [
     "MIB",
     "PIPE",
     "STDOUT",
+    "AsyncProcess",
     "Attachment",
     "CalledProcessError",
     "Capabilities",
@@ -273,6 +278,7 @@ __all__ = [
     "Vlan",
     "WeightDevice",
     "__version__",
+    "arun",
     "host_device",
     "host_devices",
     "learn_seccomp",
