@@ -2,9 +2,9 @@
 """Where trials are held: a child does one operation, a tracer strikes, we look after.
 
 What is asked after every strike, from the outside: are the processes of the dead
-caller gone, can every state file be read or is there none, does one ``recover`` and one
-``delete`` take all of it away, is a second ``delete`` told that there is nothing, is the
-inventory of the machine as before, can the same id be made and run again?
+caller gone, can every state file be read or is there none, does one ``recover`` and
+one ``delete`` take all of it away, is a second ``delete`` told that there is nothing,
+is the inventory of the machine as before, can the same id be made and run again?
 """
 
 from __future__ import annotations
@@ -160,7 +160,9 @@ class Arena:
         os.write(opening, b"x")
         os.close(opening)
         result = Result()
-        data = _read_until_end([tracer.stdout.fileno(), told], begun + trial.HANG_SECONDS)
+        data = _read_until_end(
+            [tracer.stdout.fileno(), told], begun + trial.HANG_SECONDS
+        )
         result.hung = data is None
         if result.hung:
             _end(child)
@@ -241,7 +243,7 @@ def _complaints(outcome: dict[str, Any]) -> list[str]:
 
 def _read_until_end(fds: list[int], deadline: float) -> list[bytes] | None:
     """Read all of them to their ends; None where the time was up."""
-    data = {fd: b"" for fd in fds}
+    data = dict.fromkeys(fds, b"")
     left = set(fds)
     while left:
         ready, _, _ = select.select(left, [], [], max(0, deadline - time.monotonic()))

@@ -12,7 +12,7 @@
 //
 //   -a kill        SIGKILL to the process as it enters the call
 //   -a stop        SIGSTOP, and leave it alone from then on
-//   -a NUMBER      the call is not made and fails with this errno; closing calls are
+//   -a NUMBER      the call is not made and fails with this errno; close(2) is
 //                  made, for the kernel lets go of a descriptor whatever it reports
 //   -a short       a read or a write of more than one byte is one of one byte
 //   -x NUMBER      every call of this number (with -n 0)
@@ -110,7 +110,7 @@ static void poke(pid_t tid, size_t offset, long value)
 // What the kernel does even where it reports an error.
 static bool is_made_anyway(long number)
 {
-    return number == SYS_close || number == SYS_close_range;
+    return number == SYS_close;
 }
 
 static bool takes_size(long number)

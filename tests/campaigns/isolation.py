@@ -91,7 +91,9 @@ def _hierarchies() -> Iterator[tuple[str, str]]:
             continue
         root, mount = fields.split()[3:5]
         words = set(options.split(","))
-        names = [n for n in own if n and kind == "cgroup" and set(n.split(",")) <= words]
+        names = [
+            n for n in own if n and kind == "cgroup" and set(n.split(",")) <= words
+        ]
         if kind == "cgroup2":
             names = [""] if "" in own else []
         for name in names[:1]:

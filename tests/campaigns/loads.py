@@ -105,16 +105,19 @@ def cycles(place: Place, count: int) -> Verdict:
     with lc.Factory(place.root) as factory:
         begun = time.perf_counter()
         for number in range(count):
-            with factory.create("box", config) as container:
-                with container.run(process) as handle:
-                    failures += handle.wait(30).code != 0
+            with (
+                factory.create("box", config) as container,
+                container.run(process) as handle,
+            ):
+                failures += handle.wait(30).code != 0
             if number == warm or (number + 1) % max(1, count // 20) == 0:
                 seen.append(_footprint())
         taken = time.perf_counter() - begun
     first, last = seen[0], seen[-1]
     growth = {name: last[name] - first[name] for name in first}
     figures: dict[str, object] = {
-        "cycles": count, "failures": failures, "ms each": round(taken / count * 1000, 3),
+        "cycles": count, "failures": failures,
+        "ms each": round(taken / count * 1000, 3),
         **{f"growth {name}": value for name, value in growth.items()},
     }  # fmt: skip
     wrong = [f"{failures} failures"] if failures else []

@@ -124,7 +124,7 @@ def lives(place: Place, seconds: int) -> Verdict:
             other.communicate()
             wrong.append("a process hangs")
             continue
-        total.update(json.loads(out or '{}'))
+        total.update(json.loads(out or "{}"))
     with lc.Factory(place.root) as factory:
         factory.recover()
         for container in factory:
@@ -168,7 +168,8 @@ def creates(place: Place, count: int) -> Verdict:
 
         rounds = max(1, count // barrier.parties)
         threads = [
-            threading.Thread(target=make, args=(rounds,)) for _ in range(barrier.parties)
+            threading.Thread(target=make, args=(rounds,))
+            for _ in range(barrier.parties)
         ]
         wrong = _finish(threads, HANG_SECONDS)
         made = len(factory.list())
@@ -177,5 +178,3 @@ def creates(place: Place, count: int) -> Verdict:
     if (told["won"], made) != (rounds, rounds):
         wrong.append(f"{dict(told)} in {rounds} rounds, {made} were made")
     return {"creates": sum(told.values()), "won": told["won"]}, wrong
-
-

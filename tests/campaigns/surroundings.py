@@ -26,9 +26,11 @@ def _milliseconds(place: Place, count: int) -> float:
     with lc.Factory(place.root) as factory:
         for number in range(count + 3):
             begun = time.perf_counter()
-            with factory.create("box", config) as container:
-                with container.run(process) as handle:
-                    handle.wait(30)
+            with (
+                factory.create("box", config) as container,
+                container.run(process) as handle,
+            ):
+                handle.wait(30)
             if number >= 3:
                 times.append(time.perf_counter() - begun)
     return round(sorted(times)[len(times) // 2] * 1000, 3)

@@ -142,7 +142,9 @@ def fingerprint(out: bytes, code: int) -> str:
     seen["fds"] = {k: v["flags"] for k, v in seen["fds"].items()}
     # Ids, device numbers, and the names of what is mounted differ.
     rows = [re.sub(r"^\d+ \d+ \S+", "", row) for row in seen["mountinfo"]]
-    seen["mountinfo"] = sorted(re.sub(r"[\w./:-]*tmp/[\w./:-]*", "", row) for row in rows)
+    seen["mountinfo"] = sorted(
+        re.sub(r"[\w./:-]*tmp/[\w./:-]*", "", row) for row in rows
+    )
     text = json.dumps(seen, sort_keys=True)
     if folder := os.environ.get("LIBCONTAINER_FINGERPRINTS"):
         name = hashlib.sha256(text.encode()).hexdigest()[:12]
