@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from libcontainer.cgroups.stats import Stats
 from libcontainer.config import Config, Mount, Resources, Rootfs
 from libcontainer.errors import CalledProcessError, TimeoutExpired
 from libcontainer.factory import Factory, default_root
@@ -21,9 +20,12 @@ from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import ExitStatus
 from libcontainer.host.probe import is_privileged
 from libcontainer.process import PIPE, Process
+from libcontainer.verdict import Verdict, verdict_of
 
 if TYPE_CHECKING:
+    from libcontainer.cgroups.stats import Stats
     from libcontainer.security.seccomp.notify import NotifyHandler
+    from libcontainer.usage import Usage
 
 _PERIOD = 100_000
 
@@ -41,13 +43,17 @@ class Result(subprocess.CompletedProcess[Any]):
         verdict: why it ended, as the kernel tells it: ``exited``, ``signalled``,
             ``oom`` (it failed, and something in the container was killed for want
             of memory), ``pids_limit`` (it failed, and was refused a process). The
-            last two need a limit.
+            last two need a limit. An error has a verdict too: ``timeout`` of a
+            `TimeoutExpired`, that of the program of a `CalledProcessError`,
+            ``setup`` of all others.
+        usage: what it has cost: processor time, memory, input and output.
         stats: what the container had used at its end; None without a limit.
     """
 
     status: ExitStatus
     wall_seconds: float
-    verdict: str
+    verdict: Verdict
+    usage: Usage
     stats: Stats | None
 
 
@@ -165,27 +171,21 @@ def _run_in(
         except TimeoutExpired as error:
             handle.kill()
             error.output, error.stderr = _rest(handle, error)
+            error.usage = container.usage(time.monotonic() - begun)
             raise
         finally:
             handle.close()
         status = handle.wait()
         limited = config.resources != Resources()
         stats = container.stats() if limited else None
+        usage = container.usage(time.monotonic() - begun)
     result = Result(list(process.args), status.returncode, out, err)
     result.status = status
     result.stats = stats
-    result.verdict = _verdict(status, stats)
+    result.verdict = verdict_of(status, stats)
+    result.usage = usage
     result.wall_seconds = time.monotonic() - begun
     return result
-
-
-def _verdict(status: ExitStatus, stats: Stats | None) -> str:
-    if stats is not None and status.returncode != 0:
-        if stats.memory.oom_kills:
-            return "oom"
-        if stats.pids.failures:
-            return "pids_limit"
-    return "exited" if status.signal is None else "signalled"
 
 
 def _limit(
@@ -277,7 +277,9 @@ class _TextForm:
         done.stdout = self.decode(done.stdout)
         done.stderr = self.decode(done.stderr)
         if check and done.returncode:
-            raise CalledProcessError(
+            error = CalledProcessError(
                 done.returncode, done.args, done.stdout, done.stderr
             )
+            error.verdict = done.verdict
+            raise error
         return done

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from libcontainer.cgroups import stats as module
+from libcontainer.cgroups import stats_io as module
 from libcontainer.cgroups.group import Group
+from libcontainer.cgroups.reader import read_stats
 from libcontainer.cgroups.stats import (
     CpuStats,
     HugetlbStats,
@@ -16,8 +17,8 @@ from libcontainer.cgroups.stats import (
     PidsStats,
     Pressure,
     Stats,
-    read_stats,
 )
+from libcontainer.errors import CgroupError
 from libcontainer.plan.cgroup import UNIFIED
 
 PRESSURE = (
@@ -90,7 +91,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 @pytest.fixture(autouse=True)
 def sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the huge pages of the machine for one size."""
-    monkeypatch.setattr(module, "_huge_page_sizes", lambda: ("2MB",))
+    monkeypatch.setattr(module, "huge_page_sizes", lambda: ("2MB",))
 
 
 @pytest.fixture
@@ -170,5 +171,11 @@ def test_pressure_is_that_of_the_kernel(v2: Stats, v1: Stats) -> None:
 def test_a_controller_that_is_not_there_leaves_its_part_empty(
     tmp_path: Path, names: tuple[str, ...]
 ) -> None:
+    (tmp_path / "cpu.stat").write_text("")
     found = read_stats(Group({name: str(tmp_path) for name in names}))
     assert found == Stats()
+
+
+def test_a_cgroup_that_is_gone_is_no_cgroup_at_rest(tmp_path: Path) -> None:
+    with pytest.raises(CgroupError, match="ENOENT"):
+        read_stats(Group({UNIFIED: str(tmp_path / "gone")}))
