@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from libcontainer.api import Result, run
+    from libcontainer.cgroups.openmetrics import openmetrics
+    from libcontainer.cgroups.reader import StatsReader
+    from libcontainer.cgroups.stats import Stats, cpu_percent
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -103,6 +106,9 @@ GIB = 1024 * MIB
 
 _HOMES = {
     "api": ("Result", "run"),
+    "cgroups.openmetrics": ("openmetrics",),
+    "cgroups.reader": ("StatsReader",),
+    "cgroups.stats": ("Stats", "cpu_percent"),
     "config": (
         "Capabilities",
         "Config",
@@ -259,6 +265,8 @@ __all__ = [
     "Seccomp",
     "StateError",
     "StateFileError",
+    "Stats",
+    "StatsReader",
     "Status",
     "StepError",
     "Syscall",
@@ -274,9 +282,11 @@ __all__ = [
     "Vlan",
     "WeightDevice",
     "__version__",
+    "cpu_percent",
     "host_device",
     "host_devices",
     "learn_seccomp",
+    "openmetrics",
     "run",
     "subid_mappings",
 ]

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from libcontainer.cgroups.strategy import STRATEGIES, CgroupStrategy
 from libcontainer.config import Config, config_from_json
@@ -23,6 +23,9 @@ from libcontainer.host.store import Folder, Store
 from libcontainer.launcher import DEADLINE_SECONDS, Launcher
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
+
+if TYPE_CHECKING:
+    from libcontainer.cgroups.stats import Stats
 
 
 class Factory:
@@ -141,6 +144,27 @@ class Factory:
 
     def __getitem__(self, container_id: str) -> Container:
         return self.load(container_id)
+
+    def stats(self) -> dict[str, Stats]:
+        """Measure every container, by id.
+
+        Left out are those without a cgroup, those in which nothing has run yet, and
+        those that vanish meanwhile or cannot be read.
+        """
+        # Loaded here: a launch needs none of it.
+        from libcontainer.measure import measure_all  # noqa: PLC0415
+
+        return measure_all(self._store, self._store.ids())
+
+    def openmetrics(self) -> str:
+        """Return what `stats` measures as OpenMetrics text, for Prometheus.
+
+        The label ``container`` is the id. For further labels see
+        `libcontainer.openmetrics`.
+        """
+        from libcontainer.cgroups.openmetrics import openmetrics  # noqa: PLC0415
+
+        return openmetrics(self.stats())
 
     def recover(self) -> tuple[str, ...]:
         """Remove what crashed creators left; return the ids of what was removed.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from libcontainer.cgroups.group import FREEZE_SECONDS, Group
-from libcontainer.config import Config, NamespaceType, Resources
+from libcontainer.config import Config, Resources
 from libcontainer.errors import HelperError, StateError, UnsupportedError
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import has_ended
@@ -156,12 +156,11 @@ class KnownContainer:
             CgroupError: somebody has removed its cgroup.
         """
         # Loaded here: a launch needs none of it.
-        from libcontainer.cgroups.reader import read_stats  # noqa: PLC0415
+        from libcontainer.measure import measure  # noqa: PLC0415
 
         state = self._measurable()
-        stats = read_stats(self._group_of(state))
-        links = self._links(state)
-        return evolve(stats, interfaces=links) if links else stats
+        self._group_of(state)
+        return measure(state)
 
     def stats_reader(self) -> StatsReader:
         """Return what measures its cgroup again and again at the least cost.
@@ -223,19 +222,6 @@ class KnownContainer:
             folder.close()
         require(self.id, state.status, "stats")
         return state
-
-    def _links(self, state: State) -> dict[str, InterfaceStats]:
-        own = NamespaceType.NETWORK in self.config.namespaces
-        if not own or state.init is None:
-            return {}
-        from libcontainer.network.stats import read_interface_stats  # noqa: PLC0415
-
-        with ProcessRef.open(state.init) as init, contextlib.suppress(OSError):
-            if init is not None:
-                links = read_interface_stats(init.host_pid)
-                # If it ended meanwhile, its number may be another process'.
-                return {} if has_ended(init.pidfd) else links
-        return {}
 
     def _status(self, folder: Folder, state: State) -> Status:
         if state.init is None:

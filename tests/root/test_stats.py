@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 import libcontainer as lc
 from libcontainer.cgroups.stats import cpu_percent
@@ -162,3 +163,23 @@ def test_a_reader_holds_its_files_and_lets_go(make: Make) -> None:
         again.read()
     again.close()
     assert len(os.listdir("/proc/self/fd")) <= own
+
+
+def test_all_containers_are_measured_in_one_pass(
+    make: Make, factory: lc.Factory
+) -> None:
+    with make() as one, make() as other, make() as idle:
+        assert factory.stats() == {}
+        one.run(SLEEPER)
+        other.prepare(SLEEPER)
+        found = factory.stats()
+        assert set(found) == {one.id, other.id}
+        assert all(stats.memory.usage > 0 for stats in found.values())
+        assert idle.id not in found
+        families = {
+            family.name: family
+            for family in text_string_to_metric_families(factory.openmetrics())
+        }
+        samples = families["libcontainer_memory_usage_bytes"].samples
+        assert {sample.labels["container"] for sample in samples} == set(found)
+        assert all(sample.value > 0 for sample in samples)

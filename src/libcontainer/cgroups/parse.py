@@ -12,12 +12,16 @@ from typing import Final
 
 # v1 says "no limit" by the largest number of whole pages.
 _V1_UNLIMITED: Final = 1 << 62
+_DIGITS: Final = 20
 
 
 def whole(word: str) -> int | None:
     """Return a whole number, or None if *word* is none (``max`` is none)."""
     digits = word[1:] if word[:1] == "-" else word
-    return int(word) if digits.isascii() and digits.isdigit() else None
+    # The kernel's numbers have 64 bits; of one that is too long Python makes none.
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS):
+        return None
+    return int(word)
 
 
 def number(text: str) -> int | None:
