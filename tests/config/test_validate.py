@@ -311,11 +311,16 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (option("x=1", "cgroup"), "mounts[0].data[0]", "'x=1' is no option of cgroup"),
     (mount(extras=["remount"]), "mounts[0]", "remount: no mount before it"),
     (bind(idmap="idmap"), "mounts[0].idmap", "must be a IdMap, not str"),
-    (bind(idmap=IdMap()), "mounts[0].idmap", "needs mappings, or a user namespace"),
+    (bind(idmap=IdMap()), "mounts[0].idmap", "needs mappings of users and groups"),
     (
         bind(idmap=IdMap(RANGE, ())),
         "mounts[0].idmap",
-        "must have both uid_mappings and gid_mappings",
+        "needs mappings of users and groups",
+    ),
+    (
+        bind(idmap=IdMap((IdMapping(0, 0, 1, relative=True),), RANGE)),
+        "mounts[0].idmap.uid_mappings[0].relative",
+        "needs a user namespace",
     ),
     (
         bind(idmap=IdMap(RANGE, RANGE, recursive=1)),

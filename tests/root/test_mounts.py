@@ -355,6 +355,25 @@ def test_an_id_mapped_bind_shows_other_owners(shell: Shell, tmp_path: Path) -> N
     )
 
 
+def test_relative_ids_are_those_of_the_container(shell: Shell, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "file").touch()
+    os.chown(tmp_path / "file", 5, 6)
+    user = {
+        "namespaces": [*KINDS, "user"],
+        "uid_mappings": RANGE,
+        "gid_mappings": RANGE,
+    }
+    # Groups are not named: they get the container's own maps.
+    relative = bind(tmp_path, "bind", "idmap=uids=@5-30-1#0-100000-1")
+    assert shell(OWNERS, relative, **user) == "30:6\n"
+    os.chown(tmp_path, 5, 6)
+    both = bind(tmp_path, "bind", "idmap=uids=@5-0-1;gids=@6-0-1")
+    script = f"{OWNERS}; echo >/data/new && stat -c '%u' /data/new"
+    assert shell(script, both, **user) == "0:0\n0\n"
+    assert (tmp_path / "new").stat().st_uid == 5
+
+
 def test_an_id_mapped_bind_with_the_containers_own_maps(
     shell: Shell, tmp_path: Path
 ) -> None:
