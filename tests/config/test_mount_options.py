@@ -43,7 +43,7 @@ def make(*words: str, kind: str | None = "tmpfs") -> Mount:
 
 def test_every_word_of_the_specification_is_known() -> None:
     assert set(SPECIFIED.split()) <= WORDS
-    assert {"src-nofollow", "dest-nofollow"} <= WORDS
+    assert {"src-nofollow", "dest-nofollow", "copy-symlink"} <= WORDS
 
 
 @pytest.mark.parametrize("word", sorted(WORDS))

@@ -485,6 +485,35 @@ def test_a_link_itself_is_the_source_or_the_destination(
     assert said == "/nowhere\nhere\n"
 
 
+def test_a_symlink_of_the_host_is_made_anew(
+    shell: Shell, busybox_rootfs: Path, tmp_path: Path
+) -> None:
+    source, image = tmp_path / "source", tmp_path / "image"
+    source.mkdir()
+    (image / "there").mkdir(parents=True)
+    (source / "link").symlink_to("../nowhere")
+    (source / "file").write_text("here\n")
+    (image / "there" / "same").symlink_to("../nowhere")
+    (image / "out").symlink_to("/there")
+    layers = lc.Overlay([str(image), str(busybox_rootfs)])
+    said = shell(
+        "readlink /new/folder/link; readlink /there/same; readlink /there/other;"
+        "cat /plain",
+        bind(source / "link", "bind", "copy-symlink", destination="/new/folder/link"),
+        bind(source / "link", "bind", "copy-symlink", destination="/there/same"),
+        bind(source / "link", "bind", "copy-symlink", destination="/out/other"),
+        bind(source / "file", "bind", "copy-symlink", destination="/plain"),
+        rootfs=layers,
+    )
+    assert said == "../nowhere\n../nowhere\n../nowhere\nhere\n"
+    with pytest.raises(lc.StepError, match=r"make the symlink '/bin/sh'.*EEXIST"):
+        shell(
+            "true",
+            bind(source / "link", "bind", "copy-symlink", destination="/bin/sh"),
+            rootfs=layers,
+        )
+
+
 # -- tmpcopyup
 
 
