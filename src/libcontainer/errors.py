@@ -287,7 +287,11 @@ class LaunchTimeoutError(LibcontainerError, TimeoutError):
 
 
 class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
-    """A process ran longer than it was allowed to."""
+    """A process ran longer than it was allowed to.
+
+    Attributes:
+        verdict: ``timeout``, beside the words of `Result.verdict`.
+    """
 
     verdict = "timeout"
     usage: Usage | None = None
