@@ -34,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "LIBCONTAINER_MUST_RUN",
     )
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.addinivalue_line("markers", "engines: an engine calls the runtime")
     if leaks.SUPERVISOR not in os.environ:
         supervisor.supervise()
 
