@@ -39,7 +39,7 @@ class MountPlanner:
         self._builder = builder
         self._config = config
         self._facts = facts
-        self._devices = DevicePlanner(builder, config)
+        self._devices = DevicePlanner(builder, config, facts)
         self._mounts = ordered_mounts(config)
         self._late = late_mounts(self._mounts)
         self._trees: dict[int, int] = {}
