@@ -2,11 +2,13 @@
 """Fixtures of the tests in which real engines call the runtime.
 
 Each module runs twice: with ours, and with runc as the control. What passes with
-the one must pass with the other.
+the one must pass with the other. `./dev engines` runs them all; any other run
+only the slice of them that is marked ``slice``, with ours.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,26 @@ import pytest
 from tests.engines.world import World
 
 RUNTIMES = ("ours", "runc")
+
+
+ALL = "LIBCONTAINER_ENGINES"
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out what only `./dev engines` runs."""
+    if os.environ.get(ALL):
+        return
+    here = Path(__file__).parent
+    left_out = [
+        item
+        for item in items
+        if item.path.is_relative_to(here)
+        and ("runc" in item.name or item.get_closest_marker("slice") is None)
+    ]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
