@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from libcontainer.api import Result, run
+    from libcontainer.api import run
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -92,6 +92,8 @@ if TYPE_CHECKING:
     from libcontainer.host.subids import subid_mappings
     from libcontainer.learn import learn_seccomp
     from libcontainer.network.stats import InterfaceStats
+    from libcontainer.oneshot.popen import Popen
+    from libcontainer.oneshot.result import Result
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
 
@@ -100,7 +102,7 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
-    "api": ("Result", "run"),
+    "api": ("run",),
     "config": (
         "Capabilities",
         "Config",
@@ -177,6 +179,8 @@ _HOMES = {
     "host.subids": ("subid_mappings",),
     "network.stats": ("InterfaceStats",),
     "learn": ("learn_seccomp",),
+    "oneshot.popen": ("Popen",),
+    "oneshot.result": ("Result",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
 }
@@ -236,6 +240,7 @@ __all__ = [
     "NetworkError",
     "Overlay",
     "Personality",
+    "Popen",
     "Port",
     "Problem",
     "Process",

@@ -159,7 +159,10 @@ class StepError(LibcontainerError, OSError):
         stage: the stage of the plan that the step belongs to.
         side: ``"host"`` or ``"init"``.
         hint: one line that helps where the errno misleads, or None.
+        verdict: ``setup``, beside the words of `Result.verdict`.
     """
+
+    verdict = "setup"
 
     def __init__(  # noqa: PLR0913 - each is a fact of the failed step
         self,
@@ -279,7 +282,13 @@ class LaunchTimeoutError(LibcontainerError, TimeoutError):
 
 
 class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
-    """A process ran longer than it was allowed to."""
+    """A process ran longer than it was allowed to.
+
+    Attributes:
+        verdict: ``timeout``, beside the words of `Result.verdict`.
+    """
+
+    verdict = "timeout"
 
 
 class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):

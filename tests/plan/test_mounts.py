@@ -212,3 +212,22 @@ def test_an_unprivileged_slave_keeps_taking_mounts_of_the_host() -> None:
         config = evolve(SINGLE_ID, mounts=[bind("rbind", words)])
         plan = create(config, UNPRIVILEGED)
         assert made(plan, ops.SetPropagation) == [ops.SetPropagation(expected)]
+
+
+def test_only_a_privileged_caller_can_have_a_symlink_made() -> None:
+    mount = Mount.from_options("bind", "/link", "/x", ["bind", "copy-symlink"])
+    config = Config(rootfs="/srv/rootfs", mounts=[mount])
+    links = (("/link", "../target"),)
+    plan = create(config, evolve(PRIVILEGED, links=links))
+    titles = [step.title for step in plan.steps]
+    assert "make the symlink '/x' to '../target'" in titles
+    assert not any("'/link'" in title for title in titles)
+    unprivileged = evolve(UNPRIVILEGED, links=links)
+    rootless = evolve(config, namespaces=SINGLE_ID.namespaces)
+    rootless = evolve(
+        rootless,
+        uid_mappings=SINGLE_ID.uid_mappings,
+        gid_mappings=SINGLE_ID.gid_mappings,
+    )
+    with pytest.raises(UnsupportedError, match="copy-symlink"):
+        create(rootless, unprivileged)

@@ -24,6 +24,7 @@ from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.network import AddRoute, ConnectNetwork
 from libcontainer.plan.steps import (
+    CopyLink,
     CopyUp,
     HookFiles,
     Listen,
@@ -180,6 +181,13 @@ def _copy_up(actions: HostActions, launch: Launch, action: CopyUp) -> None:
 
     # The helper has what it was given under the same numbers as its caller.
     copy_up(*launch.at_work, launch.slots[action.slot], action.path)
+
+
+def _copy_link(actions: HostActions, launch: Launch, action: CopyLink) -> None:
+    from libcontainer.host.copylink import copy_link  # noqa: PLC0415 - rare
+
+    _, host_pid = launch.at_work
+    copy_link(host_pid, action.target, action.path)
 
 
 def _make_tree(actions: HostActions, launch: Launch, action: MakeTree) -> None:
@@ -361,6 +369,7 @@ def _hooks_of(actions: HostActions) -> HookRunner:
 _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenTree: _open_tree,
     CopyUp: _copy_up,
+    CopyLink: _copy_link,
     MakeTree: _make_tree,
     MapNamespace: _map_namespace,
     OpenPath: _open_path,

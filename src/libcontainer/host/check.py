@@ -112,7 +112,8 @@ def _check_source(name: str, mount: Mount) -> list[Problem]:
     if mount.type != "bind" or mount.source is None or "remount" in mount.extras:
         return []
     try:
-        os.stat(mount.source, follow_symlinks="src-nofollow" not in mount.extras)
+        follows = not {"src-nofollow", "copy-symlink"} & mount.extras
+        os.stat(mount.source, follow_symlinks=follows)
     except OSError as error:
         return [_unusable(name, mount.source, error)]
     return []

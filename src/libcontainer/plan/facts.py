@@ -77,6 +77,8 @@ class Facts:
             asks for something of them.
         joined_user: of the user namespace that the container joins, or None.
         host_root: what is in ``/``, where it cannot be taken as one layer.
+        links: sources of mounts with ``copy-symlink`` that are symlinks, each with
+            where it leads.
         keyrings: whether the kernel lets this process, and so its children,
             have keyrings at all.
         machine: the processor, as uname(2) tells it.
@@ -93,6 +95,7 @@ class Facts:
     security: Security | None = None
     joined_user: UserMaps | None = None
     host_root: tuple[RootEntry, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
     keyrings: bool = True
     nodes: bool = True
     machine: str = ""

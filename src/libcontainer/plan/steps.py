@@ -124,6 +124,18 @@ class CopyUp:
 
 
 @frozen
+class CopyLink:
+    """Make a symlink that says *target* on *path* in the container's root."""
+
+    target: str
+    path: str
+
+    @property
+    def title(self) -> str:
+        return f"make the symlink {self.path!r} to {self.target!r}"
+
+
+@frozen
 class MapNamespace:
     """Make a user namespace with maps for id-mapped mounts into *slot*."""
 
