@@ -38,7 +38,7 @@ class Factory:
     Args:
         root: where containers have their state, a host path; made with mode
             0700. None is ``/run/libcontainer`` for root, else
-            ``$XDG_RUNTIME_DIR/libcontainer``.
+            ``$XDG_RUNTIME_DIR/libcontainer``, of a user namespace's root too.
         cgroups: how containers get a cgroup: ``auto`` (wherever the caller may make
             one), ``cgroupfs`` (always), ``disabled`` (never), or a strategy of
             your own.
@@ -218,6 +218,9 @@ def _read_config(folder: Folder) -> Config:
         raise StateFileError(message) from error
 
 
+_EVERY_ID = [b"0", b"0", b"4294967295"]
+
+
 def _strategy(cgroups: str | CgroupStrategy) -> CgroupStrategy:
     if not isinstance(cgroups, str):
         return cgroups
@@ -227,15 +230,24 @@ def _strategy(cgroups: str | CgroupStrategy) -> CgroupStrategy:
     return STRATEGIES[cgroups]()
 
 
+def is_rootless() -> bool:
+    """Tell whether the caller is not root, or is it in a user namespace only."""
+    if os.geteuid() != 0:
+        return True
+    with open("/proc/self/uid_map", "rb") as file:
+        return file.read().split() != _EVERY_ID
+
+
 def default_root() -> str:
     """Return the root directory of the caller.
 
     Raises:
         UnsupportedError: an unprivileged caller has no runtime directory.
     """
-    if os.geteuid() == 0:
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    if os.geteuid() == 0 and not (folder and is_rootless()):
         return "/run/libcontainer"
-    folder = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    folder = folder or f"/run/user/{os.geteuid()}"
     if not os.path.isdir(folder):
         need = "set XDG_RUNTIME_DIR, or give Factory(root=...) a directory of your own"
         raise UnsupportedError("a root directory for containers", need)
