@@ -518,6 +518,10 @@ class Launcher:
             from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
 
             facts = evolve(facts, host_root=read_host_root())
+        if any("copy-symlink" in mount.extras for mount in config.mounts):
+            from libcontainer.host.copylink import read_links  # noqa: PLC0415 - rare
+
+            facts = evolve(facts, links=read_links(config))
         if any(mount.type == "cgroup" for mount in config.base_mounts + config.mounts):
             facts = evolve(facts, hierarchies=_hierarchies())
         path = _joined_user_path(config)
