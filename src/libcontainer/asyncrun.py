@@ -17,8 +17,10 @@ from libcontainer.container import Container
 from libcontainer.errors import TimeoutExpired
 from libcontainer.handle import ProcessHandle
 from libcontainer.oneshot.popen import default_factory, launch
-from libcontainer.oneshot.result import Result, verdict_of
+from libcontainer.oneshot.result import Result
 from libcontainer.oneshot.wishes import Command, Wishes
+from libcontainer.usage import Usage
+from libcontainer.verdict import verdict_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -84,17 +86,19 @@ async def arun(args: Command | Sequence[Command], **options: Any) -> Result[Any]
     )
     try:
         out, err = await _talk(handle, text.encode(data), timeout)
-    except BaseException:
-        await to_the_end(functools.partial(container.delete, force=True))
+    except BaseException as error:
+        _, usage = await to_the_end(functools.partial(_end, container, config, begun))
+        if isinstance(error, TimeoutExpired):
+            error.usage = usage
         raise
     status = await handle
-    stats = await to_the_end(functools.partial(_end, container, config))
+    stats, usage = await to_the_end(functools.partial(_end, container, config, begun))
     command = process.args[-1] if isinstance(args, str | bytes) else list(process.args)
     result: Result[Any] = Result(
         command, status.returncode, text.decode(out), text.decode(err)
     )
     result.status = status
-    result.stats = stats
+    result.stats, result.usage = stats, usage
     result.verdict = verdict_of(status, stats)
     result.wall_seconds = time.monotonic() - begun
     return checked(result, check=check)
@@ -119,10 +123,18 @@ async def _talk(
         process.close()
 
 
-def _end(container: Container, config: Config) -> Stats | None:
-    stats = container.stats() if config.resources != Resources() else None
-    container.delete(force=True)
-    return stats
+def _end(
+    container: Container, config: Config, begun: float
+) -> tuple[Stats | None, Usage]:
+    """Kill what still runs, measure the container, delete it."""
+    try:
+        if container.init is not None:
+            container.init.kill()
+            container.init.wait()
+        stats = container.stats() if config.resources != Resources() else None
+        return stats, container.usage(time.monotonic() - begun)
+    finally:
+        container.delete(force=True)
 
 
 def _undo(made: tuple[Container, ProcessHandle]) -> None:

@@ -109,6 +109,7 @@ def test_limits_and_verdicts_are_those_of_run(
     done = loop(main)
     assert done.verdict == "pids_limit"
     assert done.stats.pids.limit == 4
+    assert done.usage.wall_seconds > 0
 
 
 def test_a_timeout_ends_everything_and_tells_the_rest(
@@ -124,6 +125,7 @@ def test_a_timeout_ends_everything_and_tells_the_rest(
 
     error = loop(main)
     assert (error.output, error.stderr, error.timeout) == (b"before\n", b"err\n", 0.5)
+    assert error.usage is not None
     assert os.listdir(state_root) == []
 
 
