@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
     from libcontainer.asyncrun import arun
+    from libcontainer.calls.python import with_python
     from libcontainer.cgroups.openmetrics import openmetrics
     from libcontainer.cgroups.reader import StatsReader
     from libcontainer.cgroups.stats import Stats, cpu_percent
@@ -61,9 +62,12 @@ if TYPE_CHECKING:
     )
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
+    from libcontainer.contained import contained
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
+        CallError,
+        CallFailedError,
         CgroupError,
         ConfigError,
         ContainerExistsError,
@@ -81,6 +85,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RemoteError,
         StateError,
         StateFileError,
         StepError,
@@ -112,6 +117,8 @@ _HOMES = {
     "aio.process": ("AsyncProcess",),
     "api": ("run",),
     "asyncrun": ("arun",),
+    "calls.python": ("with_python",),
+    "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
     "cgroups.stats": ("Stats", "cpu_percent"),
@@ -157,6 +164,10 @@ _HOMES = {
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
+        "CallError",
+        "CallFailedError",
+        "CallError",
+        "CallFailedError",
         "CalledProcessError",
         "CgroupError",
         "ConfigError",
@@ -175,6 +186,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RemoteError",
         "StateError",
         "StateFileError",
         "StepError",
@@ -209,6 +221,8 @@ __all__ = [
     "STDOUT",
     "AsyncProcess",
     "Attachment",
+    "CallError",
+    "CallFailedError",
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
@@ -267,6 +281,7 @@ __all__ = [
     "ProgramNotFoundError",
     "Propagation",
     "Relay",
+    "RemoteError",
     "Resources",
     "Result",
     "Rlimit",
@@ -293,6 +308,7 @@ __all__ = [
     "WeightDevice",
     "__version__",
     "arun",
+    "contained",
     "cpu_percent",
     "host_device",
     "host_devices",
@@ -300,6 +316,7 @@ __all__ = [
     "openmetrics",
     "run",
     "subid_mappings",
+    "with_python",
 ]
 
 
