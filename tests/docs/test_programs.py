@@ -21,6 +21,7 @@ PAGES = {
     "docs/guide/security.md": 1,
     "docs/guide/seccomp.md": 3,
     "docs/guide/python.md": 1,
+    "docs/guide/statistics.md": 3,
 }
 
 
