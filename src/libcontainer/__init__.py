@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         ConfigError,
         ContainerExistsError,
         ContainerNotFoundError,
+        CopyLimitError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -84,6 +85,10 @@ if TYPE_CHECKING:
         UserLookupError,
     )
     from libcontainer.factory import Factory
+    from libcontainer.files.changes import Change
+    from libcontainer.files.copy import Copied
+    from libcontainer.files.info import FileInfo
+    from libcontainer.files.view import ContainerFiles
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
@@ -102,6 +107,10 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
+    "files.changes": ("Change",),
+    "files.copy": ("Copied",),
+    "files.info": ("FileInfo",),
+    "files.view": ("ContainerFiles",),
     "api": ("run",),
     "config": (
         "Capabilities",
@@ -150,6 +159,7 @@ _HOMES = {
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CopyLimitError",
         "HelperError",
         "HookError",
         "InvalidIdError",
@@ -197,12 +207,16 @@ __all__ = [
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
+    "Change",
     "Cni",
     "Config",
     "ConfigError",
     "Container",
     "ContainerExistsError",
+    "ContainerFiles",
     "ContainerNotFoundError",
+    "Copied",
+    "CopyLimitError",
     "CpuAffinity",
     "CustomNetwork",
     "Device",
@@ -212,6 +226,7 @@ __all__ = [
     "Dummy",
     "ExitStatus",
     "Factory",
+    "FileInfo",
     "HelperError",
     "Hook",
     "HookError",

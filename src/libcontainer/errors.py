@@ -293,3 +293,7 @@ class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
 
 class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     """A process ended with a non-zero status and ``check`` was set."""
+
+
+class CopyLimitError(LibcontainerError):
+    """What was to be copied is more than was allowed; nothing is left of the copy."""
