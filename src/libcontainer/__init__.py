@@ -15,7 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
+    from libcontainer.asyncrun import arun
+    from libcontainer.cgroups.openmetrics import openmetrics
+    from libcontainer.cgroups.reader import StatsReader
+    from libcontainer.cgroups.stats import Stats, cpu_percent
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -101,6 +106,8 @@ if TYPE_CHECKING:
     from libcontainer.oneshot.result import Result
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
+    from libcontainer.usage import Usage
+    from libcontainer.verdict import Verdict
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -111,7 +118,12 @@ _HOMES = {
     "files.copy": ("Copied",),
     "files.info": ("FileInfo",),
     "files.view": ("ContainerFiles",),
+    "aio.process": ("AsyncProcess",),
     "api": ("run",),
+    "asyncrun": ("arun",),
+    "cgroups.openmetrics": ("openmetrics",),
+    "cgroups.reader": ("StatsReader",),
+    "cgroups.stats": ("Stats", "cpu_percent"),
     "config": (
         "Capabilities",
         "Config",
@@ -193,6 +205,8 @@ _HOMES = {
     "oneshot.result": ("Result",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
+    "usage": ("Usage",),
+    "verdict": ("Verdict",),
 }
 
 # Written out, for type checkers to see what may be used from outside.
@@ -203,6 +217,7 @@ __all__ = [
     "MIB",
     "PIPE",
     "STDOUT",
+    "AsyncProcess",
     "Attachment",
     "CalledProcessError",
     "Capabilities",
@@ -275,6 +290,8 @@ __all__ = [
     "Seccomp",
     "StateError",
     "StateFileError",
+    "Stats",
+    "StatsReader",
     "Status",
     "StepError",
     "Syscall",
@@ -283,14 +300,19 @@ __all__ = [
     "TimeOffset",
     "TimeoutExpired",
     "UnsupportedError",
+    "Usage",
     "UserLookupError",
+    "Verdict",
     "Veth",
     "Vlan",
     "WeightDevice",
     "__version__",
+    "arun",
+    "cpu_percent",
     "host_device",
     "host_devices",
     "learn_seccomp",
+    "openmetrics",
     "run",
     "subid_mappings",
 ]

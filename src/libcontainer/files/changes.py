@@ -3,13 +3,15 @@
 
 The writable layer itself is not looked at: of a throw-away one there is no path, and
 what a name in it means depends on the layers below. In an overlay a file that was
-written to has another change time than the one below, whatever it holds.
+written to has another change time than the one below, whatever it holds; and so has
+a directory below which something happened.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -19,8 +21,9 @@ from attrs import frozen
 from libcontainer.bindings.openat2 import Resolve, openat2
 from libcontainer.errors import CopyLimitError
 from libcontainer.files.beneath import LOOK
-from libcontainer.files.copy import MAX_DEPTH, opened_folder
+from libcontainer.files.copy import MAX_DEPTH, names_of, opened_folder
 
+_MAX_CHANGES = 1_000_000
 _HERE = Resolve.BENEATH | Resolve.NO_XDEV | Resolve.NO_MAGICLINKS
 
 
@@ -48,10 +51,15 @@ def find_changes(
         skipped: paths that are left out.
 
     Raises:
-        CopyLimitError: a tree is too deep.
+        CopyLimitError: a tree is too deep, or more than a million paths changed.
         OSError: a directory cannot be read.
     """
-    return sorted(_compare(now, before, "", skipped, 0))
+    found = _compare(now, before, "", skipped, 0)
+    changes = list(itertools.islice(found, _MAX_CHANGES + 1))
+    if len(changes) > _MAX_CHANGES:
+        message = f"more than {_MAX_CHANGES} paths have changed"
+        raise CopyLimitError(message)
+    return sorted(changes)
 
 
 def _compare(
@@ -61,7 +69,7 @@ def _compare(
         message = f"{path!r} is more than {MAX_DEPTH} directories deep"
         raise CopyLimitError(message)
     with opened_folder(now, ".") as here, opened_folder(before, ".") as there:
-        names, old = set(os.listdir(here)), set(os.listdir(there))
+        names, old = (set(names_of(f, _MAX_CHANGES)) for f in (here, there))
         for name in sorted(old - names):
             if f"{path}/{name}" not in skipped:
                 yield Change(f"{path}/{name}", "deleted")
@@ -81,7 +89,7 @@ def _entry(
     with contextlib.ExitStack() as stack:
         found = [_look(folder, name, stack) for folder in folders]
         now, before = found
-        if now is None:
+        if now is None or now < 0 or (before is not None and before < 0):
             return
         status = os.fstat(now)
         is_folder = stat.S_ISDIR(status.st_mode)
@@ -94,6 +102,9 @@ def _entry(
         if _differs(status, old):
             yield Change(path, "changed")
         if is_folder and stat.S_ISDIR(old.st_mode):
+            # What happens below a directory brings it into the writable layer first.
+            if _times(status) == _times(old):
+                return
             yield from _compare(now, before, path, skipped, depth + 1)
         elif is_folder:
             yield from _all_new(now, path, skipped, depth + 1)
@@ -106,11 +117,11 @@ def _all_new(
         message = f"{path!r} is more than {MAX_DEPTH} directories deep"
         raise CopyLimitError(message)
     with opened_folder(folder, ".") as here:
-        for name in sorted(os.listdir(here)):
+        for name in names_of(here, _MAX_CHANGES):
             below = f"{path}/{name}"
             with contextlib.ExitStack() as stack:
                 found = _look(here, name, stack)
-                if found is None or below in skipped:
+                if found is None or found < 0 or below in skipped:
                     continue
                 yield Change(below, "added")
                 if stat.S_ISDIR(os.fstat(found).st_mode):
@@ -118,11 +129,13 @@ def _all_new(
 
 
 def _look(folder: int, name: str, stack: contextlib.ExitStack) -> int | None:
-    """Return an fd of an entry; None if it is gone, or is on another mount."""
+    """Return an fd of an entry; None if it is gone, -1 if it is on another mount."""
     try:
         fd = openat2(folder, name, LOOK | os.O_NOFOLLOW, resolve=_HERE)
     except OSError as error:
-        if error.errno in {errno.ENOENT, errno.EXDEV}:
+        if error.errno == errno.EXDEV:
+            return -1
+        if error.errno == errno.ENOENT:
             return None
         raise
     stack.callback(os.close, fd)
@@ -136,8 +149,8 @@ def _differs(now: os.stat_result, before: os.stat_result) -> bool:
     # A directory is made anew in the writable layer for whatever happens below it.
     if stat.S_ISDIR(now.st_mode):
         return False
-    return (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (
-        before.st_size,
-        before.st_mtime_ns,
-        before.st_ctime_ns,
-    )
+    return (now.st_size, _times(now)) != (before.st_size, _times(before))
+
+
+def _times(status: os.stat_result) -> tuple[int, int]:
+    return status.st_mtime_ns, status.st_ctime_ns

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from libcontainer.bindings.open_tree import OpenTreeFlag, open_tree
 from libcontainer.config import Config, Directory, MountAttr, NamespaceType, Overlay
 from libcontainer.errors import UnsupportedError
 from libcontainer.host.filesystem import make_filesystem
@@ -65,7 +66,10 @@ def lower_root(config: Config, overlay: Overlay) -> Iterator[int]:
     Raises:
         UnsupportedError: there are several layers, which the caller cannot mount.
     """
-    if len(overlay.lower) == 1:
+    if len(overlay.lower) == 1 and is_privileged():
+        # A clone shows what is below the mounts in it, as the layer does.
+        fd = open_tree(overlay.lower[0], OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC)
+    elif len(overlay.lower) == 1:
         fd = os.open(overlay.lower[0], _FLAGS)
     else:
         fd = _mount(config, overlay, overlay.lower, upper=False)
