@@ -15,7 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
+    from libcontainer.asyncrun import arun
     from libcontainer.cgroups.events import CgroupEvents
     from libcontainer.cgroups.openmetrics import openmetrics
     from libcontainer.cgroups.reader import StatsReader
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
         ConfigError,
         ContainerExistsError,
         ContainerNotFoundError,
+        CopyLimitError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -96,6 +99,10 @@ if TYPE_CHECKING:
     )
     from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
     from libcontainer.factory import Factory
+    from libcontainer.files.changes import Change
+    from libcontainer.files.copy import Copied
+    from libcontainer.files.info import FileInfo
+    from libcontainer.files.view import ContainerFiles
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
@@ -116,8 +123,14 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
+    "files.changes": ("Change",),
+    "files.copy": ("Copied",),
+    "files.info": ("FileInfo",),
+    "files.view": ("ContainerFiles",),
+    "aio.process": ("AsyncProcess",),
     "api": ("run",),
     "cgroups.events": ("CgroupEvents",),
+    "asyncrun": ("arun",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
     "cgroups.stats": ("Stats", "cpu_percent"),
@@ -175,6 +188,7 @@ _HOMES = {
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CopyLimitError",
         "HelperError",
         "HookError",
         "InvalidIdError",
@@ -221,12 +235,14 @@ __all__ = [
     "MIB",
     "PIPE",
     "STDOUT",
+    "AsyncProcess",
     "Attachment",
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
     "CgroupEvent",
     "CgroupEvents",
+    "Change",
     "Cni",
     "Config",
     "ConfigError",
@@ -234,7 +250,10 @@ __all__ = [
     "ContainerEvent",
     "ContainerEventKind",
     "ContainerExistsError",
+    "ContainerFiles",
     "ContainerNotFoundError",
+    "Copied",
+    "CopyLimitError",
     "CpuAffinity",
     "CustomNetwork",
     "Device",
@@ -247,6 +266,7 @@ __all__ = [
     "ExitStatus",
     "Factory",
     "FactoryEvents",
+    "FileInfo",
     "HelperError",
     "Hook",
     "HookError",
@@ -314,6 +334,7 @@ __all__ = [
     "Vlan",
     "WeightDevice",
     "__version__",
+    "arun",
     "cpu_percent",
     "host_device",
     "host_devices",

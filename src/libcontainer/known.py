@@ -43,10 +43,14 @@ class KnownContainer:
         self._store = store
         self._launcher = launcher
         self._init: ProcessHandle | None = None
-        self._joined: list[ProcessHandle] = []
 
     def __repr__(self) -> str:
         return f"<Container {self.id!r}>"
+
+    @property
+    def _joined(self) -> list[ProcessHandle]:
+        """Handles of the processes that joined it, whichever object ran them."""
+        return self._launcher.joined(self.id)
 
     # -- looking
 
