@@ -25,6 +25,9 @@ PREFIX = "libcontainer-"
 """What the name of a cgroup begins with that nobody has named."""
 
 
+_UNLIMITED = Resources()
+
+
 class CgroupStrategy(Protocol):
     """Decides about the cgroup of a container. It changes nothing itself."""
 
@@ -56,7 +59,7 @@ class NoCgroups:
             UnsupportedError: *config* has limits, or names a cgroup.
         """
         del container_id
-        if config.resources != Resources() or config.cgroups_path is not None:
+        if config.resources != _UNLIMITED or config.cgroups_path is not None:
             need = "a factory whose cgroups are not disabled"
             raise UnsupportedError("limits on resources", need)
         return {}
@@ -102,7 +105,7 @@ class AutoCgroups:
         Raises:
             UnsupportedError: *config* has limits and the caller may not.
         """
-        wanted = config.resources != Resources() or config.cgroups_path is not None
+        wanted = config.resources != _UNLIMITED or config.cgroups_path is not None
         try:
             paths = self._cgroupfs.place(container_id, config)
         except UnsupportedError:

@@ -30,6 +30,7 @@ from libcontainer.errors import (
 from libcontainer.host.children import has_ended
 from libcontainer.host.fds import above_stdio
 from libcontainer.host.processref import ProcessRef
+from libcontainer.memo import Memo
 from libcontainer.state import State, check_id
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,6 +53,7 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self._states = States()
 
     def create(self, state: State, config: bytes) -> Folder:
         """Make the folder of a new container and return it, locked.
@@ -68,11 +70,11 @@ class Store:
         try:
             os.mkdir(private, 0o700, dir_fd=root_fd)
             folder_fd = above_stdio(os.open(private, _OPEN_DIRECTORY, dir_fd=root_fd))
-            folder = Folder(state.id, self.root, folder_fd)
+            folder = Folder(state.id, self.root, folder_fd, self._states)
             try:
                 fcntl.flock(folder_fd, fcntl.LOCK_EX)
                 folder.write_config(config)
-                folder.write(state)
+                folder.write_first(state)
                 renameat2(root_fd, private, root_fd, state.id, RENAME_NOREPLACE)
             except BaseException as error:
                 folder.empty()
@@ -108,7 +110,7 @@ class Store:
         except BaseException:
             os.close(fd)
             raise
-        return Folder(container_id, self.root, fd)
+        return Folder(container_id, self.root, fd, self._states)
 
     def ids(self) -> list[str]:
         """Return the ids of all containers, sorted; half-made ones are left out."""
@@ -127,7 +129,7 @@ class Store:
                 fd = above_stdio(os.open(f"{self.root}/{name}", _OPEN_DIRECTORY))
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            folder = Folder(name, self.root, fd)
+            folder = Folder(name, self.root, fd, self._states)
             try:
                 folder.lock(timeout=0)
                 if folder.is_abandoned():
@@ -148,9 +150,13 @@ class Store:
             return []
 
     def _open_root(self, *, make: bool) -> int:
-        if make:
+        try:
+            fd = above_stdio(os.open(self.root, _OPEN_DIRECTORY))
+        except FileNotFoundError:
+            if not make:
+                raise
             os.makedirs(self.root, mode=0o700, exist_ok=True)
-        fd = above_stdio(os.open(self.root, _OPEN_DIRECTORY))
+            fd = above_stdio(os.open(self.root, _OPEN_DIRECTORY))
         try:
             _check_owner(fd, self.root)
         except BaseException:
@@ -159,14 +165,34 @@ class Store:
         return fd
 
 
+class States:
+    """What texts of state files say, for those seen or written last."""
+
+    def __init__(self) -> None:
+        self._seen: Memo[bytes, State] = Memo()
+
+    def parse(self, text: bytes) -> State:
+        """Return the state of a text; see `libcontainer.state.parse`."""
+        return self._seen.get(text, state_file.parse)
+
+    def dump(self, state: State) -> bytes:
+        """Return the text of a state, and remember it."""
+        text = state_file.dump(state)
+        self._seen.get(text, lambda _: state)
+        return text
+
+
 class Folder:
     """The open state folder of one container."""
 
-    def __init__(self, container_id: str, root: str, fd: int) -> None:
+    def __init__(
+        self, container_id: str, root: str, fd: int, states: States | None = None
+    ) -> None:
         self.id = container_id
         self.path = f"{root}/{container_id}"
         self._root = root
         self.fd = fd
+        self._states = States() if states is None else states
 
     def lock(self, *, timeout: float, shared: bool = False) -> None:
         """Take the container's lock; it is let go when the folder is closed.
@@ -202,7 +228,7 @@ class Folder:
             ContainerNotFoundError: the file is gone: it is being deleted.
             StateFileError: the file cannot be used.
         """
-        state = state_file.parse(self._read(_STATE))
+        state = self._states.parse(self._read(_STATE))
         if state.id != self.id:
             message = f"{self.path}/state.json is of container {state.id!r}"
             raise StateFileError(message)
@@ -210,8 +236,12 @@ class Folder:
 
     def write(self, state: State) -> None:
         """Replace the container's state, in one step."""
-        self._write(_NEW_STATE, state_file.dump(state))
+        self._write(_NEW_STATE, self._states.dump(state))
         os.rename(_NEW_STATE, _STATE, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+
+    def write_first(self, state: State) -> None:
+        """Write the first state, before the folder has its name."""
+        self._write(_STATE, self._states.dump(state))
 
     def read_config(self) -> bytes:
         """Return the text of the container's ``config.json``.
@@ -320,12 +350,24 @@ class Folder:
 
     def remove(self) -> None:
         """Remove the folder; the container is gone when this returns."""
-        self.empty()
+        # The state first of all. Most have no other files than these.
+        for name in (_STATE, _CONFIG):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self.fd)
+        if not self._remove_empty():
+            self.empty()
+            self._remove_empty()
+
+    def _remove_empty(self) -> bool:
+        """Remove the folder, unless it has files."""
         try:
             os.rmdir(self.path)
         except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                return False
             if error.errno != errno.ENOENT:
                 raise
+        return True
 
     def close(self) -> None:
         """Close the folder and let go of its lock."""
@@ -353,7 +395,10 @@ def _is_alive(host_pid: int) -> bool:
 
 def _read_all(fd: int) -> bytes:
     # Not the most at once: for that the kernel would have to map so much memory.
-    parts = [os.read(fd, _CHUNK)]
+    part = os.read(fd, _CHUNK)
+    if len(part) < _CHUNK:  # Of a file less than was asked for is all there is.
+        return part
+    parts = [part]
     while parts[-1] and sum(map(len, parts)) < _MAX_FILE:
         parts.append(os.read(fd, _CHUNK))
     return b"".join(parts)

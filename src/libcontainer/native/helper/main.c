@@ -50,19 +50,16 @@ void timer_disarm(void)
     set_timer(0);
 }
 
-// An ignored signal stays ignored over execve(2), so every one is reset here; until
-// then all are blocked but the alarm.
-static void reset_signals(void)
+// Whoever starts the helper has no signal ignored in it and all of them blocked. One
+// of them is let through.
+static void allow_alarm(void)
 {
-    struct kernel_sigaction normal = {0}, alarm = {.handler = on_alarm};
+    struct kernel_sigaction alarm = {.handler = on_alarm};
     uint64_t blocked = ~((uint64_t)1 << (SIGALRM - 1));
 #if ARCH_NEEDS_RESTORER
     alarm.flags = SA_RESTORER;
     alarm.restorer = arch_restorer;
 #endif
-    for (int number = 1; number <= SIGNALS; number++)
-        if (number != SIGALRM && number != SIGKILL && number != SIGSTOP)
-            rt_sigaction(number, &normal, NULL, sizeof(blocked));
     rt_sigaction(SIGALRM, &alarm, NULL, sizeof(blocked));
     rt_sigprocmask(SIG_SETMASK, &blocked, NULL, sizeof(blocked));
 }
@@ -175,7 +172,7 @@ void helper_start(const long *stack)
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     helper->control = helper->root = -1;
     helper->null_slot = -1;
-    reset_signals();
+    allow_alarm();
     int fd = plan_fd(stack);
     int result = fd < 0 ? fd : read_plan(fd, &helper->plan);
     helper->control = plan_control(&helper->plan);

@@ -161,12 +161,11 @@ static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
     return 0;
 }
 
+// The handler of the alarm goes with execve(2).
 static void restore_signals(void)
 {
-    struct kernel_sigaction normal = {0};
     uint64_t none = 0;
     timer_disarm();
-    rt_sigaction(SIGALRM, &normal, NULL, sizeof(none));
     rt_sigprocmask(SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
