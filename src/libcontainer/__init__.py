@@ -15,7 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from libcontainer.api import Result, run
+    from libcontainer.aio.process import AsyncProcess
+    from libcontainer.api import run
+    from libcontainer.asyncrun import arun
+    from libcontainer.cgroups.openmetrics import openmetrics
+    from libcontainer.cgroups.reader import StatsReader
+    from libcontainer.cgroups.stats import Stats, cpu_percent
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -92,15 +97,24 @@ if TYPE_CHECKING:
     from libcontainer.host.subids import subid_mappings
     from libcontainer.learn import learn_seccomp
     from libcontainer.network.stats import InterfaceStats
+    from libcontainer.oneshot.popen import Popen
+    from libcontainer.oneshot.result import Result
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
+    from libcontainer.usage import Usage
+    from libcontainer.verdict import Verdict
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
-    "api": ("Result", "run"),
+    "aio.process": ("AsyncProcess",),
+    "api": ("run",),
+    "asyncrun": ("arun",),
+    "cgroups.openmetrics": ("openmetrics",),
+    "cgroups.reader": ("StatsReader",),
+    "cgroups.stats": ("Stats", "cpu_percent"),
     "config": (
         "Capabilities",
         "Config",
@@ -177,8 +191,12 @@ _HOMES = {
     "host.subids": ("subid_mappings",),
     "network.stats": ("InterfaceStats",),
     "learn": ("learn_seccomp",),
+    "oneshot.popen": ("Popen",),
+    "oneshot.result": ("Result",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
+    "usage": ("Usage",),
+    "verdict": ("Verdict",),
 }
 
 # Written out, for type checkers to see what may be used from outside.
@@ -189,6 +207,7 @@ __all__ = [
     "MIB",
     "PIPE",
     "STDOUT",
+    "AsyncProcess",
     "Attachment",
     "CalledProcessError",
     "Capabilities",
@@ -236,6 +255,7 @@ __all__ = [
     "NetworkError",
     "Overlay",
     "Personality",
+    "Popen",
     "Port",
     "Problem",
     "Process",
@@ -255,6 +275,8 @@ __all__ = [
     "Seccomp",
     "StateError",
     "StateFileError",
+    "Stats",
+    "StatsReader",
     "Status",
     "StepError",
     "Syscall",
@@ -263,14 +285,19 @@ __all__ = [
     "TimeOffset",
     "TimeoutExpired",
     "UnsupportedError",
+    "Usage",
     "UserLookupError",
+    "Verdict",
     "Veth",
     "Vlan",
     "WeightDevice",
     "__version__",
+    "arun",
+    "cpu_percent",
     "host_device",
     "host_devices",
     "learn_seccomp",
+    "openmetrics",
     "run",
     "subid_mappings",
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
+from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
@@ -42,13 +43,13 @@ if TYPE_CHECKING:
 _KILL_SECONDS = 10.0
 
 
-class Container(KnownContainer):
+class Container(KnownContainer, AsyncVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
     change it at any time. Every method looks first, under the container's lock.
-    It may be shared between threads. Leaving it as a context manager kills and
-    deletes the container.
+    It may be shared between threads. Leaving it as a context manager, also an
+    asynchronous one, kills and deletes the container.
 
     Attributes:
         id: its name in the factory.
@@ -430,6 +431,7 @@ class Container(KnownContainer):
                 if group is not None:
                     group.remove()
                 folder.remove()
+                self._launcher.forget(self.id)
                 if state.init is not None:
                     self._launcher.poststop(self.id, self.path, self.config)
         except ContainerNotFoundError:
@@ -437,6 +439,7 @@ class Container(KnownContainer):
                 raise
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
+            self._launcher.forget(self.id)
 
     # -- life
 
@@ -483,11 +486,11 @@ class Container(KnownContainer):
                 init,
                 group_of(state),
                 container=(self.id, self.path),
+                joined=self._joined,
             )
         for ended in [h for h in self._joined if h.is_reaped]:
             with contextlib.suppress(ValueError):
                 self._joined.remove(ended)
-        self._joined.append(handle)
         return handle
 
     def _listener_taker(self, state: State) -> Callable[[int], None] | None:

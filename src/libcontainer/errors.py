@@ -13,9 +13,17 @@ import os
 import subprocess
 from collections.abc import Iterable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libcontainer.usage import Usage
+
 
 class LibcontainerError(Exception):
     """Base of every error raised by the library."""
+
+    verdict: str = "setup"
+    """Why the program ended, a word of `Verdict`: it never ran, if nothing else is
+    said."""
 
 
 def errno_name(number: int) -> str:
@@ -279,8 +287,18 @@ class LaunchTimeoutError(LibcontainerError, TimeoutError):
 
 
 class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
-    """A process ran longer than it was allowed to."""
+    """A process ran longer than it was allowed to.
+
+    Attributes:
+        verdict: ``timeout``, beside the words of `Result.verdict`.
+    """
+
+    verdict = "timeout"
+    usage: Usage | None = None
+    """What it had used by then, of `run` alone."""
 
 
 class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     """A process ended with a non-zero status and ``check`` was set."""
+
+    verdict = "exited"

@@ -160,6 +160,14 @@ def test_the_maps_that_were_found_are_kept_with_the_container(script: Script) ->
 
 
 @pytest.mark.needs("subids")
+def test_another_user_can_open_the_pipes_anew_that_we_made(script: Script) -> None:
+    reopen = "echo again >/proc/self/fd/1 && echo yes || echo no"
+    assert script(
+        f"say(sh('id -u; {reopen}', RANGE, dict(user='5:5')))", subids=True
+    ) == ["5", "again", "yes"]
+
+
+@pytest.mark.needs("subids")
 def test_run_maps_the_sub_ids_of_the_user(script: Script) -> None:
     said = script(
         "done = lc.run(['id', '-u'], rootfs=lc.Overlay(rootfs), user='1000:1000',"

@@ -18,6 +18,10 @@ _STAT_SIZE = 4096
 _PROCESSORS = "/sys/devices/system/cpu"
 
 
+# PROC_USER_INIT_INO of the kernel.
+_FIRST_USER_NAMESPACE = 0xEFFFFFFD
+
+
 def read_facts(
     *,
     template: bool,
@@ -42,6 +46,7 @@ def read_facts(
         throttled=throttled(),
         security=_security(config, settings),
         keyrings=_keyrings(),
+        nodes=os.stat("/proc/self/ns/user").st_ino == _FIRST_USER_NAMESPACE,
         machine=_system()[0],
         kernel=_system()[1],
     )

@@ -17,7 +17,6 @@ import stat
 import time
 from collections.abc import Iterator
 
-from libcontainer import state as state_file
 from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.bindings.renameat2 import RENAME_NOREPLACE, renameat2
 from libcontainer.cgroups.group import Group
@@ -28,9 +27,9 @@ from libcontainer.errors import (
     StateFileError,
 )
 from libcontainer.host.children import has_ended
-from libcontainer.host.fds import above_stdio
+from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.processref import ProcessRef
-from libcontainer.memo import Memo
+from libcontainer.host.states import States
 from libcontainer.state import State, check_id
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -66,7 +65,7 @@ class Store:
             ContainerExistsError: the id is taken; nothing has been made.
         """
         root_fd = self._open_root(make=True)
-        private = f"{_PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
+        private = _private_name()
         try:
             os.mkdir(private, 0o700, dir_fd=root_fd)
             folder_fd = above_stdio(os.open(private, _OPEN_DIRECTORY, dir_fd=root_fd))
@@ -163,23 +162,6 @@ class Store:
             os.close(fd)
             raise
         return fd
-
-
-class States:
-    """What texts of state files say, for those seen or written last."""
-
-    def __init__(self) -> None:
-        self._seen: Memo[bytes, State] = Memo()
-
-    def parse(self, text: bytes) -> State:
-        """Return the state of a text; see `libcontainer.state.parse`."""
-        return self._seen.get(text, state_file.parse)
-
-    def dump(self, state: State) -> bytes:
-        """Return the text of a state, and remember it."""
-        text = state_file.dump(state)
-        self._seen.get(text, lambda _: state)
-        return text
 
 
 class Folder:
@@ -349,31 +331,32 @@ class Folder:
                 os.unlink(name, dir_fd=self.fd)
 
     def remove(self) -> None:
-        """Remove the folder; the container is gone when this returns."""
-        # The state first of all. Most have no other files than these.
+        """Remove the folder; the container is gone when this returns.
+
+        It is gone at the rename already. Whatever stops us then leaves a folder that
+        `Store.remove_abandoned` takes for half-made, never half a container.
+        """
+        private = f"{self._root}/{_private_name()}"
+        try:
+            os.rename(self.path, private)
+        except FileNotFoundError:
+            return
+        # Most have no other files than these.
         for name in (_STATE, _CONFIG):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self.fd)
-        if not self._remove_empty():
-            self.empty()
-            self._remove_empty()
-
-    def _remove_empty(self) -> bool:
-        """Remove the folder, unless it has files."""
         try:
-            os.rmdir(self.path)
+            os.rmdir(private)
         except OSError as error:
-            if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
-                return False
-            if error.errno != errno.ENOENT:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
-        return True
+            self.empty()
+            os.rmdir(private)
 
     def close(self) -> None:
         """Close the folder and let go of its lock."""
         fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        close_all((fd,) if fd >= 0 else ())
 
     @contextlib.contextmanager
     def locked(self, *, timeout: float) -> Iterator[Folder]:
@@ -383,6 +366,11 @@ class Folder:
             yield self
         finally:
             self.close()
+
+
+def _private_name() -> str:
+    """Return a name that tells whose half-made or half-removed folder it is of."""
+    return f"{_PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
 
 
 def _is_alive(host_pid: int) -> bool:

@@ -74,15 +74,18 @@ static uint64_t ignored_signals(void) {
 }
 
 // An ignored signal would stay ignored over execve(2), a handled one does not.
-static void heed_signals(void) {
+static int heed_signals(void) {
     struct {
         uint64_t handler, flags, restorer, mask;
     } normal;
     memset(&normal, 0, sizeof normal);
     uint64_t ignored = ignored_signals();
-    for (int number = 1; ignored != 0; number++, ignored >>= 1)
-        if (ignored & 1)
-            syscall(__NR_rt_sigaction, number, &normal, NULL, (size_t)(_NSIG / 8));
+    for (int number = 1; ignored != 0; number++, ignored >>= 1) {
+        if (!(ignored & 1) || number == SIGKILL || number == SIGSTOP) continue;
+        if (syscall(__NR_rt_sigaction, number, &normal, NULL, (size_t)(_NSIG / 8)) < 0)
+            return errno;
+    }
+    return 0;
 }
 
 // Runs in the child, with every signal blocked, and with the caller's memory after
@@ -90,7 +93,11 @@ static void heed_signals(void) {
 // inlined: what it has on the stack must lie below all that the caller still needs.
 __attribute__((noinline, noreturn)) static void exec_image(
     const struct spawn_child *child) {
-    if (child->heed_signals) heed_signals();
+    int number = child->heed_signals ? heed_signals() : 0;
+    if (number != 0) {
+        *child->error = number;
+        _exit(127);
+    }
     for (int i = 0; i < child->nfds; i++) {
         if (fcntl(child->fds[i], F_SETFD, 0) < 0) {
             *child->error = errno;
