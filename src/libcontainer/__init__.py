@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         ConfigError,
         ContainerExistsError,
         ContainerNotFoundError,
+        CopyLimitError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -89,6 +90,10 @@ if TYPE_CHECKING:
         UserLookupError,
     )
     from libcontainer.factory import Factory
+    from libcontainer.files.changes import Change
+    from libcontainer.files.copy import Copied
+    from libcontainer.files.info import FileInfo
+    from libcontainer.files.view import ContainerFiles
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
@@ -109,6 +114,10 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
+    "files.changes": ("Change",),
+    "files.copy": ("Copied",),
+    "files.info": ("FileInfo",),
+    "files.view": ("ContainerFiles",),
     "aio.process": ("AsyncProcess",),
     "api": ("run",),
     "asyncrun": ("arun",),
@@ -162,6 +171,7 @@ _HOMES = {
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CopyLimitError",
         "HelperError",
         "HookError",
         "InvalidIdError",
@@ -212,12 +222,16 @@ __all__ = [
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
+    "Change",
     "Cni",
     "Config",
     "ConfigError",
     "Container",
     "ContainerExistsError",
+    "ContainerFiles",
     "ContainerNotFoundError",
+    "Copied",
+    "CopyLimitError",
     "CpuAffinity",
     "CustomNetwork",
     "Device",
@@ -227,6 +241,7 @@ __all__ = [
     "Dummy",
     "ExitStatus",
     "Factory",
+    "FileInfo",
     "HelperError",
     "Hook",
     "HookError",

@@ -14,6 +14,7 @@ from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
+from libcontainer.contents import ContentsOfContainer
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
@@ -30,7 +31,7 @@ from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
-from libcontainer.known import LOCK_SECONDS, KnownContainer, group_of
+from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launcher import Start
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 _KILL_SECONDS = 10.0
 
 
-class Container(KnownContainer, AsyncVerbs):
+class Container(ContentsOfContainer, AsyncVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may

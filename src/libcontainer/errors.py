@@ -302,3 +302,7 @@ class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     """A process ended with a non-zero status and ``check`` was set."""
 
     verdict = "exited"
+
+
+class CopyLimitError(LibcontainerError):
+    """What was to be copied is more than was allowed; nothing is left of the copy."""

@@ -351,6 +351,18 @@ int lc_capset(const uint64_t *sets) {
 // The operations of seccomp(2).
 enum { SET_MODE_FILTER = 1, GET_ACTION_AVAIL = 2, GET_NOTIF_SIZES = 3 };
 
+// They tell nothing of a failure; -1, which is no id, gives the one that is set. The
+// C library's own would be no other: they are of the calling thread.
+int lc_setfsuid(uint32_t id) {
+    syscall(__NR_setfsuid, id);
+    return (uint32_t)syscall(__NR_setfsuid, -1) == id ? 0 : -EPERM;
+}
+
+int lc_setfsgid(uint32_t id) {
+    syscall(__NR_setfsgid, id);
+    return (uint32_t)syscall(__NR_setfsgid, -1) == id ? 0 : -EPERM;
+}
+
 int lc_seccomp_set_mode_filter(unsigned int flags, const void *program, size_t size) {
     struct {
         unsigned short length;

@@ -99,6 +99,8 @@ int lc_prctl(int option, unsigned long arg2, unsigned long arg3,
 // sets: effective, permitted, inheritable
 int lc_capget(int pid, uint64_t *sets);
 int lc_capset(const uint64_t *sets);
+int lc_setfsuid(uint32_t id);
+int lc_setfsgid(uint32_t id);
 int lc_seccomp_set_mode_filter(unsigned int flags, const void *program, size_t size);
 int lc_seccomp_get_action_avail(uint32_t action);
 int lc_seccomp_get_notif_sizes(uint16_t *sizes);
