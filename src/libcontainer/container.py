@@ -511,7 +511,8 @@ class Container(ContentsOfContainer, AsyncVerbs):
             group.kill()
         self._end_own()
         # Another process may have made the container anew under the same id.
-        with ProcessRef.open(state.init) as init:
+        gone = self._has_reaped(state)
+        with ProcessRef.open(None if gone else state.init) as init:
             if init is not None and shares_pids(self.config):
                 state = self._launcher.with_leftovers(state, init)
             if init is not None and not kill_and_reap(
@@ -520,7 +521,6 @@ class Container(ContentsOfContainer, AsyncVerbs):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         if shares_pids(self.config):
             _end_leftovers(state)
-        _end_leftovers(state)
         if state.monitor is not None:
             from libcontainer.host.monitor import end_monitor  # noqa: PLC0415
 

@@ -253,6 +253,8 @@ class KnownContainer:
     def _status(self, folder: Folder, state: State) -> Status:
         if state.init is None:
             return Status.CREATING
+        if self._has_reaped(state):
+            return Status.STOPPED
         with ProcessRef.open(state.init) as init:
             if init is None or has_ended(init.pidfd):
                 return Status.STOPPED
@@ -262,6 +264,11 @@ class KnownContainer:
         if group is not None and group.is_frozen():
             return Status.PAUSED
         return Status.CREATED if folder.has_gate() else Status.RUNNING
+
+    def _has_reaped(self, state: State) -> bool:
+        """Tell whether this object has seen the end of the init of *state*."""
+        own = self._init
+        return own is not None and own.is_reaped and own.record == state.init
 
     @contextlib.contextmanager
     def _locked_group(self, verb: str) -> Iterator[Group]:

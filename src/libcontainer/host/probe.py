@@ -23,7 +23,11 @@ _FIRST_USER_NAMESPACE = 0xEFFFFFFD
 
 
 def read_facts(
-    *, template: bool, config: Config | None = None, settings: Settings | None = None
+    *,
+    template: bool,
+    config: Config | None = None,
+    settings: Settings | None = None,
+    cgroups: tuple[str, ...] = (),
 ) -> Facts:
     """Return the facts of this moment; three system calls.
 
@@ -31,12 +35,14 @@ def read_facts(
         template: whether a template mount namespace is kept.
         config: of the container, and
         settings: of the process, for what only some of them need to know.
+        cgroups: the hierarchies in which the container has a cgroup.
     """
     return Facts(
         euid=os.geteuid(),
         egid=os.getegid(),
         privileged=is_privileged(),
         template=template,
+        cgroups=cgroups,
         throttled=throttled(),
         security=_security(config, settings),
         keyrings=_keyrings(),
