@@ -36,6 +36,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "host.subids",
     ),
     "Mounts": ("config.mounts", "config.mount_options"),
+    "Files": ("files", "contents"),
     "Devices": ("config.devices", "host.devices"),
     "Identity": ("config.identity",),
     "Limits": ("config.resources",),

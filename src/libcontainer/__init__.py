@@ -19,9 +19,17 @@ if TYPE_CHECKING:
     from libcontainer.api import run
     from libcontainer.asyncrun import arun
     from libcontainer.calls.python import with_python
+    from libcontainer.cgroups.events import CgroupEvents
     from libcontainer.cgroups.openmetrics import openmetrics
     from libcontainer.cgroups.reader import StatsReader
     from libcontainer.cgroups.stats import Stats, cpu_percent
+    from libcontainer.cgroups.stream import EventStream
+    from libcontainer.cgroups.watch import (
+        CgroupEvent,
+        EventKind,
+        MemoryLevel,
+        PressureTrigger,
+    )
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -72,6 +80,7 @@ if TYPE_CHECKING:
         ConfigError,
         ContainerExistsError,
         ContainerNotFoundError,
+        CopyLimitError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -93,7 +102,12 @@ if TYPE_CHECKING:
         UnsupportedError,
         UserLookupError,
     )
+    from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
     from libcontainer.factory import Factory
+    from libcontainer.files.changes import Change
+    from libcontainer.files.copy import Copied
+    from libcontainer.files.info import FileInfo
+    from libcontainer.files.view import ContainerFiles
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
@@ -114,14 +128,26 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
+    "files.changes": ("Change",),
+    "files.copy": ("Copied",),
+    "files.info": ("FileInfo",),
+    "files.view": ("ContainerFiles",),
     "aio.process": ("AsyncProcess",),
     "api": ("run",),
+    "cgroups.events": ("CgroupEvents",),
     "asyncrun": ("arun",),
     "calls.python": ("with_python",),
     "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
     "cgroups.stats": ("Stats", "cpu_percent"),
+    "cgroups.stream": ("EventStream",),
+    "cgroups.watch": (
+        "CgroupEvent",
+        "EventKind",
+        "MemoryLevel",
+        "PressureTrigger",
+    ),
     "config": (
         "Capabilities",
         "Config",
@@ -173,6 +199,7 @@ _HOMES = {
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CopyLimitError",
         "HelperError",
         "HookError",
         "InvalidIdError",
@@ -194,6 +221,7 @@ _HOMES = {
         "UnsupportedError",
         "UserLookupError",
     ),
+    "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -226,12 +254,20 @@ __all__ = [
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
+    "CgroupEvent",
+    "CgroupEvents",
+    "Change",
     "Cni",
     "Config",
     "ConfigError",
     "Container",
+    "ContainerEvent",
+    "ContainerEventKind",
     "ContainerExistsError",
+    "ContainerFiles",
     "ContainerNotFoundError",
+    "Copied",
+    "CopyLimitError",
     "CpuAffinity",
     "CustomNetwork",
     "Device",
@@ -239,8 +275,12 @@ __all__ = [
     "Directory",
     "Dns",
     "Dummy",
+    "EventKind",
+    "EventStream",
     "ExitStatus",
     "Factory",
+    "FactoryEvents",
+    "FileInfo",
     "HelperError",
     "Hook",
     "HookError",
@@ -260,6 +300,7 @@ __all__ = [
     "Log",
     "Loopback",
     "Macvlan",
+    "MemoryLevel",
     "MemoryPolicy",
     "Mount",
     "MountAttr",
@@ -271,6 +312,7 @@ __all__ = [
     "Personality",
     "Popen",
     "Port",
+    "PressureTrigger",
     "Problem",
     "Process",
     "ProcessHandle",

@@ -351,3 +351,7 @@ class RemoteError(CallError):
     def __str__(self) -> str:
         what = f"{self.module}.{self.name}: {self.message}"
         return f"{what}\nIn the container:\n{self.trace}"
+
+
+class CopyLimitError(LibcontainerError):
+    """What was to be copied is more than was allowed; nothing is left of the copy."""
