@@ -23,7 +23,6 @@ PAGES = {
     "docs/guide/seccomp.md": 3,
     "docs/guide/python.md": 3,
     "docs/guide/statistics.md": 3,
-    "docs/guide/python.md": 2,
 }
 
 
