@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         ContainerExistsError,
         ContainerNotFoundError,
         CopyLimitError,
+        ForkedError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
         UserLookupError,
     )
     from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
+    from libcontainer.executor import ContainerExecutor
     from libcontainer.factory import Factory
     from libcontainer.files.changes import Change
     from libcontainer.files.copy import Copied
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.oneshot.popen import Popen
     from libcontainer.oneshot.result import Result
+    from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
     from libcontainer.usage import Usage
@@ -200,6 +203,7 @@ _HOMES = {
         "ContainerExistsError",
         "ContainerNotFoundError",
         "CopyLimitError",
+        "ForkedError",
         "HelperError",
         "HookError",
         "InvalidIdError",
@@ -222,6 +226,7 @@ _HOMES = {
         "UserLookupError",
     ),
     "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
+    "executor": ("ContainerExecutor",),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -233,6 +238,7 @@ _HOMES = {
     "learn": ("learn_seccomp",),
     "oneshot.popen": ("Popen",),
     "oneshot.result": ("Result",),
+    "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
     "usage": ("Usage",),
@@ -263,6 +269,7 @@ __all__ = [
     "Container",
     "ContainerEvent",
     "ContainerEventKind",
+    "ContainerExecutor",
     "ContainerExistsError",
     "ContainerFiles",
     "ContainerNotFoundError",
@@ -281,6 +288,7 @@ __all__ = [
     "Factory",
     "FactoryEvents",
     "FileInfo",
+    "ForkedError",
     "HelperError",
     "Hook",
     "HookError",
@@ -310,6 +318,7 @@ __all__ = [
     "NetworkError",
     "Overlay",
     "Personality",
+    "Pool",
     "Popen",
     "Port",
     "PressureTrigger",
