@@ -38,6 +38,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Devices": ("config.devices", "host.devices"),
     "Identity": ("config.identity",),
     "Limits": ("config.resources",),
+    "Statistics and events": ("cgroups", "usage", "verdict", "events", "supervise"),
     "Networks": ("config.network", "network"),
     "Security": ("config.seccomp", "config.landlock", "learn"),
     "What a process gets of the machine": ("config.scheduling", "config.memory"),
@@ -45,7 +46,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 # Public classes that are reached from others, not by a name of the package.
 FURTHER = {
-    "Statistics": ("libcontainer.cgroups.stats",),
+    "Parts of statistics": ("libcontainer.cgroups.stats",),
     "Bundles": ("libcontainer.oci",),
 }
 STRATEGIES = (

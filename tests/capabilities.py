@@ -108,6 +108,10 @@ def _cni() -> str | None:
     return None if found else "not in /usr/lib/cni: bridge, tuning"
 
 
+def _engine(*names: str) -> str | None:
+    return _root() or _rootfs() or _programs("tini", "nsenter", "ip", *names)
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -125,6 +129,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "nft": lambda: _programs("nft"),
     "cni": _cni,
     "strace": lambda: _programs("strace"),
+    "podman": lambda: _engine("podman", "conmon", "buildah"),
+    "containerd": lambda: _engine("containerd", "ctr"),
+    "docker": lambda: _engine("dockerd", "docker", "containerd"),
 }
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from libcontainer.api import run
+    from libcontainer.cgroups.openmetrics import openmetrics
+    from libcontainer.cgroups.reader import StatsReader
+    from libcontainer.cgroups.stats import Stats, cpu_percent
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -96,6 +99,8 @@ if TYPE_CHECKING:
     from libcontainer.oneshot.result import Result
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
+    from libcontainer.usage import Usage
+    from libcontainer.verdict import Verdict
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -103,6 +108,9 @@ GIB = 1024 * MIB
 
 _HOMES = {
     "api": ("run",),
+    "cgroups.openmetrics": ("openmetrics",),
+    "cgroups.reader": ("StatsReader",),
+    "cgroups.stats": ("Stats", "cpu_percent"),
     "config": (
         "Capabilities",
         "Config",
@@ -183,6 +191,8 @@ _HOMES = {
     "oneshot.result": ("Result",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
+    "usage": ("Usage",),
+    "verdict": ("Verdict",),
 }
 
 # Written out, for type checkers to see what may be used from outside.
@@ -260,6 +270,8 @@ __all__ = [
     "Seccomp",
     "StateError",
     "StateFileError",
+    "Stats",
+    "StatsReader",
     "Status",
     "StepError",
     "Syscall",
@@ -268,14 +280,18 @@ __all__ = [
     "TimeOffset",
     "TimeoutExpired",
     "UnsupportedError",
+    "Usage",
     "UserLookupError",
+    "Verdict",
     "Veth",
     "Vlan",
     "WeightDevice",
     "__version__",
+    "cpu_percent",
     "host_device",
     "host_devices",
     "learn_seccomp",
+    "openmetrics",
     "run",
     "subid_mappings",
 ]

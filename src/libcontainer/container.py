@@ -431,6 +431,7 @@ class Container(KnownContainer):
                 if group is not None:
                     group.remove()
                 folder.remove()
+                self._launcher.forget(self.id)
                 if state.init is not None:
                     self._launcher.poststop(self.id, self.path, self.config)
         except ContainerNotFoundError:
@@ -438,6 +439,7 @@ class Container(KnownContainer):
                 raise
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
+            self._launcher.forget(self.id)
 
     # -- checkpoint
 
@@ -535,11 +537,11 @@ class Container(KnownContainer):
                 init,
                 group_of(state),
                 container=(self.id, self.path),
+                joined=self._joined,
             )
         for ended in [h for h in self._joined if h.is_reaped]:
             with contextlib.suppress(ValueError):
                 self._joined.remove(ended)
-        self._joined.append(handle)
         return handle
 
     def _listener_taker(self, state: State) -> Callable[[int], None] | None:

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from libcontainer.network.runner import NetworkRunner
 
 DEADLINE_SECONDS = 30.0
+_END_SECONDS = 10.0
 
 
 @frozen(kw_only=True)
@@ -141,6 +142,19 @@ class Launcher:
         self._texts: Memo[Config, bytes] = Memo()
         self._limits: Memo[tuple[object, ...], tuple[Write, ...]] = Memo()
         self._plans: Memo[tuple[object, ...], Compiled] = Memo()
+        self._joined: dict[str, list[ProcessHandle]] = {}
+
+    def joined(self, container_id: str) -> list[ProcessHandle]:
+        """Return where the processes that joined a container are kept.
+
+        One list for all objects of the container: whichever deletes it has to reap
+        them, for the kernel ends no init before.
+        """
+        return self._joined.setdefault(container_id, [])
+
+    def forget(self, container_id: str) -> None:
+        """Forget the processes of a container that is gone."""
+        self._joined.pop(container_id, None)
 
     def check(self, config: Config) -> bytes:
         """Return a configuration's JSON text if nothing is wrong with it.
@@ -256,6 +270,7 @@ class Launcher:
         group: Group | None = None,
         *,
         container: tuple[str, str],
+        joined: list[ProcessHandle],
     ) -> ProcessHandle:
         """Launch a further process in the container of *init*, in its cgroup.
 
@@ -265,6 +280,7 @@ class Launcher:
             init: its init process.
             group: its cgroup, or None.
             container: its id and the path of its state folder.
+            joined: where the handle is put as soon as there is one.
 
         Raises:
             LibcontainerError: nothing is left behind.
@@ -292,6 +308,7 @@ class Launcher:
                 process,
                 actions,
                 given=given,
+                joined=joined,
                 taker=_taker(compiled, config, process, container, init=False),
             )
         finally:
@@ -466,7 +483,7 @@ class Launcher:
         with self._lock:
             helper, self._helper = self._helper, -1
         if helper >= 0:
-            os.close(helper)
+            close_all((helper,))
         self._template.close()
 
     def _compile_create(
@@ -532,42 +549,74 @@ class Launcher:
         *,
         given: Mapping[int, int] | None = None,
         companions: list[ProcessHandle] | None = None,
+        joined: list[ProcessHandle] | None = None,
         taker: ListenerTaker | None = None,
     ) -> ProcessHandle:
-        with (
-            _console(process) as console,
-            Stdio(
-                process, terminal=settings.terminal, detached=compiled.has_monitor
-            ) as stdio,
-        ):
-            launch = Launch(
-                compiled,
-                helper=self._image(),
-                run_host_step=actions,
-                deadline_seconds=self.deadline_seconds,
-                fault=self.fault,
-                on_listener=taker,
-                take_terminal=None if console is None else console.send,
-            )
-            if settings.host_uid is not None:
-                stdio.give_to(settings.host_uid)
-            slots = {**stdio.given(compiled.plan.stdio), **(given or {})}
-            if stdio.captured >= 0:
-                slots[compiled.slot_of(OUTPUT)] = stdio.captured
-            launch.run(slots)
-            if launch.notify:
-                _relay(launch)
-            return ProcessHandle(
-                settings.args,
-                pidfd=launch.pidfd,
-                host_pid=launch.host_pid,
-                terminal=launch.terminal if launch.terminal >= 0 else None,
-                stdio=stdio,
-                companions=companions,
-                status=launch.status,
-                record=_exit_record(actions, launch),
-                notifier=taker.server if taker else None,
-            )
+        launch: Launch | None = None
+        handle: ProcessHandle | None = None
+        try:
+            with (
+                _console(process) as console,
+                Stdio(
+                    process, terminal=settings.terminal, detached=compiled.has_monitor
+                ) as stdio,
+            ):
+                launch = Launch(
+                    compiled,
+                    helper=self._image(),
+                    run_host_step=actions,
+                    deadline_seconds=self.deadline_seconds,
+                    fault=self.fault,
+                    on_listener=taker,
+                    take_terminal=None if console is None else console.send,
+                )
+                if settings.host_uid is not None:
+                    stdio.give_to(settings.host_uid)
+                slots = {**stdio.given(compiled.plan.stdio), **(given or {})}
+                if stdio.captured >= 0:
+                    slots[compiled.slot_of(OUTPUT)] = stdio.captured
+                launch.run(slots)
+                handle = _handle_of(launch, settings, actions, stdio, companions, taker)
+                if joined is not None:
+                    joined.append(handle)
+        except BaseException:
+            # What came after the launch, too: a program that nobody has a handle
+            # of could not be waited for, and its container not be ended.
+            _end(launch, handle)
+            raise
+        return handle
+
+
+def _end(launch: Launch | None, handle: ProcessHandle | None) -> None:
+    if handle is not None:
+        handle.kill()
+        handle.wait(_END_SECONDS)
+        handle.close()
+    elif launch is not None:
+        launch.abort()
+
+
+def _handle_of(  # noqa: PLR0917 - what a handle is made of
+    launch: Launch,
+    settings: Settings,
+    actions: HostRunner,
+    stdio: Stdio,
+    companions: list[ProcessHandle] | None,
+    taker: ListenerTaker | None,
+) -> ProcessHandle:
+    if launch.notify:
+        _relay(launch)
+    return ProcessHandle(
+        settings.args,
+        pidfd=launch.pidfd,
+        host_pid=launch.host_pid,
+        terminal=launch.terminal if launch.terminal >= 0 else None,
+        stdio=stdio,
+        companions=companions,
+        status=launch.status,
+        record=_exit_record(actions, launch),
+        notifier=taker.server if taker else None,
+    )
 
 
 def _network_runner(state: State, config: Config) -> NetworkRunner | None:

@@ -6,7 +6,15 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from libcontainer.config import Config, Directory, IdMap, IdMapping, Mount, Overlay
+from libcontainer.config import (
+    Config,
+    Directory,
+    IdMap,
+    IdMapping,
+    Mount,
+    NamespaceType,
+    Overlay,
+)
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import Facts, Plan, ops
 from libcontainer.plan.change import (
@@ -17,6 +25,7 @@ from libcontainer.plan.change import (
     bind_changes,
 )
 from libcontainer.plan.mountlist import late_mounts, ordered_mounts
+from libcontainer.plan.steps import MakeCgroup, OpenCgroup, OpenTree
 from tests.plan.samples import PRIVILEGED, SINGLE_ID, UNPRIVILEGED, create
 
 RANGE = (IdMapping(0, 1000, 10),)
@@ -141,6 +150,37 @@ def test_a_cgroup_mount_on_v1_has_a_directory_for_each_hierarchy() -> None:
     links = [a for a in made(plan, ops.Symlink) if isinstance(a, ops.Symlink)]
     shown = {(a.path, a.target) for a in links}
     assert {("cpu", "cpu,cpuacct"), ("cpuacct", "cpu,cpuacct")} <= shown
+
+
+def test_without_a_namespace_v1_shows_the_containers_own_directories() -> None:
+    kinds = {kind.value for kind in NamespaceType} - {"cgroup", "user", "time"}
+    config = Config(namespaces=kinds, base_mounts=[], mounts=[CGROUP], masked_paths=[])
+    plan = create(config, evolve(PRIVILEGED, cgroups=("cpu,cpuacct", "pids")))
+    opened = [s.action for s in plan.steps if isinstance(s.action, OpenCgroup)]
+    assert [action.hierarchy for action in opened] == ["cpu,cpuacct", "pids"]
+    assert {action.change.attr_set & 1 for action in opened} == {1}
+    # They are there once the cgroup has been made.
+    before = [s.index for s in plan.steps if isinstance(s.action, MakeCgroup)]
+    after = [s.index for s in plan.steps if isinstance(s.action, OpenCgroup)]
+    assert max(before) < min(after)
+    filesystems = [a for a in made(plan, ops.MakeFs) if isinstance(a, ops.MakeFs)]
+    assert not [a for a in filesystems if a.fstype == "cgroup"]
+
+
+def test_who_may_not_open_them_has_the_hosts_read_only() -> None:
+    config = evolve(SINGLE_ID, base_mounts=[], mounts=[CGROUP], masked_paths=[])
+    kinds = config.namespaces - {NamespaceType.CGROUP}
+    plan = create(evolve(config, namespaces=kinds), UNPRIVILEGED)
+    assert not [s for s in plan.steps if isinstance(s.action, OpenCgroup)]
+    trees = [a for a in made(plan, ops.CloneTree) if isinstance(a, ops.CloneTree)]
+    assert "/sys/fs/cgroup" in {tree.host_path for tree in trees}
+
+
+def test_nodes_are_bound_where_none_can_be_made() -> None:
+    plan = create(Config(), evolve(PRIVILEGED, nodes=False))
+    opened = {s.action.host_path for s in plan.steps if isinstance(s.action, OpenTree)}
+    assert "/dev/null" in opened
+    assert made(plan, ops.Mknod) == []
 
 
 def test_cgroups_that_are_not_the_containers_own_are_read_only() -> None:

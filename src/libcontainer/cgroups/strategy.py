@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Protocol
 
+from attrs import evolve
+
 from libcontainer.cgroups import v1, v2
 from libcontainer.cgroups.device_program import device_program
 from libcontainer.cgroups.devices import default_rules
@@ -102,7 +104,10 @@ class AutoCgroups:
         Raises:
             UnsupportedError: *config* has limits and the caller may not.
         """
-        wanted = config.resources != Resources() or config.cgroups_path is not None
+        # Rules for devices are passed over, as v2 does: who may make no cgroup can
+        # make no device node either.
+        limits = evolve(config.resources, devices=())
+        wanted = limits != Resources() or config.cgroups_path is not None
         try:
             paths = self._cgroupfs.place(container_id, config)
         except UnsupportedError:

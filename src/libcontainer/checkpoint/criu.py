@@ -132,7 +132,7 @@ class Criu:
                 _close(fds)
             else:
                 notify(message.get("script", ""), message.get("pid", 0), fds)
-        except BaseException as error:  # noqa: BLE001 - kept until CRIU has undone all
+        except BaseException as error:
             raised.append(error)
         self._send({"type": int(Request.NOTIFY), "notify_success": not raised})
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from libcontainer.cgroups.group import Group
-from libcontainer.checkpoint import manifest, options as words
+from libcontainer.checkpoint import manifest
+from libcontainer.checkpoint import options as words
 from libcontainer.checkpoint.criu import Criu, find_criu, log_tail
 from libcontainer.checkpoint.external import (
     external_mounts,
@@ -28,7 +29,7 @@ _LOG: Final = "dump.log"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def checkpoint(  # noqa: PLR0913 - what a checkpoint is made of
+def checkpoint(
     image: str,
     options: CriuOptions,
     *,

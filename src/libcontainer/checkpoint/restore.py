@@ -13,7 +13,8 @@ from attrs import define
 
 from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.cgroups.hierarchy import read_hierarchies
-from libcontainer.checkpoint import manifest, options as words
+from libcontainer.checkpoint import manifest
+from libcontainer.checkpoint import options as words
 from libcontainer.checkpoint.criu import Criu, find_criu, log_tail
 from libcontainer.checkpoint.dump import open_folders
 from libcontainer.checkpoint.external import key_of, source_of

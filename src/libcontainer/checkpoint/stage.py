@@ -64,7 +64,7 @@ def on_stage(config: Config, root: str, work: Callable[[], T]) -> T:
             mount(None, "/", None, MountFlag.REC | MountFlag.PRIVATE)
             _attach(config, root)
             results.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised by who waits
+        except BaseException as error:
             errors.append(error)
 
     thread = threading.Thread(target=run, name="libcontainer-restore")

@@ -32,6 +32,7 @@ from libcontainer.plan.steps import (
     MakeTree,
     MapIds,
     MapNamespace,
+    OpenCgroup,
     OpenNamespace,
     OpenNotify,
     OpenPath,
@@ -248,6 +249,15 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
         launch.own(slot, above_stdio(fd))
 
 
+def _open_cgroup(actions: HostActions, launch: Launch, action: OpenCgroup) -> None:
+    group = actions.group
+    if group is None:
+        message = "the plan has a cgroup, the launch has none"
+        raise HelperError(message)
+    path = group.paths[action.hierarchy]
+    _put_tree(launch, OpenTree(action.slot, path, (action.change,)))
+
+
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
     listen_at(launch, action.slot, actions.folder.gate_address)
 
@@ -369,6 +379,7 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenStatus: _open_status,
     SendPidfd: _send_pidfd,
     MakeCgroup: _make_cgroup,
+    OpenCgroup: _open_cgroup,
     MapIds: _map_ids,
     OpenNamespace: _open_namespace,
     SetClocks: _set_clocks,

@@ -13,6 +13,7 @@ import os
 import stat
 
 from libcontainer.config import Config, Directory, Mount, NamespaceType
+from libcontainer.config.sysctl import sysctl_path
 from libcontainer.errors import Problem, errno_name
 
 
@@ -71,10 +72,20 @@ def _check_namespaces(
         os.close(fd)
         if own and kind == "user":
             problems.append(Problem(name, f"{path!r} is the caller's own"))
+        if own and _has_parameters_of(config, kind):
+            message = f"{path!r} is the caller's own, whose parameters must stay"
+            problems.append(Problem(name, message))
         if own and kind == "uts" and named:
             message = f"{path!r} is the caller's own, whose names must stay"
             problems.append(Problem(name, message))
     return problems
+
+
+def _has_parameters_of(config: Config, kind: NamespaceType) -> bool:
+    if kind not in {NamespaceType.NETWORK, NamespaceType.IPC}:
+        return False
+    networks = [sysctl_path(name).startswith("net/") for name, _ in config.sysctl]
+    return any(networks) if kind is NamespaceType.NETWORK else not all(networks)
 
 
 def _check_own(path: str) -> list[Problem]:

@@ -42,7 +42,7 @@ from libcontainer.errors import (
 )
 from libcontainer.host.children import kill_and_reap, reap
 from libcontainer.host.failure import place, step_error
-from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.fds import FIRST_FREE, above_stdio, close_all
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.ops import Barrier
@@ -140,27 +140,36 @@ class Launch:
             self._let_go()
             if self._compiled.executes and not self._compiled.waits:
                 self._await_exec()
+            self._close()
         except BaseException:
             self.abort()
             raise
-        self._close()
 
     def abort(self) -> None:
-        """End whatever this launch has started, and reap it. Twice is once."""
+        """End whatever this launch has started, and reap it. Twice is once.
+
+        Each part is done whatever becomes of the others; the last error is raised.
+        """
         close_all(self._opened)
         self._opened.clear()
-        for pidfd in {self._box.pidfd, self.pidfd} - {-1}:
-            kill_and_reap(pidfd, timeout=_KILL_SECONDS)
-        if (self._box.pidfd, self.pidfd) != (-1, -1):
-            self._drain()
-        if self.monitor is not None:
-            self.monitor.end()
-        self._close()
-        close_all(fd for fd in {self.pidfd, self._box.pidfd} if fd >= 0)
+        with contextlib.ExitStack() as parts:  # from the last to the first
+            parts.callback(self._forget)
+            parts.callback(self._close)
+            if self.monitor is not None:
+                parts.callback(self.monitor.end)
+            if (self._box.pidfd, self.pidfd) != (-1, -1):
+                parts.callback(self._drain)
+            for pidfd in {self._box.pidfd, self.pidfd} - {-1}:
+                # Twice: the first wait may be interrupted.
+                parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
+                parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
+
+    def _forget(self) -> None:
+        ours = {self.pidfd, self._box.pidfd, self.status} - {-1}
         self._box.forget()
-        self.close_terminal()
-        close_all(fd for fd in (self.status,) if fd >= 0)
         self.pidfd = self.status = -1
+        close_all(ours)
+        self.close_terminal()
         for end in self.notify:
             end.close()
 
@@ -168,7 +177,7 @@ class Launch:
         """Close the master of the terminal, if it is still ours."""
         terminal, self.terminal = self.terminal, -1
         if terminal >= 0:
-            os.close(terminal)
+            close_all((terminal,))
 
     # -- steps
 
@@ -359,10 +368,11 @@ class Launch:
         close_all(self._opened)
         self._opened.clear()
         if self.sent >= 0:
-            os.close(self.sent)
+            close_all((self.sent,))
             self.sent = -1
         if self._control is not None:
-            self._control.close()
+            # Whatever close(2) reports, the descriptor is gone.
+            close_all((self._control.detach(),))
             self._control = None
         if self.monitor is not None:
             self.monitor.close()
@@ -375,7 +385,8 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _above_stdio(end: socket.socket) -> socket.socket:
-    # Told what it is, it does not ask the kernel.
+    if end.fileno() >= FIRST_FREE:
+        return end
     return socket.socket(
         socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=above_stdio(end.detach())
     )

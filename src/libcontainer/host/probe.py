@@ -18,10 +18,14 @@ _STAT_SIZE = 4096
 _PROCESSORS = "/sys/devices/system/cpu"
 
 
+# PROC_USER_INIT_INO of the kernel.
+_FIRST_USER_NAMESPACE = 0xEFFFFFFD
+
+
 def read_facts(
     *, template: bool, config: Config | None = None, settings: Settings | None = None
 ) -> Facts:
-    """Return the facts of this moment; two system calls.
+    """Return the facts of this moment; three system calls.
 
     Args:
         template: whether a template mount namespace is kept.
@@ -36,6 +40,7 @@ def read_facts(
         throttled=throttled(),
         security=_security(config, settings),
         keyrings=_keyrings(),
+        nodes=os.stat("/proc/self/ns/user").st_ino == _FIRST_USER_NAMESPACE,
         machine=_system()[0],
         kernel=_system()[1],
     )

@@ -10,7 +10,6 @@ a folder that was removed while we waited shows a link count of zero.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import stat
@@ -28,7 +27,7 @@ from libcontainer.errors import (
     StateFileError,
 )
 from libcontainer.host.children import has_ended
-from libcontainer.host.fds import above_stdio
+from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.processref import ProcessRef
 from libcontainer.state import State, check_id
 
@@ -64,7 +63,7 @@ class Store:
             ContainerExistsError: the id is taken; nothing has been made.
         """
         root_fd = self._open_root(make=True)
-        private = f"{_PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
+        private = _private_name()
         try:
             os.mkdir(private, 0o700, dir_fd=root_fd)
             folder_fd = above_stdio(os.open(private, _OPEN_DIRECTORY, dir_fd=root_fd))
@@ -319,19 +318,23 @@ class Folder:
                 os.unlink(name, dir_fd=self.fd)
 
     def remove(self) -> None:
-        """Remove the folder; the container is gone when this returns."""
-        self.empty()
+        """Remove the folder; the container is gone when this returns.
+
+        It is gone at the rename already. Whatever stops us then leaves a folder that
+        `Store.remove_abandoned` takes for half-made, never half a container.
+        """
+        private = f"{self._root}/{_private_name()}"
         try:
-            os.rmdir(self.path)
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
+            os.rename(self.path, private)
+        except FileNotFoundError:
+            return
+        self.empty()
+        os.rmdir(private)
 
     def close(self) -> None:
         """Close the folder and let go of its lock."""
         fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        close_all((fd,) if fd >= 0 else ())
 
     @contextlib.contextmanager
     def locked(self, *, timeout: float) -> Iterator[Folder]:
@@ -341,6 +344,11 @@ class Folder:
             yield self
         finally:
             self.close()
+
+
+def _private_name() -> str:
+    """Return a name that tells whose half-made or half-removed folder it is of."""
+    return f"{_PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
 
 
 def _is_alive(host_pid: int) -> bool:

@@ -64,6 +64,8 @@ class Facts:
         egid: effective group id of the caller.
         privileged: whether the caller holds CAP_SYS_ADMIN, so that it may
             open mount trees and make namespaces without a user namespace.
+        nodes: whether mknod(2) makes device nodes: the kernel refuses that in every
+            user namespace but the first.
         template: whether launches start from a kept template mount namespace.
         cgroups: the hierarchies in which the container has a cgroup: v1
             controllers joined by commas, or an empty name for v2.
@@ -95,6 +97,7 @@ class Facts:
     host_root: tuple[RootEntry, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     keyrings: bool = True
+    nodes: bool = True
     machine: str = ""
     kernel: tuple[int, int] = (0, 0)
 

@@ -26,7 +26,7 @@ from libcontainer.plan.overlay import OverlayPlanner
 from libcontainer.plan.record import NONE
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.sources import Sources
-from libcontainer.plan.steps import CopyLink, CopyUp
+from libcontainer.plan.steps import CopyLink, CopyUp, OpenCgroup
 
 _READ_ONLY = int(MountAttr.RDONLY)
 _KERNELS_OWN = frozenset({"proc", "sysfs"})
@@ -40,12 +40,14 @@ class MountPlanner:
         self._builder = builder
         self._config = config
         self._facts = facts
-        self._devices = DevicePlanner(builder, config)
+        self._devices = DevicePlanner(builder, config, facts)
         self._mounts = ordered_mounts(config)
         self._links = _copied_links(self._mounts, facts)
         self._late = late_mounts(self._mounts) - set(self._links)
         self._trees: dict[int, int] = {}
         self._overlays: dict[int, OverlayPlanner] = {}
+        self._cgroups: dict[int, dict[str, int]] = {}
+        self.cgroup_trees: tuple[OpenCgroup, ...] = ()
         self._made: dict[int, int] = {}
         # Filesystems whose names the kernel alone makes, by where they are.
         self._kernels_own: dict[str, int] = {}
@@ -58,7 +60,7 @@ class MountPlanner:
             if mount.type == "bind":
                 self._trees[number] = self._open_bind(sources, number, mount)
             elif mount.type == "cgroup" and not cgroupfs.is_own(self._config):
-                self._trees[number] = cgroupfs.open_host(sources, mount)
+                self._open_cgroup(sources, number, mount)
             elif mount.type == "overlay":
                 planner = self._overlay(number, mount)
                 planner.open_sources(sources)
@@ -89,7 +91,7 @@ class MountPlanner:
                 attributes = MountAttr(self._attributes(number, mount))
                 slot = self.dev = self._devices.make(evolve(mount, attrs=attributes))
             elif mount.type == "cgroup" and number not in self._trees:
-                slot = self._attach_cgroups(mount)
+                slot = self._attach_cgroups(mount, self._cgroups.get(number, {}))
             else:
                 slot = self._tree(number, mount)
                 if mount.destination == "/":
@@ -126,6 +128,14 @@ class MountPlanner:
             recursive=mount.recursive,
             nofollow="src-nofollow" in mount.extras,
         )
+
+    def _open_cgroup(self, sources: Sources, number: int, mount: Mount) -> None:
+        if not cgroupfs.may_bind_own(self._facts):
+            self._trees[number] = cgroupfs.open_host(sources, mount)
+            return
+        slots, trees = cgroupfs.own_trees(self._builder, self._facts, mount)
+        self._cgroups[number] = slots
+        self.cgroup_trees += trees
 
     def _overlay(self, number: int, mount: Mount) -> OverlayPlanner:
         overlay, options = overlay_of(mount)
@@ -176,8 +186,8 @@ class MountPlanner:
         self._builder.init(enter)
         self._builder.host(CopyUp(slot, mount.destination))
 
-    def _attach_cgroups(self, mount: Mount) -> int:
-        planner = cgroupfs.CgroupMount(self._builder, self._facts, mount)
+    def _attach_cgroups(self, mount: Mount, trees: dict[str, int]) -> int:
+        planner = cgroupfs.CgroupMount(self._builder, self._facts, mount, trees)
         slot = planner.make()
         self._attach(mount, slot)
         planner.fill(slot)

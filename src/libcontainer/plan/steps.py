@@ -172,6 +172,25 @@ class MakeCgroup:
 
 
 @frozen
+class OpenCgroup:
+    """Clone the mount of the container's own cgroup into *slot*, detached.
+
+    Attributes:
+        hierarchy: the name of the hierarchy it is in.
+        change: what is changed of it.
+    """
+
+    slot: int
+    hierarchy: str
+    change: Change
+
+    @property
+    def title(self) -> str:
+        how = tree_text((self.change,), recursive=False)
+        return f"open the container's {self.hierarchy} cgroup ({how})"
+
+
+@frozen
 class Listen:
     """Listen at the container's gate; the socket goes into *slot*."""
 
