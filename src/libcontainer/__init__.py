@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TimeOffset,
         WeightDevice,
     )
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.network import (
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         ConfigError,
         ContainerExistsError,
         ContainerNotFoundError,
+        CriuError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -132,6 +134,7 @@ _HOMES = {
         "Rlimit",
         "TimeOffset",
     ),
+    "config.criu": ("CriuOptions",),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "config.memory": ("MemoryPolicy", "Personality"),
     "config.network": (
@@ -158,6 +161,7 @@ _HOMES = {
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CriuError",
         "HelperError",
         "HookError",
         "InvalidIdError",
@@ -214,6 +218,8 @@ __all__ = [
     "ContainerExistsError",
     "ContainerNotFoundError",
     "CpuAffinity",
+    "CriuError",
+    "CriuOptions",
     "CustomNetwork",
     "Device",
     "DeviceRule",

@@ -68,7 +68,8 @@ class Criu:
             )
         except OSError as error:
             ours.close()
-            raise CriuError(f"start {path!r}", error.strerror or "", errno=error.errno)
+            text = error.strerror or ""
+            raise CriuError(f"start {path!r}", text, errno=error.errno) from error
         finally:
             theirs.close()
 

@@ -92,23 +92,25 @@ def source_of(config: Config, point: str) -> str:
     # CRIU has keys and paths in one text, which such a name would end early.
     if "]" in point:
         raise CriuError("prepare", f"the mount {point!r} has a ']' in its name")
-    if point in config.masked_paths:
-        return "/dev/null"
-    for device in config.devices:
-        if device.path == point:
-            return device.path
-    best: tuple[str, str] | None = None
-    for destination, source, recursive in _binds(config):
-        below = point.startswith(f"{destination.rstrip('/')}/")
-        if point != destination and not (recursive and below):
-            continue
-        if best is None or len(destination) >= len(best[0]):
-            best = destination, source
-    if best is None:
+    nodes = {device.path: device.path for device in config.devices}
+    known = {**nodes, **dict.fromkeys(config.masked_paths, "/dev/null")}
+    source = known.get(point) or _bound(config, point)
+    if source is None:
         text = f"the mount {point!r} is of the host, and not in the configuration"
         raise CriuError("prepare", text)
-    relative = posixpath.relpath(point, best[0])
-    return best[1] if relative == "." else posixpath.join(best[1], relative)
+    return source
+
+
+def _bound(config: Config, point: str) -> str | None:
+    """Return what a bind mount, or a mount below its source, has at *point*."""
+    found = None
+    for destination, source, recursive in _binds(config):
+        # The kernel shows the one that was made last.
+        if point == destination:
+            found = source
+        elif recursive and found is None and point.startswith(f"{destination}/"):
+            found = posixpath.join(source, posixpath.relpath(point, destination))
+    return found
 
 
 def _binds(config: Config) -> Iterator[tuple[str, str, bool]]:

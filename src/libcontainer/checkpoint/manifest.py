@@ -57,20 +57,14 @@ def parse(data: bytes) -> Manifest:
     """
     try:
         document = json.loads(data)
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"schema {document['schema']!r}")
-        manifest = Manifest(
-            mounts=_texts(document["mounts"]),
-            streams=tuple(_key(key) for key in document["streams"]),
+        _check_schema(document["schema"])
+        return Manifest(
+            mounts=_different(_texts(document["mounts"])),
+            streams=_keys(document["streams"]),
             args=_texts(document["args"]),
         )
-        if len(manifest.streams) != _STREAMS:
-            raise ValueError("streams")
-        if len(set(manifest.mounts)) != len(manifest.mounts):
-            raise ValueError("mounts")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CriuError("restore", f"{NAME} of the image: {error!r}") from error
-    return manifest
 
 
 def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
@@ -79,9 +73,21 @@ def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
     return tuple(value)
 
 
-def _key(value: Any) -> str | None:  # noqa: ANN401
-    if value is None:
-        return None
-    if not isinstance(value, str) or _KEY.fullmatch(value) is None:
-        raise ValueError(f"a key {value!r}")
-    return value
+def _check_schema(schema: Any) -> None:  # noqa: ANN401
+    if schema != SCHEMA:
+        raise ValueError(f"schema {schema!r}, this library has {SCHEMA}")
+
+
+def _different(points: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(points)) != len(points):
+        raise ValueError("mounts: one is there twice")
+    return points
+
+
+def _keys(value: Any) -> tuple[str | None, ...]:  # noqa: ANN401
+    if not isinstance(value, list) or len(value) != _STREAMS:
+        raise ValueError(f"streams must be {_STREAMS}, not {value!r}")
+    for key in value:
+        if key is not None and (not isinstance(key, str) or not _KEY.fullmatch(key)):
+            raise ValueError(f"streams: a key {key!r}")
+    return tuple(value)

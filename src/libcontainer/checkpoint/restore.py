@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from attrs import define
 
-from libcontainer.bindings.pidfd import pidfd_open
+from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
 from libcontainer.cgroups.hierarchy import read_hierarchies
 from libcontainer.checkpoint import manifest
 from libcontainer.checkpoint import options as words
@@ -20,7 +21,7 @@ from libcontainer.checkpoint.dump import open_folders
 from libcontainer.checkpoint.external import key_of, source_of
 from libcontainer.checkpoint.rpc import Request
 from libcontainer.checkpoint.stage import check_rootfs, on_stage
-from libcontainer.checkpoint.verify import Expected, verify
+from libcontainer.checkpoint.verify import Expected, tree, verify
 from libcontainer.config import Config
 from libcontainer.config.criu import CriuOptions
 from libcontainer.errors import CriuError, UnsupportedError
@@ -116,6 +117,7 @@ class Restore:
         folders = open_folders(self.image, self.options.work_dir)
         images, work = stack.enter_context(folders)
         note = read_manifest(images)
+        stack.enter_context(_lent(images, self.config))
         self._args = note.args
         inherited = _inherited(note, stdio)
         status = os.stat(root)
@@ -176,6 +178,27 @@ class Restore:
         }
 
 
+@contextmanager
+def _lent(images: int, config: Config) -> Iterator[None]:
+    """Let the root of a user namespace look names up in the image directory.
+
+    What CRIU does after it has entered the namespace is done as that root. By the
+    group it alone may do so, and still neither list the directory nor read a file.
+    """
+    root = [m.host_id for m in config.gid_mappings if m.container_id == 0]
+    if not root:
+        yield
+        return
+    before = os.fstat(images)
+    os.fchown(images, -1, root[0])
+    os.fchmod(images, stat.S_IMODE(before.st_mode) | stat.S_IXGRP)
+    try:
+        yield
+    finally:
+        os.fchmod(images, stat.S_IMODE(before.st_mode))
+        os.fchown(images, -1, before.st_gid)
+
+
 def _inherited(note: manifest.Manifest, stdio: Stdio) -> dict[str, int]:
     """Return what each key of a standard stream is inherited from."""
     found: dict[str, int] = {}
@@ -228,10 +251,15 @@ def read_manifest(images: int) -> manifest.Manifest:
     return manifest.parse(data)
 
 
-def end(host_pid: int) -> None:
-    """End a restored init, and with it its pid namespace."""
-    pidfd = pidfd_open(host_pid)
+def end(init: int) -> None:
+    """End restored processes while all of them are held; reap the first.
+
+    Where they have a pid namespace of their own the first would do.
+    """
+    first, *others = [(pid, pidfd_open(pid)) for pid in tree(init)]
     try:
-        kill_and_reap(pidfd, timeout=_KILL_SECONDS)
+        for _, pidfd in others:
+            pidfd_send_signal(pidfd, signal.SIGKILL)
+        kill_and_reap(first[1], timeout=_KILL_SECONDS)
     finally:
-        os.close(pidfd)
+        close_all(pidfd for _, pidfd in (first, *others))

@@ -44,31 +44,27 @@ def verify(init: int, expected: Expected) -> None:
     Raises:
         CriuError: one has more than the configuration gives.
     """
-    for pid in _tree(init):
-        wrong = "; ".join(_differences(pid, init, expected))
+    status = os.stat(f"/proc/{init}/root")
+    if (status.st_dev, status.st_ino) != expected.root:
+        raise CriuError("restore", "the image is refused: its root is not the rootfs")
+    for pid in tree(init):
+        wrong = "; ".join(_differences(pid, expected.config))
         if wrong:
             what = f"process {pid} of the image is refused: {wrong}"
             raise CriuError("restore", what)
 
 
-def _differences(pid: int, init: int, expected: Expected) -> Iterator[str]:
-    config = expected.config
+def _differences(pid: int, config: Config) -> Iterator[str]:
     for kind in NamespaceType:
-        if not is_new(config, kind):
-            continue
-        if _namespace(pid, kind) == _namespace(os.getpid(), kind):
+        same = _namespace(pid, kind) == _namespace(os.getpid(), kind)
+        if is_new(config, kind) and same:
             yield f"it is in the caller's {kind.value} namespace"
-    if pid == init:
-        status = os.stat(f"/proc/{pid}/root")
-        if (status.st_dev, status.st_ino) != expected.root:
-            yield "its root is not the rootfs"
-    status_of = _status(pid)
-    if config.no_new_privs and status_of["NoNewPrivs"] != "1":
+    status = _status(pid)
+    if config.no_new_privs and status["NoNewPrivs"] != "1":
         yield "no_new_privs is not set"
-    if config.seccomp is not None and status_of["Seccomp"] != _FILTERED:
+    if config.seccomp is not None and status["Seccomp"] != _FILTERED:
         yield "it has no seccomp filter"
-    allowed = _mask(config.capabilities.bounding)
-    more = int(status_of["CapBnd"], 16) & ~allowed
+    more = int(status["CapBnd"], 16) & ~_mask(config.capabilities.bounding)
     if more:
         yield f"its bounding set has more: {', '.join(_names(more))}"
     yield from _map_differences(pid, config)
@@ -108,9 +104,10 @@ def _names(mask: int) -> list[str]:
     return [name for name, bit in CAPABILITY_NUMBERS.items() if mask >> bit & 1]
 
 
-def _tree(pid: int) -> Iterator[int]:
+def tree(pid: int) -> Iterator[int]:
+    """Yield a process, by its host pid, and all below it."""
     yield pid
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
             for child in file.read().split():
-                yield from _tree(int(child))
+                yield from tree(int(child))
