@@ -19,11 +19,12 @@ FOLDER = Path(__file__).resolve().parent / "reference"
 
 # Title of a section: the modules whose public names it has, in this order.
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Run a program": ("api", "oneshot"),
+    "Run a program": ("api", "oneshot", "asyncrun"),
     "Make and find containers": ("factory", "container", "known", "status"),
     "What runs": (
         "process",
         "handle",
+        "aio.process",
         "host.children",
         "host.attachment",
         "host.relay",

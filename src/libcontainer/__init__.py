@@ -15,7 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
+    from libcontainer.asyncrun import arun
     from libcontainer.cgroups.openmetrics import openmetrics
     from libcontainer.cgroups.reader import StatsReader
     from libcontainer.cgroups.stats import Stats, cpu_percent
@@ -109,7 +111,9 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
+    "aio.process": ("AsyncProcess",),
     "api": ("run",),
+    "asyncrun": ("arun",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
     "cgroups.stats": ("Stats", "cpu_percent"),
@@ -207,6 +211,7 @@ __all__ = [
     "MIB",
     "PIPE",
     "STDOUT",
+    "AsyncProcess",
     "Attachment",
     "CalledProcessError",
     "Capabilities",
@@ -293,6 +298,7 @@ __all__ = [
     "Vlan",
     "WeightDevice",
     "__version__",
+    "arun",
     "cpu_percent",
     "host_device",
     "host_devices",

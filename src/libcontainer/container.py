@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
+from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
@@ -43,13 +44,13 @@ if TYPE_CHECKING:
 _KILL_SECONDS = 10.0
 
 
-class Container(KnownContainer):
+class Container(KnownContainer, AsyncVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
     change it at any time. Every method looks first, under the container's lock.
-    It may be shared between threads. Leaving it as a context manager kills and
-    deletes the container.
+    It may be shared between threads. Leaving it as a context manager, also an
+    asynchronous one, kills and deletes the container.
 
     Attributes:
         id: its name in the factory.

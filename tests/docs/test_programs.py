@@ -20,7 +20,7 @@ PAGES = {
     "docs/how/debug-start.md": 1,
     "docs/guide/security.md": 1,
     "docs/guide/seccomp.md": 3,
-    "docs/guide/python.md": 1,
+    "docs/guide/python.md": 2,
 }
 
 
