@@ -458,7 +458,7 @@ class Container(KnownContainer, AsyncVerbs):
 
         Raises:
             ConfigError: *options* are wrong.
-            StateError: it is neither ``running`` nor ``paused``.
+            StateError: it is not ``running``.
             CriuError: it was not taken; the container goes on.
             UnsupportedError: CRIU is not there, the caller is not root, or the root
                 filesystem is thrown away with the container.

@@ -122,7 +122,9 @@ class Factory:
         The image is not trusted. What is mounted from outside, the cgroup and the
         limits are those of *config*, and a process that would have other
         namespaces, another root or more privileges than *config* gives is refused
-        before any of them goes on. `Container.init` is the handle of its init.
+        before any of them goes on. Its networks are connected anew, with the addresses
+        of *config*, before its processes come back. `Container.init` is the handle of
+        its init.
 
         Args:
             container_id: its id; it need not be the old one.
@@ -138,7 +140,8 @@ class Factory:
             ContainerExistsError: the id is taken.
             CriuError: it failed, or was refused; nothing is left.
             UnsupportedError: CRIU is not there, the caller is not root, or *config*
-                has a network beyond ``lo`` or a root that is thrown away.
+                has a root that is thrown away.
+            NetworkError: a network could not be connected; nothing is left.
 
         Needs root, and CRIU 3.17 or newer. See criu(8).
         """

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Programs that are checkpointed: "count" says one number after another, "tcp"
  * has a server and a client that talk over one connection the whole time, "lock"
- * holds a lock on /lock, "ghost" writes to a file that has no name any more. */
+ * holds a lock,
+ * "talk" talks with a server outside, "ghost" writes to a file that has no name any more. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -58,12 +59,33 @@ static int tcp(void)
 	}
 }
 
+/* Says numbers to a server outside, which answers each with the next. */
+static int talk(const char *address)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(7001)};
+	int n = 0, one = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (inet_pton(AF_INET, address, &at.sin_addr) != 1)
+		return 1;
+	if (connect(one, (void *)&at, sizeof at))
+		return 1;
+	for (;;) {
+		if (write(one, &n, sizeof n) != sizeof n)
+			return 2;
+		if (read(one, &n, sizeof n) != sizeof n)
+			return 3;
+		pause_a_bit();
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "count";
 
 	if (strcmp(what, "tcp") == 0)
 		return tcp();
+	if (strcmp(what, "talk") == 0)
+		return talk(argv[2]);
 	if (strcmp(what, "lock") == 0) {
 		int fd = open("/tmp/lock", O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import struct
+import subprocess
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,7 @@ import attrs
 import pytest
 
 import libcontainer as lc
+from libcontainer.bindings.unshare import unshare
 
 pytestmark = pytest.mark.needs("root", "rootfs", "compiler", "criu")
 
@@ -355,3 +361,88 @@ def test_a_user_namespace_comes_back_with_its_maps(
         assert text.split() == ["0", "100000", "65536"]
         inside = container.run(lc.Process(["id", "-u"], stdout=lc.PIPE))
         assert inside.communicate()[0] == b"0\n"
+
+
+@pytest.mark.needs("nft")
+def test_a_connection_over_a_bridge_survives(
+    factory: lc.Factory, rootfs: Path, tmp_path: Path, options: lc.CriuOptions
+) -> None:
+    image, keeps = tmp_path / "image", attrs.evolve(options, tcp_established=True)
+
+    def work() -> None:
+        networks = [
+            lc.Veth(
+                bridge="lcck0",
+                create_bridge=True,
+                bridge_addresses=["10.77.3.1/24"],
+                addresses=["10.77.3.2/24"],
+                gateways=["10.77.3.1"],
+            )
+        ]
+        config = config_of(rootfs, networks=networks)
+        with socket.create_server(("0.0.0.0", 7001)) as server:
+            with factory.create("old", config) as container:
+                start(container, "talk", "10.77.3.1")
+                peer, address = server.accept()
+                assert address[0] == "10.77.3.2"
+                peer.settimeout(20)
+                first = answer(peer, 3)
+                container.checkpoint(image, keeps)
+            with restored(factory, config, image, keeps) as container:
+                assert answer(peer, 5) == list(range(first[-1] + 1, first[-1] + 6))
+                assert "eth0" in container.network_stats()
+            peer.close()
+
+    in_new_network(work)
+
+
+def answer(peer: socket.socket, count: int) -> list[int]:
+    """Send every number back as the next one, as the program expects it."""
+    found = []
+    for _ in range(count):
+        (number,) = struct.unpack("i", peer.recv(4, socket.MSG_WAITALL))
+        peer.sendall(struct.pack("i", number + 1))
+        found.append(number)
+    return found
+
+
+def in_new_network(work: Callable[[], None]) -> None:
+    """Run *work* in a thread that is its own host: with ``lo`` alone."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            unshare(0x40000000)
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            work()
+            links = json.loads(subprocess.check_output(["ip", "-j", "link"]))
+            assert [link["ifname"] for link in links] == ["lo"]
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_a_joined_network_namespace_is_joined_again(
+    factory: lc.Factory, rootfs: Path, tmp_path: Path, options: lc.CriuOptions
+) -> None:
+    image = tmp_path / "image"
+    with subprocess.Popen(["unshare", "--net", "sleep", "60"]) as holder:
+        path = f"/proc/{holder.pid}/ns/net"
+        deadline = time.monotonic() + 10
+        while os.readlink(path) == os.readlink("/proc/self/ns/net"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        config = config_of(rootfs, namespace_paths={"network": path})
+        with factory.create("old", config) as container:
+            start(container)
+            container.checkpoint(image, options)
+        with restored(factory, config, image, options) as container:
+            assert container.init is not None
+            inside = os.readlink(f"/proc/{container.init.host_pid}/ns/net")
+            assert inside == os.readlink(path)
+        holder.kill()

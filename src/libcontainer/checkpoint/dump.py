@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from attrs import frozen
+
 from libcontainer.cgroups.group import Group
-from libcontainer.checkpoint import manifest
+from libcontainer.checkpoint import manifest, network
 from libcontainer.checkpoint import options as words
 from libcontainer.checkpoint.criu import Criu, find_criu, log_tail
 from libcontainer.checkpoint.external import (
@@ -55,10 +57,10 @@ def checkpoint(
     """
     path = find_criu(options.criu)
     check_rootfs(config)
-    mounts, streams = _outside(config, init)
+    outside = _outside(config, init)
     os.makedirs(image, mode=0o700, exist_ok=True)
     with open_folders(image, options.work_dir) as (images, work):
-        asked = _request(options, config, images, work, mounts, streams)
+        asked = _request(options, config, images, work, outside)
         asked["pid"] = init.host_pid
         if group is not None:
             asked["freeze_cgroup"] = group.freezer_directory()
@@ -71,21 +73,22 @@ def checkpoint(
                 error.log = log_tail(work, _LOG)
                 raise
         if not options.pre_dump:
-            note = manifest.Manifest(mounts=mounts, streams=streams, args=args)
+            note = manifest.Manifest(
+                mounts=outside.mounts, streams=outside.streams, args=args
+            )
             _write(images, manifest.dump(note))
 
 
-def _request(  # noqa: PLR0917
+def _request(
     options: CriuOptions,
     config: Config,
     images: int,
     work: int,
-    mounts: tuple[str, ...],
-    streams: tuple[str | None, ...],
+    outside: _Outside,
 ) -> dict[str, Any]:
     rootfs = config.rootfs
     server = options.page_server
-    files = dict.fromkeys(key for key in streams if key and key.startswith("file"))
+    files = [key for key in outside.streams if key and key.startswith("file")]
     return {
         **words.common(options, images=images, work=work),
         "log_file": _LOG,
@@ -99,24 +102,35 @@ def _request(  # noqa: PLR0917
         "status_fd": options.status_fd,
         "orphan_pts_master": True,
         "ext_mnt": [
-            {"key": point, "val": key_of(number)} for number, point in enumerate(mounts)
+            {"key": point, "val": key_of(number)}
+            for number, point in enumerate(outside.mounts)
         ],
-        "external": list(files),
+        "external": [*dict.fromkeys(files), *outside.namespaces],
         "ps": server and {"address": server[0], "port": server[1]},
     }
 
 
-def _outside(
-    config: Config, init: ProcessRef
-) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
-    """Return the mounts and the standard streams that come from outside."""
+@frozen(kw_only=True)
+class _Outside:
+    """What a container has from outside: paths of mounts, keys of the rest."""
+
+    mounts: tuple[str, ...]
+    streams: tuple[str | None, ...]
+    namespaces: tuple[str, ...]
+
+
+def _outside(config: Config, init: ProcessRef) -> _Outside:
     folder = f"/proc/{init.host_pid}"
     inside = parse_mountinfo(_read(f"{folder}/mountinfo"))
     host = parse_mountinfo(_read("/proc/self/mountinfo"))
     mounts = external_mounts(config, inside, host)
     own = frozenset(line.mount_id for line in inside)
     streams = tuple(_stream(folder, number, own) for number in range(3))
-    return mounts, streams
+    namespaces: tuple[str, ...] = ()
+    if network.is_external(config):
+        number = os.stat(f"{folder}/ns/net").st_ino
+        namespaces = (f"net[{number}]:{network.KEY}",)
+    return _Outside(mounts=mounts, streams=streams, namespaces=namespaces)
 
 
 def _stream(folder: str, number: int, own: frozenset[int]) -> str | None:

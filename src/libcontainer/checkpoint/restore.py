@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
@@ -14,7 +15,7 @@ from attrs import define
 
 from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
 from libcontainer.cgroups.hierarchy import read_hierarchies
-from libcontainer.checkpoint import manifest
+from libcontainer.checkpoint import manifest, network
 from libcontainer.checkpoint import options as words
 from libcontainer.checkpoint.criu import Criu, find_criu, log_tail
 from libcontainer.checkpoint.dump import open_folders
@@ -24,16 +25,18 @@ from libcontainer.checkpoint.stage import check_rootfs, on_stage
 from libcontainer.checkpoint.verify import Expected, tree, verify
 from libcontainer.config import Config
 from libcontainer.config.criu import CriuOptions
-from libcontainer.errors import CriuError, UnsupportedError
+from libcontainer.errors import CriuError
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import kill_and_reap
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.stdio import Stdio
+from libcontainer.network.runner import NetworkRunner
 from libcontainer.plan.cgroup import UNIFIED
 from libcontainer.process import Process
 
 _LOG: Final = "restore.log"
 _ROOT: Final = "restore"
+_ABOVE_STDIO: Final = 3
 _KILL_SECONDS: Final = 5.0
 
 
@@ -50,6 +53,7 @@ class Restore:
         process: whose streams init gets, in place of those it had.
         record: called with init's host pid while all of it is held.
         companions: where handles of processes that join will be put.
+        runner: what connects its networks, if it has some.
     """
 
     image: str
@@ -60,6 +64,10 @@ class Restore:
     process: Process
     record: Callable[[int], None]
     companions: list[ProcessHandle]
+    runner: NetworkRunner | None = None
+    _entered: network.Entered | None = None
+    _network: int = -1
+    _is_locked: bool = False
     _terminal: int = -1
     _root: tuple[int, int] = (0, 0)
     _args: tuple[str, ...] = ()
@@ -75,9 +83,6 @@ class Restore:
         """
         path = find_criu(self.options.criu)
         check_rootfs(self.config)
-        if self.config.networks:
-            need = "a container whose only link is lo: connect it afterwards"
-            raise UnsupportedError("restore", need)
         with Stdio(self.process, terminal=False) as stdio:
             root = f"{self.folder}/{_ROOT}"
             os.mkdir(root, 0o700)
@@ -99,17 +104,31 @@ class Restore:
             # CRIU works in a directory that it reaches through our fd, and mounts
             # there: so it has to be one of the namespace that CRIU is in.
             started = on_stage(
-                self.config, root, lambda: self._start(stack, path, root, stdio)
+                self.config,
+                root,
+                lambda: self._start(stack, path, root, stdio),
+                new_network=self.runner is not None,
             )
             criu, asked, work = started
             try:
+                self._connect()
                 answer = criu.ask(Request.RESTORE, asked, self._notified)
             except BaseException as error:
                 self._close_terminal()
+                if self.runner is not None:
+                    self.runner.undo(error)
                 if isinstance(error, CriuError) and not error.log:
                     error.log = log_tail(work, _LOG)
                 raise
         return int(answer["restore"]["pid"])
+
+    def _connect(self) -> None:
+        if self.runner is None or self._entered is None:
+            return
+        if self.options.tcp_established:
+            network.lock(self._network)
+            self._is_locked = True
+        network.connect(self.config, self.runner, self._entered)
 
     def _start(
         self, stack: ExitStack, path: str, root: str, stdio: Stdio
@@ -120,17 +139,36 @@ class Restore:
         stack.enter_context(_lent(images, self.config))
         self._args = note.args
         inherited = _inherited(note, stdio)
+        # CRIU's own standard streams lead nowhere, so ours need other numbers.
+        for key, fd in inherited.items():
+            inherited[key] = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STDIO)
+            stack.callback(os.close, inherited[key])
         status = os.stat(root)
         self._root = status.st_dev, status.st_ino
-        asked = self._request(images, work, note, inherited)
-        keep = list(dict.fromkeys(inherited.values()))
-        criu = Criu(path, timeout=self.options.timeout_seconds, keep=keep)
-        return stack.enter_context(criu), asked, work
+        timeout = self.options.timeout_seconds
+        namespace = self._namespace(stack)
+        keep = [*dict.fromkeys(inherited.values()), *namespace.values()]
+        criu = stack.enter_context(Criu(path, timeout=timeout, keep=keep))
+        if self.runner is not None:
+            self._entered = network.open_socket(criu.pid)
+            stack.callback(self.runner.close)
+        asked = self._request(images, work, note, {**inherited, **namespace})
+        return criu, asked, work
+
+    def _namespace(self, stack: ExitStack) -> dict[str, int]:
+        """Return the network namespace that CRIU is to use, if it makes none."""
+        if not network.is_external(self.config):
+            return {}
+        self._network = network.open_namespace(self.config)
+        stack.callback(os.close, self._network)
+        return {network.KEY: self._network}
 
     def _notified(self, moment: str, pid: int, fds: list[int]) -> None:
         if moment == "orphan-pts-master" and fds and self._terminal < 0:
             self._terminal = above_stdio(fds.pop(0))
         close_all(fds)
+        if moment == "network-unlock" and self._is_locked:
+            network.unlock(self._network)
         if moment == "post-restore":
             self._pid = pid
             self.record(pid)

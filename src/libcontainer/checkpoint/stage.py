@@ -25,6 +25,7 @@ from libcontainer.host.filesystem import make_filesystem
 T = TypeVar("T")
 
 _CLONE_NEWNS: Final = 0x00020000
+_CLONE_NEWNET: Final = 0x40000000
 
 
 def check_rootfs(config: Config) -> None:
@@ -42,7 +43,9 @@ def check_rootfs(config: Config) -> None:
         raise UnsupportedError("checkpoint and restore", need)
 
 
-def on_stage(config: Config, root: str, work: Callable[[], T]) -> T:
+def on_stage(
+    config: Config, root: str, work: Callable[[], T], *, new_network: bool
+) -> T:
     """Return what *work* returns, with the root filesystem attached on *root*.
 
     Only for the thread that *work* runs in, and for what it starts.
@@ -51,6 +54,7 @@ def on_stage(config: Config, root: str, work: Callable[[], T]) -> T:
         config: what the root filesystem is.
         root: an empty directory, a host path.
         work: what is done there.
+        new_network: whether it is done in a new network namespace too.
 
     Raises:
         OSError: the root filesystem cannot be attached.
@@ -60,7 +64,7 @@ def on_stage(config: Config, root: str, work: Callable[[], T]) -> T:
 
     def run() -> None:
         try:
-            unshare(_CLONE_NEWNS)
+            unshare(_CLONE_NEWNS | (_CLONE_NEWNET if new_network else 0))
             mount(None, "/", None, MountFlag.REC | MountFlag.PRIVATE)
             _attach(config, root)
             results.append(work())

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import evolve
 
 from libcontainer.cgroups.group import Group
@@ -19,6 +21,9 @@ from libcontainer.process import Process
 from libcontainer.state import State
 from libcontainer.status import Status
 from libcontainer.validate.criu import validate_criu
+
+if TYPE_CHECKING:
+    from libcontainer.network.runner import NetworkRunner
 
 
 def _checked(options: CriuOptions | None, *, restores: bool) -> CriuOptions:
@@ -85,5 +90,14 @@ def bring_back(  # noqa: PLR0917
         process=process,
         record=record,
         companions=companions,
+        runner=_runner(config, state),
     )
     return restore.run()
+
+
+def _runner(config: Config, state: State) -> NetworkRunner | None:
+    if not config.networks and not config.routes:
+        return None
+    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415 - rare
+
+    return NetworkRunner(state.id, state.network)
