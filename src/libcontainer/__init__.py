@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
     from libcontainer.asyncrun import arun
+    from libcontainer.calls.python import with_python
+    from libcontainer.cgroups.events import CgroupEvents
     from libcontainer.cgroups.openmetrics import openmetrics
     from libcontainer.cgroups.reader import StatsReader
     from libcontainer.cgroups.stats import Stats, cpu_percent
+    from libcontainer.cgroups.stream import EventStream
+    from libcontainer.cgroups.watch import (
+        CgroupEvent,
+        EventKind,
+        MemoryLevel,
+        PressureTrigger,
+    )
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -62,13 +71,17 @@ if TYPE_CHECKING:
     )
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
+    from libcontainer.contained import contained
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
+        CallError,
+        CallFailedError,
         CgroupError,
         ConfigError,
         ContainerExistsError,
         ContainerNotFoundError,
+        CopyLimitError,
         CriuError,
         HelperError,
         HookError,
@@ -83,6 +96,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RemoteError,
         StateError,
         StateFileError,
         StepError,
@@ -90,7 +104,12 @@ if TYPE_CHECKING:
         UnsupportedError,
         UserLookupError,
     )
+    from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
     from libcontainer.factory import Factory
+    from libcontainer.files.changes import Change
+    from libcontainer.files.copy import Copied
+    from libcontainer.files.info import FileInfo
+    from libcontainer.files.view import ContainerFiles
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
@@ -111,12 +130,26 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
+    "files.changes": ("Change",),
+    "files.copy": ("Copied",),
+    "files.info": ("FileInfo",),
+    "files.view": ("ContainerFiles",),
     "aio.process": ("AsyncProcess",),
     "api": ("run",),
+    "cgroups.events": ("CgroupEvents",),
     "asyncrun": ("arun",),
+    "calls.python": ("with_python",),
+    "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
     "cgroups.stats": ("Stats", "cpu_percent"),
+    "cgroups.stream": ("EventStream",),
+    "cgroups.watch": (
+        "CgroupEvent",
+        "EventKind",
+        "MemoryLevel",
+        "PressureTrigger",
+    ),
     "config": (
         "Capabilities",
         "Config",
@@ -160,12 +193,17 @@ _HOMES = {
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
+        "CallError",
+        "CallFailedError",
+        "CallError",
+        "CallFailedError",
         "CalledProcessError",
         "CgroupError",
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
         "CriuError",
+        "CopyLimitError",
         "HelperError",
         "HookError",
         "InvalidIdError",
@@ -179,6 +217,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RemoteError",
         "StateError",
         "StateFileError",
         "StepError",
@@ -186,6 +225,7 @@ _HOMES = {
         "UnsupportedError",
         "UserLookupError",
     ),
+    "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -213,15 +253,25 @@ __all__ = [
     "STDOUT",
     "AsyncProcess",
     "Attachment",
+    "CallError",
+    "CallFailedError",
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
+    "CgroupEvent",
+    "CgroupEvents",
+    "Change",
     "Cni",
     "Config",
     "ConfigError",
     "Container",
+    "ContainerEvent",
+    "ContainerEventKind",
     "ContainerExistsError",
+    "ContainerFiles",
     "ContainerNotFoundError",
+    "Copied",
+    "CopyLimitError",
     "CpuAffinity",
     "CriuError",
     "CriuOptions",
@@ -231,8 +281,12 @@ __all__ = [
     "Directory",
     "Dns",
     "Dummy",
+    "EventKind",
+    "EventStream",
     "ExitStatus",
     "Factory",
+    "FactoryEvents",
+    "FileInfo",
     "HelperError",
     "Hook",
     "HookError",
@@ -252,6 +306,7 @@ __all__ = [
     "Log",
     "Loopback",
     "Macvlan",
+    "MemoryLevel",
     "MemoryPolicy",
     "Mount",
     "MountAttr",
@@ -263,6 +318,7 @@ __all__ = [
     "Personality",
     "Popen",
     "Port",
+    "PressureTrigger",
     "Problem",
     "Process",
     "ProcessHandle",
@@ -273,6 +329,7 @@ __all__ = [
     "ProgramNotFoundError",
     "Propagation",
     "Relay",
+    "RemoteError",
     "Resources",
     "Result",
     "Rlimit",
@@ -299,6 +356,7 @@ __all__ = [
     "WeightDevice",
     "__version__",
     "arun",
+    "contained",
     "cpu_percent",
     "host_device",
     "host_devices",
@@ -306,6 +364,7 @@ __all__ = [
     "openmetrics",
     "run",
     "subid_mappings",
+    "with_python",
 ]
 
 

@@ -12,8 +12,10 @@ from attrs import evolve
 
 from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
+from libcontainer.calls.verbs import CallVerbs
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
+from libcontainer.contents import ContentsOfContainer
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
@@ -30,7 +32,7 @@ from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
-from libcontainer.known import LOCK_SECONDS, KnownContainer, group_of
+from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launcher import Start
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 _KILL_SECONDS = 10.0
 
 
-class Container(KnownContainer, AsyncVerbs):
+class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
@@ -348,9 +350,9 @@ class Container(KnownContainer, AsyncVerbs):
 
         From another program than the one that started it, the status of a
         detached container is always known, and that of a prepared one once its
-        maker has waited. Of any other it is known only from Linux 6.15 on, and
-        only if init has not ended yet when the wait begins; else both fields of
-        the status are None.
+        maker has waited. Of any other it is known if init has not ended yet when
+        the wait begins, before Linux 6.15 unless its maker reaps it at once; else
+        both fields of the status are None.
 
         Args:
             timeout: seconds to wait at most; None is for ever.
@@ -562,7 +564,8 @@ class Container(KnownContainer, AsyncVerbs):
             group.kill()
         self._end_own()
         # Another process may have made the container anew under the same id.
-        with ProcessRef.open(state.init) as init:
+        gone = self._has_reaped(state)
+        with ProcessRef.open(None if gone else state.init) as init:
             if init is not None and shares_pids(self.config):
                 state = self._launcher.with_leftovers(state, init)
             if init is not None and not kill_and_reap(
@@ -571,7 +574,6 @@ class Container(KnownContainer, AsyncVerbs):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         if shares_pids(self.config):
             _end_leftovers(state)
-        _end_leftovers(state)
         if state.monitor is not None:
             from libcontainer.host.monitor import end_monitor  # noqa: PLC0415
 
