@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -57,7 +57,7 @@ from libcontainer.plan.hostroot import is_host_root
 from libcontainer.plan.join import INIT_SLOT
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
-from libcontainer.state import State, oci_state
+from libcontainer.state import ProcessRecord, State, oci_state
 from libcontainer.status import Status
 from libcontainer.validate import (
     validate,
@@ -103,11 +103,13 @@ class _Recorder:
         self._folder = folder
         self._config = config
         self._state = evolve(state, args=args)
+        self._launch: tuple[str, Launch] | None = None
 
     def save(self, status: str, launch: Launch) -> None:
         """Save the state of a container whose init is of *launch*."""
         if launch.monitor is not None and self._state.monitor is None:
             self._state = evolve(self._state, monitor=launch.monitor.meet())
+        self._launch = (status, launch)
         self._folder.write(
             evolve(
                 self._state,
@@ -116,6 +118,14 @@ class _Recorder:
                 mount_namespace=_leftovers_in(self._config, launch.host_pid),
             )
         )
+
+    def save_companions(self, companions: tuple[ProcessRecord, ...]) -> None:
+        """Save who runs beside the container, with what was saved before."""
+        self._state = evolve(self._state, companions=companions)
+        if self._launch is None:
+            self._folder.write(self._state)
+        else:
+            self.save(*self._launch)
 
     def exit_record(self, launch: Launch) -> ExitRecord:
         """Return where the end of that init is to be written down."""
@@ -219,7 +229,7 @@ class Launcher:
             hooks=hooks,
             pidfd_socket=process.pidfd_socket,
         )
-        actions.network = _network_runner(state, config)
+        actions.network = _network_runner(state, config, recorder.save_companions)
         if start != _PLAIN:
             actions.exit_record = recorder.exit_record
         if state.cgroup:
@@ -566,12 +576,18 @@ class Launcher:
             )
 
 
-def _network_runner(state: State, config: Config) -> NetworkRunner | None:
+def _network_runner(
+    state: State,
+    config: Config,
+    save: Callable[[tuple[ProcessRecord, ...]], None],
+) -> NetworkRunner | None:
     if not config.networks and not config.routes:
         return None
-    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415 - rare
+    # Loaded here: most containers have no network.
+    from libcontainer.host.companions import Companions  # noqa: PLC0415
+    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415
 
-    return NetworkRunner(state.id, state.network)
+    return NetworkRunner(state.id, state.network, Companions(save))
 
 
 def _hierarchies() -> tuple[str, ...]:
