@@ -116,6 +116,10 @@ def _tun() -> str | None:
     return None
 
 
+def _engine(*names: str) -> str | None:
+    return _root() or _rootfs() or _programs("tini", "nsenter", "ip", *names)
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -136,6 +140,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "pasta": lambda: _programs("pasta"),
     "slirp4netns": lambda: _programs("slirp4netns"),
     "strace": lambda: _programs("strace"),
+    "podman": lambda: _engine("podman", "conmon", "buildah"),
+    "containerd": lambda: _engine("containerd", "ctr"),
+    "docker": lambda: _engine("dockerd", "docker", "containerd"),
 }
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
+from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
+from libcontainer.contents import ContentsOfContainer
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
@@ -29,7 +31,7 @@ from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
-from libcontainer.known import LOCK_SECONDS, KnownContainer, group_of
+from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launcher import Start
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
@@ -42,13 +44,13 @@ if TYPE_CHECKING:
 _KILL_SECONDS = 10.0
 
 
-class Container(KnownContainer):
+class Container(ContentsOfContainer, AsyncVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
     change it at any time. Every method looks first, under the container's lock.
-    It may be shared between threads. Leaving it as a context manager kills and
-    deletes the container.
+    It may be shared between threads. Leaving it as a context manager, also an
+    asynchronous one, kills and deletes the container.
 
     Attributes:
         id: its name in the factory.
@@ -346,9 +348,9 @@ class Container(KnownContainer):
 
         From another program than the one that started it, the status of a
         detached container is always known, and that of a prepared one once its
-        maker has waited. Of any other it is known only from Linux 6.15 on, and
-        only if init has not ended yet when the wait begins; else both fields of
-        the status are None.
+        maker has waited. Of any other it is known if init has not ended yet when
+        the wait begins, before Linux 6.15 unless its maker reaps it at once; else
+        both fields of the status are None.
 
         Args:
             timeout: seconds to wait at most; None is for ever.
@@ -430,6 +432,7 @@ class Container(KnownContainer):
                 if group is not None:
                     group.remove()
                 folder.remove()
+                self._launcher.forget(self.id)
                 if state.init is not None:
                     self._launcher.poststop(self.id, self.path, self.config)
         except ContainerNotFoundError:
@@ -437,6 +440,7 @@ class Container(KnownContainer):
                 raise
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
+            self._launcher.forget(self.id)
 
     # -- life
 
@@ -483,11 +487,11 @@ class Container(KnownContainer):
                 init,
                 group_of(state),
                 container=(self.id, self.path),
+                joined=self._joined,
             )
         for ended in [h for h in self._joined if h.is_reaped]:
             with contextlib.suppress(ValueError):
                 self._joined.remove(ended)
-        self._joined.append(handle)
         return handle
 
     def _listener_taker(self, state: State) -> Callable[[int], None] | None:
@@ -507,7 +511,8 @@ class Container(KnownContainer):
             group.kill()
         self._end_own()
         # Another process may have made the container anew under the same id.
-        with ProcessRef.open(state.init) as init:
+        gone = self._has_reaped(state)
+        with ProcessRef.open(None if gone else state.init) as init:
             if init is not None and shares_pids(self.config):
                 state = self._launcher.with_leftovers(state, init)
             if init is not None and not kill_and_reap(
@@ -516,7 +521,6 @@ class Container(KnownContainer):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         if shares_pids(self.config):
             _end_leftovers(state)
-        _end_leftovers(state)
         if state.companions:
             from libcontainer.host.companions import end_companions  # noqa: PLC0415
 

@@ -13,9 +13,17 @@ import os
 import subprocess
 from collections.abc import Iterable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libcontainer.usage import Usage
+
 
 class LibcontainerError(Exception):
     """Base of every error raised by the library."""
+
+    verdict: str = "setup"
+    """Why the program ended, a word of `Verdict`: it never ran, if nothing else is
+    said."""
 
 
 def errno_name(number: int) -> str:
@@ -159,10 +167,7 @@ class StepError(LibcontainerError, OSError):
         stage: the stage of the plan that the step belongs to.
         side: ``"host"`` or ``"init"``.
         hint: one line that helps where the errno misleads, or None.
-        verdict: ``setup``, beside the words of `Result.verdict`.
     """
-
-    verdict = "setup"
 
     def __init__(  # noqa: PLR0913 - each is a fact of the failed step
         self,
@@ -289,7 +294,15 @@ class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
     """
 
     verdict = "timeout"
+    usage: Usage | None = None
+    """What it had used by then, of `run` alone."""
 
 
 class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     """A process ended with a non-zero status and ``check`` was set."""
+
+    verdict = "exited"
+
+
+class CopyLimitError(LibcontainerError):
+    """What was to be copied is more than was allowed; nothing is left of the copy."""

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from libcontainer.cgroups.strategy import STRATEGIES, CgroupStrategy
 from libcontainer.config import Config, config_from_json
@@ -24,6 +24,10 @@ from libcontainer.launcher import DEADLINE_SECONDS, Launcher
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
 
+if TYPE_CHECKING:
+    from libcontainer.cgroups.stats import Stats
+    from libcontainer.events import FactoryEvents
+
 
 class Factory:
     """A root directory of containers and the means to make them.
@@ -35,7 +39,7 @@ class Factory:
     Args:
         root: where containers have their state, a host path; made with mode
             0700. None is ``/run/libcontainer`` for root, else
-            ``$XDG_RUNTIME_DIR/libcontainer``.
+            ``$XDG_RUNTIME_DIR/libcontainer``, of a user namespace's root too.
         cgroups: how containers get a cgroup: ``auto`` (wherever the caller may make
             one), ``cgroupfs`` (always), ``disabled`` (never), or a strategy of
             your own.
@@ -142,6 +146,43 @@ class Factory:
     def __getitem__(self, container_id: str) -> Container:
         return self.load(container_id)
 
+    def stats(self) -> dict[str, Stats]:
+        """Measure every container, by id.
+
+        Left out are those without a cgroup, those in which nothing has run yet, and
+        those that vanish meanwhile or cannot be read.
+        """
+        # Loaded here: a launch needs none of it.
+        from libcontainer.measure import measure_all  # noqa: PLC0415
+
+        return measure_all(self._store, self._store.ids())
+
+    def openmetrics(self) -> str:
+        """Return what `stats` measures as OpenMetrics text, for Prometheus.
+
+        The label ``container`` is the id. For further labels see
+        `libcontainer.openmetrics`.
+        """
+        from libcontainer.cgroups.openmetrics import openmetrics  # noqa: PLC0415
+
+        return openmetrics(self.stats())
+
+    def events(self, *, existing: bool = False) -> FactoryEvents:
+        """Return what happens to the containers from now on.
+
+        ``for event in factory.events()``, ``async for``, or a callback; see
+        `EventStream`. It does not matter which program makes things happen.
+
+        Args:
+            existing: whether to begin with what has become of those that are there.
+
+        Raises:
+            OSError: the root directory cannot be made, or watched.
+        """
+        from libcontainer.events import FactoryEvents  # noqa: PLC0415
+
+        return FactoryEvents(self._store, existing=existing)
+
     def recover(self) -> tuple[str, ...]:
         """Remove what crashed creators left; return the ids of what was removed.
 
@@ -194,6 +235,9 @@ def _read_config(folder: Folder) -> Config:
         raise StateFileError(message) from error
 
 
+_EVERY_ID = [b"0", b"0", b"4294967295"]
+
+
 def _strategy(cgroups: str | CgroupStrategy) -> CgroupStrategy:
     if not isinstance(cgroups, str):
         return cgroups
@@ -203,15 +247,24 @@ def _strategy(cgroups: str | CgroupStrategy) -> CgroupStrategy:
     return STRATEGIES[cgroups]()
 
 
+def is_rootless() -> bool:
+    """Tell whether the caller is not root, or is it in a user namespace only."""
+    if os.geteuid() != 0:
+        return True
+    with open("/proc/self/uid_map", "rb") as file:
+        return file.read().split() != _EVERY_ID
+
+
 def default_root() -> str:
     """Return the root directory of the caller.
 
     Raises:
         UnsupportedError: an unprivileged caller has no runtime directory.
     """
-    if os.geteuid() == 0:
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    if os.geteuid() == 0 and not (folder and is_rootless()):
         return "/run/libcontainer"
-    folder = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    folder = folder or f"/run/user/{os.geteuid()}"
     if not os.path.isdir(folder):
         need = "set XDG_RUNTIME_DIR, or give Factory(root=...) a directory of your own"
         raise UnsupportedError("a root directory for containers", need)

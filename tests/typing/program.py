@@ -33,6 +33,19 @@ def a_running_program() -> int:
     return process.wait()
 
 
+async def in_a_loop(container: lc.Container) -> lc.ExitStatus:
+    """Do the same under asyncio."""
+    assert_type(await lc.arun("true", text=True), lc.Result[str])
+    assert_type(await lc.arun("true"), lc.Result[bytes])
+    async with container as same:
+        assert_type(same, lc.Container)
+        async with await same.arun(lc.Process("true")) as process:
+            assert_type(process, lc.AsyncProcess)
+            assert_type(await process.communicate(), tuple[bytes | None, bytes | None])
+            assert_type(await process.wait(), lc.ExitStatus)
+    return await process.handle
+
+
 def a_configuration(image: Path) -> lc.Config:
     """Give every field what is natural to write."""
     return lc.Config(

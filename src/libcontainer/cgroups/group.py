@@ -279,13 +279,33 @@ class Group:
 
     def _kill_frozen(self) -> None:
         # Frozen, no process can fork away between the list and the signal.
-        with contextlib.suppress(CgroupError, OSError):
-            self._set_frozen(frozen=True)
-            self._await(self.is_frozen, 0.5, "freeze the cgroup")
-        for pid in self.pids():
-            _kill(pid)
-        with contextlib.suppress(CgroupError, OSError):
+        try:
+            with contextlib.suppress(CgroupError, OSError):
+                self._set_frozen(frozen=True)
+                self._await(self.is_frozen, 0.5, "freeze the cgroup")
+            for pid in self.pids():
+                _kill(pid)
+        finally:
+            self._let_go_on()
+
+    def _let_go_on(self) -> None:
+        """Thaw what is to end: on v1 a signal is delivered only then.
+
+        Raises:
+            CgroupError: twice refused; who waits for its end would wait for ever.
+        """
+        if self._freezer() is None:
+            return
+        with contextlib.suppress(OSError):
             self._set_frozen(frozen=False)
+            return
+        try:
+            self._set_frozen(frozen=False)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            number = error.errno or errno.EIO
+            raise CgroupError(number, "thaw the cgroup") from error
 
 
 def _kill(pid: int) -> None:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Protocol
 
+from attrs import evolve
+
 from libcontainer.cgroups import v1, v2
 from libcontainer.cgroups.device_program import device_program
 from libcontainer.cgroups.devices import default_rules
@@ -23,6 +25,9 @@ from libcontainer.plan.cgroup import UNIFIED
 
 PREFIX = "libcontainer-"
 """What the name of a cgroup begins with that nobody has named."""
+
+
+_UNLIMITED = Resources()
 
 
 class CgroupStrategy(Protocol):
@@ -56,7 +61,7 @@ class NoCgroups:
             UnsupportedError: *config* has limits, or names a cgroup.
         """
         del container_id
-        if config.resources != Resources() or config.cgroups_path is not None:
+        if config.resources != _UNLIMITED or config.cgroups_path is not None:
             need = "a factory whose cgroups are not disabled"
             raise UnsupportedError("limits on resources", need)
         return {}
@@ -102,7 +107,12 @@ class AutoCgroups:
         Raises:
             UnsupportedError: *config* has limits and the caller may not.
         """
-        wanted = config.resources != Resources() or config.cgroups_path is not None
+        # Rules for devices are passed over, as v2 does: who may make no cgroup can
+        # make no device node either.
+        limits = config.resources
+        if limits.devices:
+            limits = evolve(limits, devices=())
+        wanted = limits != _UNLIMITED or config.cgroups_path is not None
         try:
             paths = self._cgroupfs.place(container_id, config)
         except UnsupportedError:

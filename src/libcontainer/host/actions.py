@@ -24,6 +24,7 @@ from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.network import AddRoute, ConnectNetwork
 from libcontainer.plan.steps import (
+    CopyLink,
     CopyUp,
     HookFiles,
     Listen,
@@ -31,6 +32,7 @@ from libcontainer.plan.steps import (
     MakeTree,
     MapIds,
     MapNamespace,
+    OpenCgroup,
     OpenNamespace,
     OpenNotify,
     OpenPath,
@@ -181,6 +183,13 @@ def _copy_up(actions: HostActions, launch: Launch, action: CopyUp) -> None:
     copy_up(*launch.at_work, launch.slots[action.slot], action.path)
 
 
+def _copy_link(actions: HostActions, launch: Launch, action: CopyLink) -> None:
+    from libcontainer.host.copylink import copy_link  # noqa: PLC0415 - rare
+
+    _, host_pid = launch.at_work
+    copy_link(host_pid, action.target, action.path)
+
+
 def _make_tree(actions: HostActions, launch: Launch, action: MakeTree) -> None:
     _put_filesystem(launch, action)
 
@@ -238,6 +247,15 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
     actions.made_group = True
     for slot, fd in zip(action.slots, group.open_joins(), strict=True):
         launch.own(slot, above_stdio(fd))
+
+
+def _open_cgroup(actions: HostActions, launch: Launch, action: OpenCgroup) -> None:
+    group = actions.group
+    if group is None:
+        message = "the plan has a cgroup, the launch has none"
+        raise HelperError(message)
+    path = group.paths[action.hierarchy]
+    _put_tree(launch, OpenTree(action.slot, path, (action.change,)))
 
 
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
@@ -351,6 +369,7 @@ def _hooks_of(actions: HostActions) -> HookRunner:
 _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenTree: _open_tree,
     CopyUp: _copy_up,
+    CopyLink: _copy_link,
     MakeTree: _make_tree,
     MapNamespace: _map_namespace,
     OpenPath: _open_path,
@@ -360,6 +379,7 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenStatus: _open_status,
     SendPidfd: _send_pidfd,
     MakeCgroup: _make_cgroup,
+    OpenCgroup: _open_cgroup,
     MapIds: _map_ids,
     OpenNamespace: _open_namespace,
     SetClocks: _set_clocks,

@@ -83,7 +83,7 @@ def compile_create(
     sources = Sources(builder, config, facts)
     parts.open(sources, own_mounts=own_mounts)
     gate_slot = _listen(builder) if gate else None
-    group = take_cgroup(builder, facts)
+    group = take_cgroup(builder, facts, parts.mounts.cgroup_trees)
     monitor = _plan_monitor(builder, detached)
 
     early = not gate and monitor is None and _is_recorded_early(config, facts)

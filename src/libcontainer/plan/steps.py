@@ -124,6 +124,18 @@ class CopyUp:
 
 
 @frozen
+class CopyLink:
+    """Make a symlink that says *target* on *path* in the container's root."""
+
+    target: str
+    path: str
+
+    @property
+    def title(self) -> str:
+        return f"make the symlink {self.path!r} to {self.target!r}"
+
+
+@frozen
 class MapNamespace:
     """Make a user namespace with maps for id-mapped mounts into *slot*."""
 
@@ -157,6 +169,25 @@ class MakeCgroup:
     @property
     def title(self) -> str:
         return "make the cgroup and write its limits"
+
+
+@frozen
+class OpenCgroup:
+    """Clone the mount of the container's own cgroup into *slot*, detached.
+
+    Attributes:
+        hierarchy: the name of the hierarchy it is in.
+        change: what is changed of it.
+    """
+
+    slot: int
+    hierarchy: str
+    change: Change
+
+    @property
+    def title(self) -> str:
+        how = tree_text((self.change,), recursive=False)
+        return f"open the container's {self.hierarchy} cgroup ({how})"
 
 
 @frozen
