@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
     from libcontainer.asyncrun import arun
+    from libcontainer.calls.python import with_python
     from libcontainer.cgroups.events import CgroupEvents
     from libcontainer.cgroups.openmetrics import openmetrics
     from libcontainer.cgroups.reader import StatsReader
@@ -71,9 +72,12 @@ if TYPE_CHECKING:
     )
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
+    from libcontainer.contained import contained
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
+        CallError,
+        CallFailedError,
         CgroupError,
         ConfigError,
         ContainerExistsError,
@@ -92,6 +96,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RemoteError,
         StateError,
         StateFileError,
         StepError,
@@ -133,6 +138,8 @@ _HOMES = {
     "api": ("run",),
     "cgroups.events": ("CgroupEvents",),
     "asyncrun": ("arun",),
+    "calls.python": ("with_python",),
+    "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
     "cgroups.stats": ("Stats", "cpu_percent"),
@@ -187,6 +194,10 @@ _HOMES = {
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
+        "CallError",
+        "CallFailedError",
+        "CallError",
+        "CallFailedError",
         "CalledProcessError",
         "CgroupError",
         "ConfigError",
@@ -206,6 +217,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RemoteError",
         "StateError",
         "StateFileError",
         "StepError",
@@ -241,6 +253,8 @@ __all__ = [
     "STDOUT",
     "AsyncProcess",
     "Attachment",
+    "CallError",
+    "CallFailedError",
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
@@ -314,6 +328,7 @@ __all__ = [
     "ProgramNotFoundError",
     "Propagation",
     "Relay",
+    "RemoteError",
     "Resources",
     "Result",
     "Rlimit",
@@ -341,6 +356,7 @@ __all__ = [
     "WeightDevice",
     "__version__",
     "arun",
+    "contained",
     "cpu_percent",
     "host_device",
     "host_devices",
@@ -348,6 +364,7 @@ __all__ = [
     "openmetrics",
     "run",
     "subid_mappings",
+    "with_python",
 ]
 
 

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
+from libcontainer.calls.verbs import CallVerbs
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
 from libcontainer.contents import ContentsOfContainer
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _KILL_SECONDS = 10.0
 
 
-class Container(ContentsOfContainer, AsyncVerbs):
+class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
