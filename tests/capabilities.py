@@ -111,6 +111,14 @@ def _cni() -> str | None:
     return None if found else "not in /usr/lib/cni: bridge, tuning"
 
 
+def _tun() -> str | None:
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"no /dev/net/tun: {error.strerror}"
+    return None
+
+
 def _engine(*names: str) -> str | None:
     return _root() or _rootfs() or _programs("tini", "nsenter", "ip", *names)
 
@@ -181,6 +189,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "criu": _criu,
     "criu_memory": _criu_memory,
     "criu_messages": _criu_messages,
+    "tun": _tun,
+    "pasta": lambda: _programs("pasta"),
+    "slirp4netns": lambda: _programs("slirp4netns"),
     "strace": lambda: _programs("strace"),
     "podman": lambda: _engine("podman", "conmon", "buildah"),
     "containerd": lambda: _engine("containerd", "ctr"),

@@ -511,7 +511,7 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
         if state.init is not None:
             # Its maker was killed while hooks ran, and it ends with it.
             self._end_init(state)
-            state = evolve(state, init=None, monitor=None)
+            state = evolve(state, init=None, monitor=None, companions=())
         self._init = self._launcher.create(
             folder,
             state,
@@ -574,6 +574,10 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         if shares_pids(self.config):
             _end_leftovers(state)
+        if state.companions:
+            from libcontainer.host.companions import end_companions  # noqa: PLC0415
+
+            end_companions(state.companions)
         if state.monitor is not None:
             from libcontainer.host.monitor import end_monitor  # noqa: PLC0415
 
