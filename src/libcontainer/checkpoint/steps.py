@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import define, evolve
 
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.writes import Write
@@ -18,7 +18,7 @@ from libcontainer.handle import ProcessHandle
 from libcontainer.host.processref import ProcessRef, record_of
 from libcontainer.host.store import Folder
 from libcontainer.process import Process
-from libcontainer.state import State
+from libcontainer.state import ProcessRecord, State
 from libcontainer.status import Status
 from libcontainer.validate.criu import validate_criu
 
@@ -77,10 +77,7 @@ def bring_back(  # noqa: PLR0917
     if state.cgroup:
         Group(state.cgroup).make(limits)
 
-    def record(host_pid: int) -> None:
-        init = record_of(host_pid)
-        folder.write(evolve(state, status=Status.RUNNING, init=init))
-
+    recorder = _Recorder(folder, state)
     restore = Restore(
         image=image,
         options=checked,
@@ -88,16 +85,39 @@ def bring_back(  # noqa: PLR0917
         folder=folder.path,
         cgroup=state.cgroup,
         process=process,
-        record=record,
+        record=recorder.save_init,
         companions=companions,
-        runner=_runner(config, state),
+        runner=_runner(config, state, recorder),
     )
     return restore.run()
 
 
-def _runner(config: Config, state: State) -> NetworkRunner | None:
+@define
+class _Recorder:
+    """Writes down what a restore has made, as it is made."""
+
+    folder: Folder
+    state: State
+
+    def save_init(self, host_pid: int) -> None:
+        """Save who init is."""
+        self._save(status=Status.RUNNING, init=record_of(host_pid))
+
+    def save_companions(self, companions: tuple[ProcessRecord, ...]) -> None:
+        """Save which programs stand beside the container."""
+        self._save(companions=companions)
+
+    def _save(self, **changes: object) -> None:
+        self.state = evolve(self.state, **changes)
+        self.folder.write(self.state)
+
+
+def _runner(config: Config, state: State, recorder: _Recorder) -> NetworkRunner | None:
     if not config.networks and not config.routes:
         return None
-    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415 - rare
+    # Loaded here: most containers have no network.
+    from libcontainer.host.companions import Companions  # noqa: PLC0415
+    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415
 
-    return NetworkRunner(state.id, state.network)
+    companions = Companions(recorder.save_companions)
+    return NetworkRunner(state.id, state.network, companions)
