@@ -101,15 +101,16 @@ class _Recorder:
 
     def save_init(self, host_pid: int) -> None:
         """Save who init is."""
-        self._save(status=Status.RUNNING, init=record_of(host_pid))
+        init = record_of(host_pid)
+        self._save(evolve(self.state, status=Status.RUNNING, init=init))
 
     def save_companions(self, companions: tuple[ProcessRecord, ...]) -> None:
         """Save which programs stand beside the container."""
-        self._save(companions=companions)
+        self._save(evolve(self.state, companions=companions))
 
-    def _save(self, **changes: object) -> None:
-        self.state = evolve(self.state, **changes)
-        self.folder.write(self.state)
+    def _save(self, state: State) -> None:
+        self.state = state
+        self.folder.write(state)
 
 
 def _runner(config: Config, state: State, recorder: _Recorder) -> NetworkRunner | None:
