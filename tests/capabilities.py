@@ -108,6 +108,14 @@ def _cni() -> str | None:
     return None if found else "not in /usr/lib/cni: bridge, tuning"
 
 
+def _tun() -> str | None:
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"no /dev/net/tun: {error.strerror}"
+    return None
+
+
 def _engine(*names: str) -> str | None:
     return _root() or _rootfs() or _programs("tini", "nsenter", "ip", *names)
 
@@ -128,6 +136,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "debian": lambda: _programs("mmdebstrap"),
     "nft": lambda: _programs("nft"),
     "cni": _cni,
+    "tun": _tun,
+    "pasta": lambda: _programs("pasta"),
+    "slirp4netns": lambda: _programs("slirp4netns"),
     "strace": lambda: _programs("strace"),
     "podman": lambda: _engine("podman", "conmon", "buildah"),
     "containerd": lambda: _engine("containerd", "ctr"),

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
+from libcontainer.calls.verbs import CallVerbs
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
 from libcontainer.contents import ContentsOfContainer
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 _KILL_SECONDS = 10.0
 
 
-class Container(ContentsOfContainer, AsyncVerbs):
+class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
@@ -348,9 +349,9 @@ class Container(ContentsOfContainer, AsyncVerbs):
 
         From another program than the one that started it, the status of a
         detached container is always known, and that of a prepared one once its
-        maker has waited. Of any other it is known only from Linux 6.15 on, and
-        only if init has not ended yet when the wait begins; else both fields of
-        the status are None.
+        maker has waited. Of any other it is known if init has not ended yet when
+        the wait begins, before Linux 6.15 unless its maker reaps it at once; else
+        both fields of the status are None.
 
         Args:
             timeout: seconds to wait at most; None is for ever.
@@ -458,7 +459,7 @@ class Container(ContentsOfContainer, AsyncVerbs):
         if state.init is not None:
             # Its maker was killed while hooks ran, and it ends with it.
             self._end_init(state)
-            state = evolve(state, init=None, monitor=None)
+            state = evolve(state, init=None, monitor=None, companions=())
         self._init = self._launcher.create(
             folder,
             state,
@@ -521,6 +522,10 @@ class Container(ContentsOfContainer, AsyncVerbs):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         if shares_pids(self.config):
             _end_leftovers(state)
+        if state.companions:
+            from libcontainer.host.companions import end_companions  # noqa: PLC0415
+
+            end_companions(state.companions)
         if state.monitor is not None:
             from libcontainer.host.monitor import end_monitor  # noqa: PLC0415
 

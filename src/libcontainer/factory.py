@@ -26,6 +26,7 @@ from libcontainer.status import Status
 
 if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
+    from libcontainer.events import FactoryEvents
 
 
 class Factory:
@@ -165,6 +166,22 @@ class Factory:
         from libcontainer.cgroups.openmetrics import openmetrics  # noqa: PLC0415
 
         return openmetrics(self.stats())
+
+    def events(self, *, existing: bool = False) -> FactoryEvents:
+        """Return what happens to the containers from now on.
+
+        ``for event in factory.events()``, ``async for``, or a callback; see
+        `EventStream`. It does not matter which program makes things happen.
+
+        Args:
+            existing: whether to begin with what has become of those that are there.
+
+        Raises:
+            OSError: the root directory cannot be made, or watched.
+        """
+        from libcontainer.events import FactoryEvents  # noqa: PLC0415
+
+        return FactoryEvents(self._store, existing=existing)
 
     def recover(self) -> tuple[str, ...]:
         """Remove what crashed creators left; return the ids of what was removed.

@@ -126,6 +126,25 @@ def is_exiting(host_pid: int) -> bool:
         return True
 
 
+def zombie_code(host_pid: int, began: int) -> int | None:
+    """Return the wait(2) status of a process that has ended and was not reaped.
+
+    Args:
+        host_pid: its pid.
+        began: its start time; another process of that number is none.
+
+    Returns:
+        None if it is gone, or alive. 0 also for who may not see it.
+    """
+    try:
+        fields = _stat_fields(host_pid)
+    except ProcessLookupError:
+        return None
+    if fields[0] not in {b"Z", b"X"} or int(fields[19]) != began:
+        return None
+    return int(fields[49])
+
+
 def _stat_fields(host_pid: int) -> list[bytes]:
     """Return the fields of ``/proc/PID/stat`` from the third on."""
     try:

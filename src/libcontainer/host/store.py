@@ -134,6 +134,7 @@ class Store:
                 if folder.is_abandoned():
                     folder.remove_cgroup()
                     folder.remove_networks()
+                    folder.end_companions()
                     folder.remove()
                     removed.append(name)
             except (LockTimeoutError, ContainerNotFoundError, StateFileError):
@@ -323,6 +324,17 @@ class Folder:
             from libcontainer.network.runner import disconnect  # noqa: PLC0415 - rare
 
             disconnect(records, None)
+
+    def end_companions(self) -> None:
+        """End what runs beside the container."""
+        try:
+            records = self.read().companions
+        except (ContainerNotFoundError, StateFileError):
+            return
+        if records:
+            from libcontainer.host.companions import end_companions  # noqa: PLC0415
+
+            end_companions(records)
 
     def empty(self) -> None:
         """Remove every file of the folder, the state first of all."""

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -195,6 +196,18 @@ int lc_fs_type(int fd, uint64_t *type) {
 
 int lc_memfd_create(const char *name, unsigned int flags) {
     return result(syscall(__NR_memfd_create, name, flags | MFD_CLOEXEC));
+}
+
+int lc_inotify_init(void) {
+    return result(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+}
+
+int lc_inotify_add_watch(int fd, const char *path, uint32_t mask) {
+    return result(inotify_add_watch(fd, path, mask));
+}
+
+int lc_inotify_rm_watch(int fd, int watch) {
+    return result(inotify_rm_watch(fd, watch));
 }
 
 int lc_sealed_memfd(const char *name, unsigned int flags, const void *content,

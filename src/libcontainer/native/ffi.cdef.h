@@ -70,6 +70,9 @@ int lc_renameat2(int old_dirfd, const char *old_path, int new_dirfd,
 int lc_mount_id(int fd, int unique, uint64_t *mount_id);
 int lc_fs_type(int fd, uint64_t *type);
 int lc_memfd_create(const char *name, unsigned int flags);
+int lc_inotify_init(void);
+int lc_inotify_add_watch(int fd, const char *path, uint32_t mask);
+int lc_inotify_rm_watch(int fd, int watch);
 int lc_sealed_memfd(const char *name, unsigned int flags, const void *content,
                     size_t size, int seals);
 int lc_close_range(unsigned int first, unsigned int last, unsigned int flags);
