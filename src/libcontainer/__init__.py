@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         TimeOffset,
         WeightDevice,
     )
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.network import (
@@ -63,8 +64,10 @@ if TYPE_CHECKING:
         Macvlan,
         Neighbour,
         NetDevice,
+        Pasta,
         Port,
         Route,
+        Slirp4netns,
         Veth,
         Vlan,
     )
@@ -81,6 +84,7 @@ if TYPE_CHECKING:
         ContainerExistsError,
         ContainerNotFoundError,
         CopyLimitError,
+        CriuError,
         ForkedError,
         HelperError,
         HookError,
@@ -172,6 +176,7 @@ _HOMES = {
         "Rlimit",
         "TimeOffset",
     ),
+    "config.criu": ("CriuOptions",),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "config.memory": ("MemoryPolicy", "Personality"),
     "config.network": (
@@ -184,8 +189,10 @@ _HOMES = {
         "Macvlan",
         "Neighbour",
         "NetDevice",
+        "Pasta",
         "Port",
         "Route",
+        "Slirp4netns",
         "Veth",
         "Vlan",
     ),
@@ -202,6 +209,7 @@ _HOMES = {
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CriuError",
         "CopyLimitError",
         "ForkedError",
         "HelperError",
@@ -276,6 +284,8 @@ __all__ = [
     "Copied",
     "CopyLimitError",
     "CpuAffinity",
+    "CriuError",
+    "CriuOptions",
     "CustomNetwork",
     "Device",
     "DeviceRule",
@@ -317,6 +327,7 @@ __all__ = [
     "NetDevice",
     "NetworkError",
     "Overlay",
+    "Pasta",
     "Personality",
     "Pool",
     "Popen",
@@ -339,6 +350,7 @@ __all__ = [
     "Route",
     "Scheduler",
     "Seccomp",
+    "Slirp4netns",
     "StateError",
     "StateFileError",
     "Stats",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -104,12 +104,14 @@ class _Recorder:
         self._folder = folder
         self._config = config
         self._state = evolve(state, args=args)
+        self._launch: tuple[str, Launch] | None = None
         self.init: ProcessRecord | None = None
 
     def save(self, status: str, launch: Launch) -> None:
         """Save the state of a container whose init is of *launch*."""
         if launch.monitor is not None and self._state.monitor is None:
             self._state = evolve(self._state, monitor=launch.monitor.meet())
+        self._launch = (status, launch)
         self.init = record_of(launch.host_pid)
         self._folder.write(
             evolve(
@@ -119,6 +121,14 @@ class _Recorder:
                 mount_namespace=_leftovers_in(self._config, launch.host_pid),
             )
         )
+
+    def save_companions(self, companions: tuple[ProcessRecord, ...]) -> None:
+        """Save who runs beside the container, with what was saved before."""
+        self._state = evolve(self._state, companions=companions)
+        if self._launch is None:
+            self._folder.write(self._state)
+        else:
+            self.save(*self._launch)
 
     def exit_record(self, launch: Launch) -> ExitRecord:
         """Return where the end of that init is to be written down."""
@@ -241,7 +251,7 @@ class Launcher:
             hooks=hooks,
             pidfd_socket=process.pidfd_socket,
         )
-        actions.network = _network_runner(state, config)
+        actions.network = _network_runner(state, config, recorder.save_companions)
         if start != _PLAIN:
             actions.exit_record = recorder.exit_record
         if state.cgroup:
@@ -655,12 +665,18 @@ def _handle_of(  # noqa: PLR0917 - what a handle is made of
     )
 
 
-def _network_runner(state: State, config: Config) -> NetworkRunner | None:
+def _network_runner(
+    state: State,
+    config: Config,
+    save: Callable[[tuple[ProcessRecord, ...]], None],
+) -> NetworkRunner | None:
     if not config.networks and not config.routes:
         return None
-    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415 - rare
+    # Loaded here: most containers have no network.
+    from libcontainer.host.companions import Companions  # noqa: PLC0415
+    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415
 
-    return NetworkRunner(state.id, state.network)
+    return NetworkRunner(state.id, state.network, Companions(save))
 
 
 def _hierarchies() -> tuple[str, ...]:

@@ -222,7 +222,7 @@ class Launch:
     def _run_host(self, step: Step) -> None:
         try:
             if isinstance(step.action, Spawn):
-                self._spawn(step.action.flags)
+                self._spawn(step.action)
             else:
                 self._run_host_step(self, step)
         except (CgroupError, HookError, NetworkError) as error:
@@ -233,7 +233,7 @@ class Launch:
                 raise
             raise step_error(self.plan, step, error.errno) from error
 
-    def _spawn(self, flags: int) -> None:
+    def _spawn(self, action: Spawn) -> None:
         self._control, theirs = control_pair()
         self.own(CONTROL_SLOT, theirs)
         image = self._compiled.image.fill(
@@ -244,7 +244,8 @@ class Launch:
         plan_fd = above_stdio(sealed_memfd("libcontainer-plan", image))
         self._opened.append(plan_fd)
         fds = [plan_fd, *dict.fromkeys(fd for fd in self.slots if fd >= 0)]
-        spawn(self.helper, flags, fds, self._box)
+        cgroup = self.slots[action.cgroup] if action.cgroup >= 0 else -1
+        spawn(self.helper, action.flags, fds, self._box, cgroup_fd=cgroup)
         close_fds(self._opened)
         self._opened.clear()
         if not self._compiled.clones:
