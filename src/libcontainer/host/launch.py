@@ -40,7 +40,7 @@ from libcontainer.errors import (
     LaunchTimeoutError,
     NetworkError,
 )
-from libcontainer.host.children import kill_and_reap, reap
+from libcontainer.host.children import kill_and_reap, open_child, reap
 from libcontainer.host.failure import place, step_error
 from libcontainer.host.fds import FIRST_FREE, above_stdio, close_all
 from libcontainer.plan import wire
@@ -268,6 +268,8 @@ class Launch:
             if kind == wire.FAILED:
                 step = self.plan.steps[index - 1]
                 raise step_error(self.plan, step, number, where)
+            if kind == wire.CLONED and not fds and number > 0:
+                fds = [open_child(number)]
             if not self._take(kind, index, fds):
                 return message
 
@@ -291,8 +293,10 @@ class Launch:
         return wire.decode_message(data), [above_stdio(fd) for fd in fds]
 
     def _take(self, kind: int, index: int, fds: list[int]) -> bool:
-        if kind == wire.CLONED and fds:
-            self._adopt_clone(index, fds[0])
+        if kind == wire.CLONED:
+            # Without a descriptor it is the clone's own word, and its parent's follows.
+            for pidfd in fds:
+                self._adopt_clone(index, pidfd)
             return True
         if kind == wire.TERMINAL_FD and fds:
             self.terminal = fds[0]
@@ -316,9 +320,10 @@ class Launch:
             # Both sides of the clone tell of it: either may be killed first.
             os.close(pidfd)
             return
-        parent = self.pidfd
+        # At once: whatever fails from here on, it has to be ended.
+        parent, self.pidfd = self.pidfd, pidfd
         self._clones, self._cloned_at = self._clones + 1, index
-        self._adopt(pidfd, pidfd_pid(pidfd))
+        self.host_pid = pidfd_pid(pidfd)
         if self._box.pidfd >= 0:
             self._await_first_process()
         elif parent >= 0:
@@ -343,6 +348,8 @@ class Launch:
                 message, fds = self._receive_one(self._control, deadline)
                 if message is None:
                     return
+                if message[0] == wire.CLONED and not fds and message[2] > 0:
+                    fds = [open_child(message[2])]
                 if message[0] == wire.CLONED and fds:
                     self._adopt_clone(message[1], fds[0])
                     kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)

@@ -82,7 +82,7 @@ class Store:
                 raise
             return folder
         finally:
-            os.close(root_fd)
+            close_all((root_fd,))
 
     def open(self, container_id: str) -> Folder:
         """Return the folder of a container, not locked.
@@ -101,7 +101,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ContainerNotFoundError(container_id) from error
         finally:
-            os.close(root_fd)
+            close_all((root_fd,))
         try:
             _check_owner(fd, f"{self.root}/{container_id}")
         except BaseException:
