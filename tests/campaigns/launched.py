@@ -15,9 +15,10 @@ from tests.campaigns.isolation import alone
 from tests.campaigns.loads import Place
 
 _NAMESPACES = ("ipc", "network", "pid", "uts", "cgroup", "time", "user")
-_PATHS = ("/mnt", "/mnt/a/b", "/etc", "/tmp/x", "/dev/x", "/proc/sys", "/a/../b", "/")
-_SYSCTLS = {"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1",
-            "kernel.msgmax": "8192", "kernel.core_pattern": "x"}  # fmt: skip
+_PATHS = ("/mnt", "/mnt/a/b", "/etc", "/tmp/x", "/dev/x", "/srv/y", "/new", "/opt")
+_SYSCTLS = {"net.ipv4.ip_forward": "network", "kernel.msgmax": "ipc",
+            "kernel.core_pattern": "mount"}  # fmt: skip
+_NEEDS = {"hostname": "uts", "loopback": "network", "time_offsets": "time"}
 
 
 def alone_if_root(module: str, arguments: list[str]) -> int | None:
@@ -51,13 +52,17 @@ def wishes(chance: random.Random, rootfs: Path) -> dict[str, Any]:
         "mounts": [_mount(chance, rootfs) for _ in range(chance.randrange(4))],
         "masked_paths": chance.sample(_PATHS, chance.randrange(3)),
         "readonly_paths": chance.sample(_PATHS, chance.randrange(3)),
-        "sysctls": dict(chance.sample(sorted(_SYSCTLS.items()), chance.randrange(2))),
+        "sysctl": {
+            name: "1" for name, kind in _SYSCTLS.items() if kind in kinds and often(0.2)
+        },
         "resources": lc.Resources(pids=chance.choice((1, 2, 20, 1000))),
         "landlock": lc.Landlock.filesystem(read_write=["/"], abi=1),
         "time_offsets": {"boottime": chance.randrange(-100, 100)},
     }
     for name in chance.sample(sorted(options), chance.randrange(len(options))):
-        made[name] = options[name]
+        # One in ten is as wrong as can be.
+        if often(0.1) or _NEEDS.get(name, "mount") in kinds:
+            made[name] = options[name]
     return made
 
 

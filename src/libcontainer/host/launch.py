@@ -146,10 +146,15 @@ class Launch:
             raise
 
     def abort(self) -> None:
-        """End whatever this launch has started, and reap it. Twice is once.
+        """End whatever this launch has started, and reap it. Twice is once."""
+        try:
+            self._abort()
+        except BaseException:
+            # Such as a Ctrl-C while we wait.
+            self._abort()
+            raise
 
-        Each part is done whatever becomes of the others; the last error is raised.
-        """
+    def _abort(self) -> None:
         close_all(self._opened)
         self._opened.clear()
         with contextlib.ExitStack() as parts:  # from the last to the first
@@ -160,8 +165,6 @@ class Launch:
             if (self._box.pidfd, self.pidfd) != (-1, -1):
                 parts.callback(self._drain)
             for pidfd in {self._box.pidfd, self.pidfd} - {-1}:
-                # Twice: the first wait may be interrupted.
-                parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
                 parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
 
     def _forget(self) -> None:
@@ -176,8 +179,7 @@ class Launch:
     def close_terminal(self) -> None:
         """Close the master of the terminal, if it is still ours."""
         terminal, self.terminal = self.terminal, -1
-        if terminal >= 0:
-            close_all((terminal,))
+        close_all((terminal,) if terminal >= 0 else ())
 
     # -- steps
 
@@ -374,9 +376,8 @@ class Launch:
     def _close(self) -> None:
         close_all(self._opened)
         self._opened.clear()
-        if self.sent >= 0:
-            close_all((self.sent,))
-            self.sent = -1
+        close_all((self.sent,) if self.sent >= 0 else ())
+        self.sent = -1
         if self._control is not None:
             # Whatever close(2) reports, the descriptor is gone.
             close_all((self._control.detach(),))
