@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parent / "reference"
 
 # Title of a section: the modules whose public names it has, in this order.
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Run a program": ("api", "oneshot", "asyncrun"),
+    "Run a program": ("api", "oneshot", "asyncrun", "calls", "contained"),
     "Make and find containers": ("factory", "container", "known", "status"),
     "What runs": (
         "process",
@@ -45,6 +45,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Security": ("config.seccomp", "config.landlock", "learn"),
     "What a process gets of the machine": ("config.scheduling", "config.memory"),
     "Hooks": ("config.hooks",),
+    "Checkpoints": ("config.criu",),
 }
 # Public classes that are reached from others, not by a name of the package.
 FURTHER = {

@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
     from libcontainer.asyncrun import arun
+    from libcontainer.calls.python import with_python
+    from libcontainer.cgroups.events import CgroupEvents
     from libcontainer.cgroups.openmetrics import openmetrics
     from libcontainer.cgroups.reader import StatsReader
     from libcontainer.cgroups.stats import Stats, cpu_percent
+    from libcontainer.cgroups.stream import EventStream
+    from libcontainer.cgroups.watch import (
+        CgroupEvent,
+        EventKind,
+        MemoryLevel,
+        PressureTrigger,
+    )
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -42,6 +51,7 @@ if TYPE_CHECKING:
         TimeOffset,
         WeightDevice,
     )
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.network import (
@@ -54,21 +64,27 @@ if TYPE_CHECKING:
         Macvlan,
         Neighbour,
         NetDevice,
+        Pasta,
         Port,
         Route,
+        Slirp4netns,
         Veth,
         Vlan,
     )
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
+    from libcontainer.contained import contained
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
+        CallError,
+        CallFailedError,
         CgroupError,
         ConfigError,
         ContainerExistsError,
         ContainerNotFoundError,
         CopyLimitError,
+        CriuError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -82,6 +98,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RemoteError,
         StateError,
         StateFileError,
         StepError,
@@ -89,6 +106,7 @@ if TYPE_CHECKING:
         UnsupportedError,
         UserLookupError,
     )
+    from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
     from libcontainer.factory import Factory
     from libcontainer.files.changes import Change
     from libcontainer.files.copy import Copied
@@ -120,10 +138,20 @@ _HOMES = {
     "files.view": ("ContainerFiles",),
     "aio.process": ("AsyncProcess",),
     "api": ("run",),
+    "cgroups.events": ("CgroupEvents",),
     "asyncrun": ("arun",),
+    "calls.python": ("with_python",),
+    "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
     "cgroups.stats": ("Stats", "cpu_percent"),
+    "cgroups.stream": ("EventStream",),
+    "cgroups.watch": (
+        "CgroupEvent",
+        "EventKind",
+        "MemoryLevel",
+        "PressureTrigger",
+    ),
     "config": (
         "Capabilities",
         "Config",
@@ -145,6 +173,7 @@ _HOMES = {
         "Rlimit",
         "TimeOffset",
     ),
+    "config.criu": ("CriuOptions",),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "config.memory": ("MemoryPolicy", "Personality"),
     "config.network": (
@@ -157,8 +186,10 @@ _HOMES = {
         "Macvlan",
         "Neighbour",
         "NetDevice",
+        "Pasta",
         "Port",
         "Route",
+        "Slirp4netns",
         "Veth",
         "Vlan",
     ),
@@ -166,11 +197,16 @@ _HOMES = {
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
+        "CallError",
+        "CallFailedError",
+        "CallError",
+        "CallFailedError",
         "CalledProcessError",
         "CgroupError",
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CriuError",
         "CopyLimitError",
         "HelperError",
         "HookError",
@@ -185,6 +221,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RemoteError",
         "StateError",
         "StateFileError",
         "StepError",
@@ -192,6 +229,7 @@ _HOMES = {
         "UnsupportedError",
         "UserLookupError",
     ),
+    "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -219,28 +257,39 @@ __all__ = [
     "STDOUT",
     "AsyncProcess",
     "Attachment",
+    "CallError",
+    "CallFailedError",
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
+    "CgroupEvent",
+    "CgroupEvents",
     "Change",
     "Cni",
     "Config",
     "ConfigError",
     "Container",
+    "ContainerEvent",
+    "ContainerEventKind",
     "ContainerExistsError",
     "ContainerFiles",
     "ContainerNotFoundError",
     "Copied",
     "CopyLimitError",
     "CpuAffinity",
+    "CriuError",
+    "CriuOptions",
     "CustomNetwork",
     "Device",
     "DeviceRule",
     "Directory",
     "Dns",
     "Dummy",
+    "EventKind",
+    "EventStream",
     "ExitStatus",
     "Factory",
+    "FactoryEvents",
     "FileInfo",
     "HelperError",
     "Hook",
@@ -261,6 +310,7 @@ __all__ = [
     "Log",
     "Loopback",
     "Macvlan",
+    "MemoryLevel",
     "MemoryPolicy",
     "Mount",
     "MountAttr",
@@ -269,9 +319,11 @@ __all__ = [
     "NetDevice",
     "NetworkError",
     "Overlay",
+    "Pasta",
     "Personality",
     "Popen",
     "Port",
+    "PressureTrigger",
     "Problem",
     "Process",
     "ProcessHandle",
@@ -282,12 +334,14 @@ __all__ = [
     "ProgramNotFoundError",
     "Propagation",
     "Relay",
+    "RemoteError",
     "Resources",
     "Result",
     "Rlimit",
     "Route",
     "Scheduler",
     "Seccomp",
+    "Slirp4netns",
     "StateError",
     "StateFileError",
     "Stats",
@@ -308,6 +362,7 @@ __all__ = [
     "WeightDevice",
     "__version__",
     "arun",
+    "contained",
     "cpu_percent",
     "host_device",
     "host_devices",
@@ -315,6 +370,7 @@ __all__ = [
     "openmetrics",
     "run",
     "subid_mappings",
+    "with_python",
 ]
 
 

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
+from libcontainer.calls.verbs import CallVerbs
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
 from libcontainer.contents import ContentsOfContainer
@@ -39,12 +40,13 @@ from libcontainer.state import State
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
 
 
-class Container(ContentsOfContainer, AsyncVerbs):
+class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
@@ -348,9 +350,9 @@ class Container(ContentsOfContainer, AsyncVerbs):
 
         From another program than the one that started it, the status of a
         detached container is always known, and that of a prepared one once its
-        maker has waited. Of any other it is known only from Linux 6.15 on, and
-        only if init has not ended yet when the wait begins; else both fields of
-        the status are None.
+        maker has waited. Of any other it is known if init has not ended yet when
+        the wait begins, before Linux 6.15 unless its maker reaps it at once; else
+        both fields of the status are None.
 
         Args:
             timeout: seconds to wait at most; None is for ever.
@@ -442,6 +444,57 @@ class Container(ContentsOfContainer, AsyncVerbs):
             self._end_own()
             self._launcher.forget(self.id)
 
+    # -- checkpoint
+
+    def checkpoint(
+        self, image: str | os.PathLike[str], options: CriuOptions | None = None
+    ) -> None:
+        """Write the container's processes to an image that `Factory.restore` takes.
+
+        The container has ended then, unless *options* leave it running; its state
+        folder stays until `delete`. Its root filesystem is not part of the image.
+
+        Args:
+            image: the directory of the image, a host path; made if it is not there.
+            options: what CRIU is asked to do; None is a `CriuOptions()`.
+
+        Raises:
+            ConfigError: *options* are wrong.
+            StateError: it is not ``running``.
+            CriuError: it was not taken; the container goes on.
+            UnsupportedError: CRIU is not there, the caller is not root, or the root
+                filesystem is thrown away with the container.
+
+        Needs root, and CRIU 3.17 or newer. See criu(8).
+        """
+        from libcontainer.checkpoint.steps import take_checkpoint  # noqa: PLC0415
+
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "checkpoint")
+            with self._live_init(state, "checkpoint") as init:
+                take_checkpoint(
+                    os.fspath(image), options, self.config, state, init, group_of(state)
+                )
+
+    def _restore(
+        self, image: str, process: Process, options: CriuOptions | None
+    ) -> None:
+        from libcontainer.checkpoint.steps import bring_back  # noqa: PLC0415
+
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "restore")
+            limits = self._launcher.limits(self.config, state.cgroup)
+            self._init = bring_back(
+                image,
+                options,
+                _complete(self.config, self.path),
+                process,
+                (folder, state, limits),
+                self._joined,
+            )
+
     # -- life
 
     def __enter__(self) -> Self:
@@ -458,7 +511,7 @@ class Container(ContentsOfContainer, AsyncVerbs):
         if state.init is not None:
             # Its maker was killed while hooks ran, and it ends with it.
             self._end_init(state)
-            state = evolve(state, init=None, monitor=None)
+            state = evolve(state, init=None, monitor=None, companions=())
         self._init = self._launcher.create(
             folder,
             state,
@@ -511,7 +564,8 @@ class Container(ContentsOfContainer, AsyncVerbs):
             group.kill()
         self._end_own()
         # Another process may have made the container anew under the same id.
-        with ProcessRef.open(state.init) as init:
+        gone = self._has_reaped(state)
+        with ProcessRef.open(None if gone else state.init) as init:
             if init is not None and shares_pids(self.config):
                 state = self._launcher.with_leftovers(state, init)
             if init is not None and not kill_and_reap(
@@ -520,7 +574,10 @@ class Container(ContentsOfContainer, AsyncVerbs):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         if shares_pids(self.config):
             _end_leftovers(state)
-        _end_leftovers(state)
+        if state.companions:
+            from libcontainer.host.companions import end_companions  # noqa: PLC0415
+
+            end_companions(state.companions)
         if state.monitor is not None:
             from libcontainer.host.monitor import end_monitor  # noqa: PLC0415
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.relay import Relay
     from libcontainer.host.seccomp_notify import NotifyServer
+    from libcontainer.state import ProcessRecord
 
 
 class ProcessHandle:
@@ -48,6 +49,7 @@ class ProcessHandle:
         stderr: a readable binary file if PIPE was asked for, else None.
         terminal: fd of the terminal's master, or None without a terminal.
         notifier: who answers its seccomp notifications, or None.
+        record: what its container has written down of it, if it is the init process.
     """
 
     def __init__(  # noqa: PLR0913 - made by the launcher alone
@@ -65,6 +67,7 @@ class ProcessHandle:
     ) -> None:
         self.args = args
         self.host_pid = host_pid
+        self.record: ProcessRecord | None = None
         self.terminal = terminal
         self.stdin: IO[Any] | None = stdio.stdin if stdio else None
         self.stdout: IO[Any] | None = stdio.stdout if stdio else None

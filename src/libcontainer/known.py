@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,10 @@ from libcontainer.state import State, oci_state
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
+    from libcontainer.cgroups.events import CgroupEvents
     from libcontainer.cgroups.reader import StatsReader
     from libcontainer.cgroups.stats import Stats
+    from libcontainer.cgroups.watch import Wanted
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.usage import Usage
 
@@ -178,6 +181,26 @@ class KnownContainer:
 
         return StatsReader(self._group_of(self._measurable()))
 
+    def events(self, *wanted: Wanted) -> CgroupEvents:
+        """Return what happens to its cgroup from now on.
+
+        ``for event in container.events("oom")``, ``async for``, or a callback; see
+        `EventStream`. It ends when the container is deleted.
+
+        Args:
+            wanted: words of `EventKind` (``oom``, ``memory``, ``populated``,
+                ``frozen``), `PressureTrigger` and `MemoryLevel`; nothing is all of
+                the words that its cgroup can tell of.
+
+        Raises:
+            ConfigError: *wanted* is wrong.
+            UnsupportedError: it has no cgroup, or not one that tells of that.
+            StateError: nothing has run in it yet.
+        """
+        from libcontainer.cgroups.events import CgroupEvents  # noqa: PLC0415
+
+        return CgroupEvents(self._group_of(self._measurable()), wanted)
+
     def usage(self, wall_seconds: float | None = None) -> Usage:
         """Return what it has used so far, in a few figures.
 
@@ -230,6 +253,8 @@ class KnownContainer:
     def _status(self, folder: Folder, state: State) -> Status:
         if state.init is None:
             return Status.CREATING
+        if self._has_reaped(state):
+            return Status.STOPPED
         with ProcessRef.open(state.init) as init:
             if init is None or has_ended(init.pidfd):
                 return Status.STOPPED
@@ -240,12 +265,19 @@ class KnownContainer:
             return Status.PAUSED
         return Status.CREATED if folder.has_gate() else Status.RUNNING
 
+    def _has_reaped(self, state: State) -> bool:
+        """Tell whether this object has seen the end of the init of *state*."""
+        own = self._init
+        return own is not None and own.is_reaped and own.record == state.init
+
     @contextlib.contextmanager
     def _locked_group(self, verb: str) -> Iterator[Group]:
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), verb)
             yield self._group_of(state)
+            # Whoever follows the factory's events looks again.
+            os.utime(folder.fd)
 
     def _group_of(self, state: State) -> Group:
         group = group_of(state)

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -57,7 +57,7 @@ from libcontainer.plan.hostroot import is_host_root
 from libcontainer.plan.join import INIT_SLOT
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
-from libcontainer.state import State, oci_state
+from libcontainer.state import ProcessRecord, State, oci_state
 from libcontainer.status import Status
 from libcontainer.validate import (
     validate,
@@ -104,19 +104,31 @@ class _Recorder:
         self._folder = folder
         self._config = config
         self._state = evolve(state, args=args)
+        self._launch: tuple[str, Launch] | None = None
+        self.init: ProcessRecord | None = None
 
     def save(self, status: str, launch: Launch) -> None:
         """Save the state of a container whose init is of *launch*."""
         if launch.monitor is not None and self._state.monitor is None:
             self._state = evolve(self._state, monitor=launch.monitor.meet())
+        self._launch = (status, launch)
+        self.init = record_of(launch.host_pid)
         self._folder.write(
             evolve(
                 self._state,
                 status=Status(status),
-                init=record_of(launch.host_pid),
+                init=self.init,
                 mount_namespace=_leftovers_in(self._config, launch.host_pid),
             )
         )
+
+    def save_companions(self, companions: tuple[ProcessRecord, ...]) -> None:
+        """Save who runs beside the container, with what was saved before."""
+        self._state = evolve(self._state, companions=companions)
+        if self._launch is None:
+            self._folder.write(self._state)
+        else:
+            self.save(*self._launch)
 
     def exit_record(self, launch: Launch) -> ExitRecord:
         """Return where the end of that init is to be written down."""
@@ -142,6 +154,8 @@ class Launcher:
         self._texts: Memo[Config, bytes] = Memo()
         self._limits: Memo[tuple[object, ...], tuple[Write, ...]] = Memo()
         self._plans: Memo[tuple[object, ...], Compiled] = Memo()
+        self._settings: Memo[tuple[object, ...], Settings] = Memo()
+        self._valid: Memo[tuple[object, ...], bool] = Memo()
         self._joined: dict[str, list[ProcessHandle]] = {}
 
     def joined(self, container_id: str) -> list[ProcessHandle]:
@@ -193,8 +207,10 @@ class Launcher:
     ) -> str:
         """Return the plan of an init process as text."""
         self.check(config)
-        _check_process(config, process)
-        compiled, _ = self._compile_create(config, process, Start(gate=gate), cgroups)
+        self._check_process(config, process)
+        template = self._take_template() >= 0
+        start = Start(gate=gate)
+        compiled, _ = self._compile_create(config, process, start, cgroups, template)
         return explain(compiled.plan)
 
     def create(
@@ -220,20 +236,22 @@ class Launcher:
         Raises:
             LibcontainerError: nothing is left behind, the state is as before.
         """
-        _check_process(config, process)
+        self._check_process(config, process)
         _check_log(process, start)
-        names = tuple(state.cgroup)
-        compiled, settings = self._compile_create(config, process, start, names)
+        names, template = tuple(state.cgroup), self._take_template()
+        compiled, settings = self._compile_create(
+            config, process, start, names, template >= 0
+        )
         recorder = _Recorder(folder, state, config, settings.args)
         hooks = self._hook_runner(state.id, folder.path, config)
         actions = HostActions(
             folder,
-            self._take_template(),
+            template,
             recorder.save,
             hooks=hooks,
             pidfd_socket=process.pidfd_socket,
         )
-        actions.network = _network_runner(state, config)
+        actions.network = _network_runner(state, config, recorder.save_companions)
         if start != _PLAIN:
             actions.exit_record = recorder.exit_record
         if state.cgroup:
@@ -250,6 +268,7 @@ class Launcher:
                     compiled, config, process, (folder.id, folder.path), init=True
                 ),
             )
+            handle.record = recorder.init
             if hooks is not None and not start.gate:
                 _poststart(hooks, config, handle)
         except BaseException as error:
@@ -285,12 +304,12 @@ class Launcher:
         Raises:
             LibcontainerError: nothing is left behind.
         """
-        _check_process(config, process)
+        self._check_process(config, process)
         identity = identity_in_container(config, process, init.host_pid)
-        settings = merge(config, process, identity)
+        settings = self._merge(config, process, identity)
         names = () if group is None else tuple(group.paths)
-        facts = evolve(
-            read_facts(template=False, config=config, settings=settings), cgroups=names
+        facts = read_facts(
+            template=False, config=config, settings=settings, cgroups=names
         )
         facts = _with_maps_of(init, config, facts)
         compiled = self._plans.get(
@@ -351,7 +370,7 @@ class Launcher:
         Raises:
             LibcontainerError: nothing is left behind.
         """
-        _check_process(config, process)
+        self._check_process(config, process)
         home = dict(process.env or ()).get("HOME", "/")
         caller = Identity(uid=os.geteuid(), gid=os.getegid(), groups=(), home=home)
         # It stays the caller's user, whose streams these are.
@@ -491,11 +510,12 @@ class Launcher:
         config: Config,
         process: Process,
         start: Start,
-        cgroups: tuple[str, ...] = (),
+        cgroups: tuple[str, ...],
+        template: bool,  # noqa: FBT001
     ) -> tuple[Compiled, Settings]:
         identity = identity_in_rootfs(config, process)
-        settings = merge(config, process, identity)
-        facts = evolve(self._facts(config, settings), cgroups=cgroups)
+        settings = self._merge(config, process, identity)
+        facts = self._facts(config, settings, cgroups, template=template)
         gate, detached = start.gate, None
         if start.detach:
             # Loaded here, as is all of the monitor: most containers have none.
@@ -511,9 +531,35 @@ class Launcher:
         )
         return compiled, settings
 
-    def _facts(self, config: Config, settings: Settings) -> Facts:
-        template = self._take_template() >= 0
-        facts = read_facts(template=template, config=config, settings=settings)
+    def _check_process(self, config: Config, process: Process) -> None:
+        streams = (process.stdin, process.stdout, process.stderr)
+        if process.notify is not None or process.console_socket is not None:
+            _checked_process(config, process)
+        elif all(stream is None or type(stream) is int for stream in streams):
+            # Nothing is kept alive by the memory of it.
+            self._valid.get(
+                (config, process, streams), lambda _: _checked_process(config, process)
+            )
+        else:
+            _checked_process(config, process)
+
+    def _merge(self, config: Config, process: Process, identity: Identity) -> Settings:
+        return self._settings.get(
+            (config, process, identity),
+            lambda _: merge(config, process, identity),
+        )
+
+    def _facts(
+        self,
+        config: Config,
+        settings: Settings,
+        cgroups: tuple[str, ...],
+        *,
+        template: bool,
+    ) -> Facts:
+        facts = read_facts(
+            template=template, config=config, settings=settings, cgroups=cgroups
+        )
         if not facts.privileged and is_host_root(config):
             from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
 
@@ -619,12 +665,18 @@ def _handle_of(  # noqa: PLR0917 - what a handle is made of
     )
 
 
-def _network_runner(state: State, config: Config) -> NetworkRunner | None:
+def _network_runner(
+    state: State,
+    config: Config,
+    save: Callable[[tuple[ProcessRecord, ...]], None],
+) -> NetworkRunner | None:
     if not config.networks and not config.routes:
         return None
-    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415 - rare
+    # Loaded here: most containers have no network.
+    from libcontainer.host.companions import Companions  # noqa: PLC0415
+    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415
 
-    return NetworkRunner(state.id, state.network)
+    return NetworkRunner(state.id, state.network, Companions(save))
 
 
 def _hierarchies() -> tuple[str, ...]:
@@ -747,7 +799,8 @@ def _check_log(process: Process, start: Start) -> None:
         raise ConfigError(problems)
 
 
-def _check_process(config: Config, process: Process) -> None:
+def _checked_process(config: Config, process: Process) -> bool:
     problems = validate_process(config, process)
     if problems:
         raise ConfigError(problems)
+    return True
