@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs tests in a virtual machine: where another kernel or security module is needed.
 #
-#   tests/vm/run.sh apparmor|selinux|old [ARGUMENT...]    arguments go to pytest
+#   tests/vm/run.sh KIND [ARGUMENT...]    arguments go to pytest
+#
+# KIND is apparmor, selinux, old (kernel 6.1), or cgroup2 (v2 alone, kernel 6.1).
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -37,7 +39,12 @@ case ${1:-} in
         tests=(tests/root -m "not slow")
         needs=root,rootfs
         ;;
-    *) die "apparmor, selinux or old?" ;;
+    cgroup2) # every controller in the one hierarchy, no systemd
+        machine=(--kernel 6.1)
+        tests=(tests/cgroups tests/root/test_cgroups.py tests/root/test_device_filter.py)
+        needs=root,rootfs,cgroup2
+        ;;
+    *) die "apparmor, selinux, old or cgroup2?" ;;
 esac
 shift
 

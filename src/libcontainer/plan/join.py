@@ -91,7 +91,8 @@ def _enter(
     flags = clone_flags(config)
     # From inside its namespace the kernel lets nobody go from one cgroup outside to
     # another (nsdelegate, cgroups(7)): on v2 that one is joined by the child.
-    late = flags & CLONE_NEWCGROUP if group.unified != NONE else 0
+    in_v2 = group.unified != NONE or group.by_unit
+    late = flags & CLONE_NEWCGROUP if in_v2 else 0
     others = flags & ~CLONE_NEWPID & ~late
     builder.init(ops.Setns(init, others, "init"))
     if NamespaceType.USER in config.namespaces:
@@ -100,6 +101,9 @@ def _enter(
         # Last, so that no process of the container can see the helper earlier.
         builder.init(ops.Setns(init, CLONE_NEWPID, "init"))
     builder.init(ops.Clone(0, group.unified))
+    if group.by_unit:
+        enter_cgroup(builder, group)
     if late:
         builder.init(ops.Setns(init, late, "init"))
-    enter_cgroup(builder, group)
+    if not group.by_unit:
+        enter_cgroup(builder, group)

@@ -160,6 +160,15 @@ class MakeCgroup:
 
 
 @frozen
+class AttachToUnit:
+    """Let systemd put the process into the unit that is the container's cgroup."""
+
+    @property
+    def title(self) -> str:
+        return "enter the systemd unit"
+
+
+@frozen
 class Listen:
     """Listen at the container's gate; the socket goes into *slot*."""
 
