@@ -34,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "LIBCONTAINER_MUST_RUN",
     )
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.addinivalue_line("markers", "engines: an engine calls the runtime")
+    config.addinivalue_line("markers", "slice: of the engines, what every run has")
     if leaks.SUPERVISOR not in os.environ:
         supervisor.supervise()
 

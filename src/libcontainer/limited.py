@@ -12,7 +12,7 @@ from attrs import evolve
 
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.limits import changed_rules, device_rules
-from libcontainer.cgroups.textio import read_text, write_text
+from libcontainer.cgroups.values import read_value, write_value
 from libcontainer.config import Device, DeviceRule, Resources
 from libcontainer.errors import CgroupError, ConfigError, UnsupportedError
 from libcontainer.host.inside import open_inside
@@ -229,12 +229,12 @@ def _reclaim(group: Group, text: str) -> int:
     path = f"{directory}/memory.reclaim"
     if directory is None or not os.path.exists(path):
         raise UnsupportedError("memory.reclaim", "cgroup v2 and Linux 5.19")
-    before = int(read_text(f"{directory}/memory.current"))
+    before = int(read_value(f"{directory}/memory.current"))
     try:
-        write_text(path, text)
+        write_value(path, text)
     except BlockingIOError:
         pass  # less than was asked for
     except OSError as error:
         number = error.errno or errno.EIO
         raise CgroupError(number, f"write {text!r} to {path}") from error
-    return max(0, before - int(read_text(f"{directory}/memory.current")))
+    return max(0, before - int(read_value(f"{directory}/memory.current")))

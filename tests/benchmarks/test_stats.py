@@ -12,6 +12,7 @@ from benchmarks.contender import LaunchError
 from benchmarks.counts import total_calls
 from benchmarks.growth import growth_rows
 from benchmarks.launch import ratios, summaries
+from benchmarks.network import BATCH, IP, NONE, VETH, network_table
 from benchmarks.quiet import are_idle, parse_cpu_times
 from benchmarks.sampling import Samples, rotations, sample_tight
 from benchmarks.stats import Summary, percentile, ratio, summarise
@@ -144,3 +145,21 @@ def test_only_the_bundle_with_a_cgroup_asks_for_one() -> None:
     assert "/sys/fs/cgroup" not in str(plain["mounts"])
     assert "/sys/fs/cgroup" in str(with_cgroup["mounts"])
     assert plain["process"] == with_cgroup["process"]
+
+
+def test_the_table_of_networks_says_what_a_veth_adds() -> None:
+    times = {
+        NONE: [(2.0, 0.5), (4.0, 1.5)],
+        VETH: [(3.5, 10.5), (5.5, 11.5)],
+        IP: [(12.0, 10.0)],
+        BATCH: [(6.0, 9.0)],
+    }
+    *_, added, by_ip, by_batch = network_table(times).splitlines()
+    assert added.split("|")[3:7] == [
+        "       1.50 ",
+        "   1.50 ",
+        "        10.00 ",
+        "  10.00 ",
+    ]
+    assert by_ip == f"{IP} takes 8.0 times what a veth adds"
+    assert by_batch == f"{BATCH} takes 4.0 times what a veth adds"

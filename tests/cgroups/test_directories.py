@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import libcontainer as lc
+from libcontainer.cgroups.directories import is_below, members
 from libcontainer.cgroups.freezer import Freezer, is_frozen
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.hierarchy import Hierarchies, Hierarchy
 from libcontainer.cgroups.making import enable_controllers
 from libcontainer.cgroups.strategy import Cgroupfs, HybridCgroups
-from libcontainer.cgroups.textio import is_below, members
 from libcontainer.cgroups.writes import AtMost, Confirmed, Write
 from libcontainer.plan.cgroup import UNIFIED
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from libcontainer.config import (
+    DEFAULT_NAMESPACES,
     Config,
     IdMap,
     IdMapping,
@@ -18,6 +20,8 @@ from libcontainer.config import (
     config_to_json,
 )
 from libcontainer.config.mount_options import WORDS
+from libcontainer.errors import ConfigError
+from libcontainer.plan.mapping import mount_extents
 from libcontainer.validate import validate
 
 # config.md of the OCI runtime specification 1.3, "Linux mount options".
@@ -39,7 +43,7 @@ def make(*words: str, kind: str | None = "tmpfs") -> Mount:
 
 def test_every_word_of_the_specification_is_known() -> None:
     assert set(SPECIFIED.split()) <= WORDS
-    assert {"src-nofollow", "dest-nofollow"} <= WORDS
+    assert {"src-nofollow", "dest-nofollow", "copy-symlink"} <= WORDS
 
 
 @pytest.mark.parametrize("word", sorted(WORDS))
@@ -123,10 +127,65 @@ RANGE = (IdMapping(0, 1000, 10),)
             "ridmap=gids=0-1000-10;uids=0-1000-10#20-7-1",
             IdMap((*RANGE, IdMapping(20, 7, 1)), RANGE, recursive=True),
         ),
+        (
+            "idmap=uids=@5-30-2#0-1000-1;gids=@0-0-9",
+            IdMap(
+                (IdMapping(5, 30, 2, relative=True), IdMapping(0, 1000, 1)),
+                (IdMapping(0, 0, 9, relative=True),),
+            ),
+        ),
+        ("idmap=uids=@5-30-2", IdMap((IdMapping(5, 30, 2, relative=True),))),
     ],
 )
 def test_id_maps_are_the_containers_or_written_out(word: str, expected: IdMap) -> None:
     assert make("bind", word).idmap == expected
+
+
+OWN = (IdMapping(0, 1000, 10), IdMapping(10, 5000, 10))
+
+
+@pytest.mark.parametrize(
+    ("word", "path", "message"),
+    [
+        ("uids=@0-15-6", "uid_mappings[0].host_id", "names id 20 of the container"),
+        ("uids=@0-1-1#5-1001-1", "uid_mappings[1].host_id", "overlaps"),
+        ("gids=@0-1-1#0-2-1", "gid_mappings[1].container_id", "overlaps"),
+    ],
+)
+def test_a_range_that_the_container_does_not_have_is_a_problem(
+    word: str, path: str, message: str
+) -> None:
+    mount = Mount.from_options("bind", "/s", "/x", ["bind", f"idmap={word}"])
+    kinds = [*DEFAULT_NAMESPACES, "user"]
+    config = Config(
+        mounts=[mount], namespaces=kinds, uid_mappings=OWN, gid_mappings=OWN
+    )
+    (problem,) = validate(config)
+    assert problem.path == f"mounts[0].idmap.{path}"
+    assert message in problem.message
+
+
+def test_a_relative_range_may_be_in_several_pieces_on_the_host() -> None:
+    wanted = (IdMapping(100, 8, 5, relative=True), IdMapping(0, 7, 1))
+    assert mount_extents(wanted, OWN) == ((100, 1008, 2), (102, 5000, 3), (0, 7, 1))
+    assert mount_extents((), OWN) == ((0, 1000, 10), (10, 5000, 10))
+    with pytest.raises(ConfigError, match="names id 20 of the container"):
+        mount_extents((IdMapping(0, 20, 1, relative=True),), OWN)
+
+
+def test_no_range_of_the_containers_own_is_relative() -> None:
+    own = (IdMapping(0, 0, 1, relative=True),)
+    kinds = [*DEFAULT_NAMESPACES, "user"]
+    problems = validate(Config(namespaces=kinds, uid_mappings=own, gid_mappings=RANGE))
+    assert [p.path for p in problems] == ["uid_mappings[0].relative"]
+
+
+def test_a_relative_range_survives_the_state_file() -> None:
+    mount = make("bind", "idmap=uids=@5-30-2#0-1000-1;gids=@0-0-9")
+    config = Config(mounts=[mount])
+    text = json.dumps(config_to_json(config))
+    assert config_from_json(json.loads(text)) == config
+    assert text.count('"relative"') == 2  # left out where it says nothing
 
 
 def test_mappings_alone_mean_an_id_mapped_mount() -> None:
@@ -145,6 +204,8 @@ def test_mappings_alone_mean_an_id_mapped_mount() -> None:
         "idmap=uids=0-1-1",
         "idmap=x",
         "idmap=uids=@0-1-1;gids=0-1-1",
+        "idmap=uids=@@0-1-1;gids=0-1-1",
+        "idmap=uids=0-@1-1;gids=0-1-1",
         "idmap=uids=0-1-1;uids=0-1-1",
         "idmap=uids=0-1;gids=0-1-1",
         "idmap=uids=0-1-0;gids=0-1-1",

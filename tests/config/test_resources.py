@@ -174,11 +174,6 @@ ONLY_CONFIG: list[tuple[dict[str, Any], str, str]] = [
         "needs a 'pid' namespace of its own",
     ),
     (
-        {"sysctl": {"net.x": 1}, "namespace_paths": {"network": "/run/ns/net"}},
-        "sysctl[0]",
-        "needs a 'network' namespace of its own",
-    ),
-    (
         {"notify_socket": "/x", "env": {"NOTIFY_SOCKET": "/y"}},
         "env[0]",
         "is set by notify_socket",

@@ -23,6 +23,7 @@ from libcontainer.config import (
     Rlimit,
     TimeOffset,
 )
+from libcontainer.config.hooks import Hook, Hooks
 from libcontainer.errors import ConfigError
 from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
 from libcontainer.validate import check, validate
@@ -307,15 +308,40 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "mounts[0].extras",
         "'tmpcopyup' is not for '/dev'",
     ),
-    (bind(extras=["copy-symlink"]), "mounts[0].extras", "must be one of remount"),
+    (
+        {"hooks": Hooks(create_container=[Hook("/h", output="/log")])},
+        "hooks.create_container[0].output",
+        "is only for a hook on the host",
+    ),
+    (
+        {"hooks": Hooks(poststop=[Hook("/h", output="log")])},
+        "hooks.poststop[0].output",
+        "must be an absolute",
+    ),
+    (bind(extras=["copy-link"]), "mounts[0].extras", "must be one of remount"),
+    (
+        bind(extras=["copy-symlink", "src-nofollow"]),
+        "mounts[0].extras",
+        "exclude each other",
+    ),
+    (
+        mount(extras=["copy-symlink"]),
+        "mounts[0].extras",
+        "'copy-symlink' is only for 'bind', not 'tmpfs'",
+    ),
     (option("x=1", "cgroup"), "mounts[0].data[0]", "'x=1' is no option of cgroup"),
     (mount(extras=["remount"]), "mounts[0]", "remount: no mount before it"),
     (bind(idmap="idmap"), "mounts[0].idmap", "must be a IdMap, not str"),
-    (bind(idmap=IdMap()), "mounts[0].idmap", "needs mappings, or a user namespace"),
+    (bind(idmap=IdMap()), "mounts[0].idmap", "needs mappings of users and groups"),
     (
         bind(idmap=IdMap(RANGE, ())),
         "mounts[0].idmap",
-        "must have both uid_mappings and gid_mappings",
+        "needs mappings of users and groups",
+    ),
+    (
+        bind(idmap=IdMap((IdMapping(0, 0, 1, relative=True),), RANGE)),
+        "mounts[0].idmap.uid_mappings[0].relative",
+        "needs a user namespace",
     ),
     (
         bind(idmap=IdMap(RANGE, RANGE, recursive=1)),
@@ -345,11 +371,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "mounts[0].data.workdir",
         "must be apart from upper",
     ),
-    ({"rootfs": Directory("/x", IdMap())}, "rootfs.idmap", "needs mappings, or"),
+    ({"rootfs": Directory("/x", IdMap())}, "rootfs.idmap", "needs mappings of"),
     (
         {"rootfs": Overlay("/x", idmap=IdMap(RANGE))},
         "rootfs.idmap",
-        "must have both uid_mappings",
+        "needs mappings of users and groups",
     ),
     ({"rootfs_propagation": "up"}, "rootfs_propagation", "must be a Propagation"),
     ({"no_pivot_root": 1}, "no_pivot_root", "must be true or false"),

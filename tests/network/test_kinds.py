@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,41 +103,38 @@ def test_a_strategy_that_is_not_there(box: Make) -> None:
         box(lc.CustomNetwork(strategy="acme"))
 
 
-CNI = {
-    "cniVersion": "0.4.0",
-    "name": "lcnet",
-    "plugins": [
-        {
-            "type": "bridge",
-            "bridge": "cni-lc0",
-            "isGateway": True,
-            "ipam": {
-                "type": "host-local",
-                "subnet": "10.5.0.0/24",
-                "dataDir": "/run/lc-cni-test",
-                "routes": [{"dst": "0.0.0.0/0"}],
-            },
+def chain(folder: Path, *more: dict[str, Any]) -> dict[str, Any]:
+    """A chain of plugins whose addresses are written down in *folder*."""
+    bridge = {
+        "type": "bridge",
+        "bridge": "cni-lc0",
+        "isGateway": True,
+        "ipam": {
+            "type": "host-local",
+            "subnet": "10.5.0.0/24",
+            "dataDir": str(folder),
+            "routes": [{"dst": "0.0.0.0/0"}],
         },
-        {"type": "tuning", "mtu": 1400},
-    ],
-}
+    }
+    tuning = {"type": "tuning", "mtu": 1400}
+    plugins = [bridge, tuning, *more]
+    return {"cniVersion": "0.4.0", "name": "lcnet", "plugins": plugins}
 
 
 @pytest.mark.needs("cni")
-def test_a_chain_of_cni_plugins(box: Make, gone: Make) -> None:
-    try:
-        one, two = box(lc.Cni(conflist=CNI)), box(lc.Cni(conflist=CNI, name="lan0"))
-        assert "mtu 1400" in one.sh("ip link show eth0")
-        address = two.sh("ip -4 -o addr show lan0").split()[3].partition("/")[0]
-        one.sh(f"ping -c1 -W5 {address}")
-        assert "default via 10.5.0.1" in one.sh("ip route")
-        gone(one, two)
-        assert links() == ["cni-lc0", "lo"]
-        sh("ip", "link", "del", "cni-lc0")
-        broken = {**CNI, "plugins": [*CNI["plugins"], {"type": "no-such-plugin"}]}
-        with pytest.raises(lc.NetworkError, match="it is in none of"):
-            box(lc.Cni(conflist=broken))
-        assert links() == ["cni-lc0", "lo"]
-        sh("ip", "link", "del", "cni-lc0")
-    finally:
-        sh("rm", "-rf", "/run/lc-cni-test")
+def test_a_chain_of_cni_plugins(box: Make, gone: Make, tmp_path: Path) -> None:
+    right = chain(tmp_path)
+    one, two = box(lc.Cni(conflist=right)), box(lc.Cni(conflist=right, name="lan0"))
+    assert "mtu 1400" in one.sh("ip link show eth0")
+    address = two.sh("ip -4 -o addr show lan0").split()[3].partition("/")[0]
+    one.sh(f"ping -c1 -W5 {address}")
+    assert "default via 10.5.0.1" in one.sh("ip route")
+    gone(one, two)
+    assert links() == ["cni-lc0", "lo"]
+    assert not list(tmp_path.rglob("10.5.*"))
+    broken = chain(tmp_path, {"type": "no-such-plugin"})
+    with pytest.raises(lc.NetworkError, match="it is in none of"):
+        box(lc.Cni(conflist=broken))
+    assert links() == ["cni-lc0", "lo"]
+    assert not list(tmp_path.rglob("10.5.*"))
+    sh("ip", "link", "del", "cni-lc0")

@@ -6,7 +6,15 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from libcontainer.config import Config, Directory, IdMap, IdMapping, Mount, Overlay
+from libcontainer.config import (
+    Config,
+    Directory,
+    IdMap,
+    IdMapping,
+    Mount,
+    NamespaceType,
+    Overlay,
+)
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import Facts, Plan, ops
 from libcontainer.plan.change import (
@@ -17,6 +25,7 @@ from libcontainer.plan.change import (
     bind_changes,
 )
 from libcontainer.plan.mountlist import late_mounts, ordered_mounts
+from libcontainer.plan.steps import MakeCgroup, OpenCgroup, OpenTree
 from tests.plan.samples import PRIVILEGED, SINGLE_ID, UNPRIVILEGED, create
 
 RANGE = (IdMapping(0, 1000, 10),)
@@ -143,6 +152,37 @@ def test_a_cgroup_mount_on_v1_has_a_directory_for_each_hierarchy() -> None:
     assert {("cpu", "cpu,cpuacct"), ("cpuacct", "cpu,cpuacct")} <= shown
 
 
+def test_without_a_namespace_v1_shows_the_containers_own_directories() -> None:
+    kinds = {kind.value for kind in NamespaceType} - {"cgroup", "user", "time"}
+    config = Config(namespaces=kinds, base_mounts=[], mounts=[CGROUP], masked_paths=[])
+    plan = create(config, evolve(PRIVILEGED, cgroups=("cpu,cpuacct", "pids")))
+    opened = [s.action for s in plan.steps if isinstance(s.action, OpenCgroup)]
+    assert [action.hierarchy for action in opened] == ["cpu,cpuacct", "pids"]
+    assert {action.change.attr_set & 1 for action in opened} == {1}
+    # They are there once the cgroup has been made.
+    before = [s.index for s in plan.steps if isinstance(s.action, MakeCgroup)]
+    after = [s.index for s in plan.steps if isinstance(s.action, OpenCgroup)]
+    assert max(before) < min(after)
+    filesystems = [a for a in made(plan, ops.MakeFs) if isinstance(a, ops.MakeFs)]
+    assert not [a for a in filesystems if a.fstype == "cgroup"]
+
+
+def test_who_may_not_open_them_has_the_hosts_read_only() -> None:
+    config = evolve(SINGLE_ID, base_mounts=[], mounts=[CGROUP], masked_paths=[])
+    kinds = config.namespaces - {NamespaceType.CGROUP}
+    plan = create(evolve(config, namespaces=kinds), UNPRIVILEGED)
+    assert not [s for s in plan.steps if isinstance(s.action, OpenCgroup)]
+    trees = [a for a in made(plan, ops.CloneTree) if isinstance(a, ops.CloneTree)]
+    assert "/sys/fs/cgroup" in {tree.host_path for tree in trees}
+
+
+def test_nodes_are_bound_where_none_can_be_made() -> None:
+    plan = create(Config(), evolve(PRIVILEGED, nodes=False))
+    opened = {s.action.host_path for s in plan.steps if isinstance(s.action, OpenTree)}
+    assert "/dev/null" in opened
+    assert made(plan, ops.Mknod) == []
+
+
 def test_cgroups_that_are_not_the_containers_own_are_read_only() -> None:
     mount = Mount.from_options("cgroup", "cgroup", "/sys/fs/cgroup", ["rw"])
     config = Config(base_mounts=[], mounts=[mount], masked_paths=[])
@@ -172,3 +212,22 @@ def test_an_unprivileged_slave_keeps_taking_mounts_of_the_host() -> None:
         config = evolve(SINGLE_ID, mounts=[bind("rbind", words)])
         plan = create(config, UNPRIVILEGED)
         assert made(plan, ops.SetPropagation) == [ops.SetPropagation(expected)]
+
+
+def test_only_a_privileged_caller_can_have_a_symlink_made() -> None:
+    mount = Mount.from_options("bind", "/link", "/x", ["bind", "copy-symlink"])
+    config = Config(rootfs="/srv/rootfs", mounts=[mount])
+    links = (("/link", "../target"),)
+    plan = create(config, evolve(PRIVILEGED, links=links))
+    titles = [step.title for step in plan.steps]
+    assert "make the symlink '/x' to '../target'" in titles
+    assert not any("'/link'" in title for title in titles)
+    unprivileged = evolve(UNPRIVILEGED, links=links)
+    rootless = evolve(config, namespaces=SINGLE_ID.namespaces)
+    rootless = evolve(
+        rootless,
+        uid_mappings=SINGLE_ID.uid_mappings,
+        gid_mappings=SINGLE_ID.gid_mappings,
+    )
+    with pytest.raises(UnsupportedError, match="copy-symlink"):
+        create(rootless, unprivileged)

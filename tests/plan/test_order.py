@@ -15,6 +15,7 @@ from libcontainer import Config, Mount, NamespaceType, Process
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import Plan, Side, Step, explain, ops
 from libcontainer.plan.compiled import OUTPUT
+from libcontainer.plan.facts import Facts
 from libcontainer.plan.monitor import HandOver, MakeMonitorEnds
 from libcontainer.plan.ops import Op
 from libcontainer.plan.record import NONE
@@ -559,3 +560,30 @@ def test_on_v2_the_cgroup_namespace_is_joined_by_the_child_in_the_cgroup(
         if isinstance(step.action, ops.Setns) and step.action.flags & 0x02000000
     ]
     assert [i > clone for i in joined] == [late]
+
+
+@pytest.mark.parametrize(
+    ("facts", "late"), [(samples.PRIVILEGED, True), (samples.UNPRIVILEGED, False)]
+)
+def test_on_v2_a_privileged_caller_enters_the_cgroup_with_its_own_rights(
+    facts: Facts, late: bool
+) -> None:
+    # The root of a user namespace may not write to a cgroup of the host's root; but
+    # an ordinary user's cgroup is that root's own.
+    plan = samples.join(samples.ROOTFUL, attrs.evolve(facts, cgroups=("",)))
+    clone = place(plan, ops.Clone)
+    joined = [
+        number
+        for number, step in enumerate(plan.steps)
+        if isinstance(step.action, ops.Setns) and step.action.flags & 0x10000000
+    ]
+    assert [i > clone for i in joined] == [late]
+    assert joined[0] < place(plan, ops.BecomeRoot) < place(plan, ops.SetIdentity)
+
+
+def test_on_v2_the_first_process_of_all_is_born_in_the_cgroup() -> None:
+    facts = attrs.evolve(samples.PRIVILEGED, cgroups=("",))
+    plan = create(Config(rootfs="/srv/rootfs"), facts)
+    spawn = next(s.action for s in plan.steps if isinstance(s.action, Spawn))
+    assert plan.slots[spawn.cgroup].name == "cgroup v2"
+    assert places(plan, ops.Clone) == []

@@ -83,3 +83,25 @@ def test_every_file_says_its_licence_first() -> None:
     ]
     assert paths
     assert bare == []
+
+
+def test_of_pyroute2_only_the_formats_are_loaded() -> None:
+    load = "from libcontainer.network._forms import form; form('ifinfmsg')"
+    added = modules_after(load) - modules_after("pass")
+    assert "pyroute2.netlink.rtnl.ifinfmsg" in added
+    assert {"asyncio", "pyroute2.ndb", "pyroute2.iproute"} & added == set()
+
+
+def test_another_user_of_pyroute2_finds_all_of_it() -> None:
+    script = (
+        "from libcontainer.network._forms import form; ours = form('ifinfmsg')\n"
+        "import pyroute2; from pyroute2 import IPRoute, netlink\n"
+        "assert pyroute2.__version__ and pyroute2.netlink is netlink\n"
+        "assert netlink.rtnl.ifinfmsg.ifinfmsg is ours\n"
+        "assert not hasattr(pyroute2, 'no_such_name')\n"
+        "print(len(pyroute2.__all__))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 10

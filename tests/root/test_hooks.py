@@ -591,3 +591,38 @@ def test_the_state_on_standard_input_cannot_be_changed_for_the_next_hook(
     with factory.create(new_id(), config) as container:
         container.run(PROGRAM).wait()
     assert _states(folder)["second"]["id"] == container.id
+
+
+def test_what_a_hook_writes_is_kept_in_a_file(
+    factory: lc.Factory, busybox_rootfs: Path, folder: Path
+) -> None:
+    log = folder / "log"
+    hooks = lc.Hooks(
+        prestart=[shell("echo one; echo two >&2", output=log)],
+        create_runtime=[shell("seq 1 20000 | tail -n 20000; exit 3", output=log)],
+    )
+    config = lc.Config(rootfs=lc.Overlay(str(busybox_rootfs)), hooks=hooks)
+    container = factory.create(new_id(), config)
+    with container, pytest.raises(lc.HookError, match="exit status 3"):
+        container.run(PROGRAM)
+    lines = log.read_text().splitlines()
+    assert lines == ["one", "two", *map(str, range(1, 20001))]
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_file_of_a_hook_is_never_a_link_or_a_fifo(
+    factory: lc.Factory, busybox_rootfs: Path, folder: Path
+) -> None:
+    (folder / "link").symlink_to(folder / "order")
+    os.mkfifo(folder / "fifo")
+    reader = os.open(folder / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for name, message in (("link", "ELOOP"), ("fifo", "no regular file")):
+            hooks = lc.Hooks(poststart=[shell("echo no", output=folder / name)])
+            config = lc.Config(rootfs=lc.Overlay(str(busybox_rootfs)), hooks=hooks)
+            container = factory.create(new_id(), config)
+            with container, pytest.raises(lc.HookError, match=message):
+                container.run(lc.Process(["sleep", "60"]))
+    finally:
+        os.close(reader)
+    assert (folder / "order").read_text() == ""

@@ -259,8 +259,8 @@ def test_init_waits_at_the_gate_and_starts_once(container: lc.Container) -> None
 ORDINARY = """
 import attrs, sys
 import libcontainer as lc
-from libcontainer.api import _default_config
-config = attrs.evolve(_default_config(), rootfs=sys.argv[1], init=True)
+from libcontainer.oneshot.wishes import default_config
+config = attrs.evolve(default_config(), rootfs=sys.argv[1], init=True)
 with lc.Factory() as factory, factory.create("box", config) as container:
     handle = container.run(lc.Process(["sleep", "1000"]))
     with container.exec(lc.Process(["sh", "-c", "exit 6"])) as other:

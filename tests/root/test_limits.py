@@ -142,7 +142,10 @@ def test_real_time_on_v1(make: Make) -> None:
     before = share.read_text()
     if int(before) < 2000:
         # Nobody above has given the tests a share yet.
-        share.write_text("2000")
+        try:
+            share.write_text("2000")
+        except OSError:
+            pytest.skip("others have all of the machine's real time")
     try:
         with make(cpu_realtime_period=1_000_000, cpu_realtime_runtime=1000) as box:
             box.run(SLEEPER)

@@ -355,6 +355,25 @@ def test_an_id_mapped_bind_shows_other_owners(shell: Shell, tmp_path: Path) -> N
     )
 
 
+def test_relative_ids_are_those_of_the_container(shell: Shell, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "file").touch()
+    os.chown(tmp_path / "file", 5, 6)
+    user = {
+        "namespaces": [*KINDS, "user"],
+        "uid_mappings": RANGE,
+        "gid_mappings": RANGE,
+    }
+    # Groups are not named: they get the container's own maps.
+    relative = bind(tmp_path, "bind", "idmap=uids=@5-30-1#0-100000-1")
+    assert shell(OWNERS, relative, **user) == "30:6\n"
+    os.chown(tmp_path, 5, 6)
+    both = bind(tmp_path, "bind", "idmap=uids=@5-0-1;gids=@6-0-1")
+    script = f"{OWNERS}; echo >/data/new && stat -c '%u' /data/new"
+    assert shell(script, both, **user) == "0:0\n0\n"
+    assert (tmp_path / "new").stat().st_uid == 5
+
+
 def test_an_id_mapped_bind_with_the_containers_own_maps(
     shell: Shell, tmp_path: Path
 ) -> None:
@@ -464,6 +483,35 @@ def test_a_link_itself_is_the_source_or_the_destination(
         rootfs=layers,
     )
     assert said == "/nowhere\nhere\n"
+
+
+def test_a_symlink_of_the_host_is_made_anew(
+    shell: Shell, busybox_rootfs: Path, tmp_path: Path
+) -> None:
+    source, image = tmp_path / "source", tmp_path / "image"
+    source.mkdir()
+    (image / "there").mkdir(parents=True)
+    (source / "link").symlink_to("../nowhere")
+    (source / "file").write_text("here\n")
+    (image / "there" / "same").symlink_to("../nowhere")
+    (image / "out").symlink_to("/there")
+    layers = lc.Overlay([str(image), str(busybox_rootfs)])
+    said = shell(
+        "readlink /new/folder/link; readlink /there/same; readlink /there/other;"
+        "cat /plain",
+        bind(source / "link", "bind", "copy-symlink", destination="/new/folder/link"),
+        bind(source / "link", "bind", "copy-symlink", destination="/there/same"),
+        bind(source / "link", "bind", "copy-symlink", destination="/out/other"),
+        bind(source / "file", "bind", "copy-symlink", destination="/plain"),
+        rootfs=layers,
+    )
+    assert said == "../nowhere\n../nowhere\n../nowhere\nhere\n"
+    with pytest.raises(lc.StepError, match=r"make the symlink '/bin/sh'.*EEXIST"):
+        shell(
+            "true",
+            bind(source / "link", "bind", "copy-symlink", destination="/bin/sh"),
+            rootfs=layers,
+        )
 
 
 # -- tmpcopyup

@@ -179,12 +179,12 @@ def test_a_further_process_does_not_see_the_variable(
 ORDINARY = """
 import attrs, socket, sys
 import libcontainer as lc
-from libcontainer.api import _default_config
+from libcontainer.oneshot.wishes import default_config
 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
     manager.bind("\\0libcontainer-ordinary")
     manager.settimeout(10)
     config = attrs.evolve(
-        _default_config(), rootfs=sys.argv[1], notify_socket="@libcontainer-ordinary"
+        default_config(), rootfs=sys.argv[1], notify_socket="@libcontainer-ordinary"
     )
     with lc.Factory() as factory, factory.create("box", config) as container:
         with container.run(lc.Process(["sh", "-c", "ls -l $NOTIFY_SOCKET"])) as handle:

@@ -232,6 +232,33 @@ def test_config_prints_the_configuration_as_it_was_read(rootfs: Path) -> None:
     assert printed["capabilities"] == _sample("minimal.json")["capabilities"]
 
 
+@pytest.fixture
+def docker0() -> Iterator[str]:
+    """The bridge of the sample that attaches to one; its address is given back."""
+
+    def ip(*args: str) -> None:
+        subprocess.run(["ip", *args], check=True, capture_output=True)
+
+    ip("link", "add", "docker0", "type", "bridge")
+    try:
+        ip("addr", "add", "172.17.42.1/16", "dev", "docker0")
+        ip("link", "set", "docker0", "up")
+        yield "172.17.42.1"
+    finally:
+        ip("link", "del", "docker0")
+
+
+def test_exec_runs_the_sample_that_attaches_to_a_bridge(
+    rootfs: Path, docker0: str
+) -> None:
+    _configure(rootfs, "attach_to_bridge.json")
+    script = f"ip addr show eth0; ip route; ping -c1 -W5 {docker0}"
+    done = _nsinit(rootfs, "exec", "sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    assert "172.17.0.101/16" in done.stdout
+    assert f"default via {docker0} dev eth0" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("sample", "words"),
     [

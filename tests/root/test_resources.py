@@ -314,10 +314,10 @@ def test_core_scheduling_is_done_or_refused_never_left_out(
 ORDINARY = """
 import attrs, sys
 import libcontainer as lc
-from libcontainer.api import _default_config
+from libcontainer.oneshot.wishes import default_config
 (rootfs,) = sys.argv[1:]
 config = attrs.evolve(
-    _default_config(), rootfs=rootfs, oom_score_adj=900, coredump_filter=3,
+    default_config(), rootfs=rootfs, oom_score_adj=900, coredump_filter=3,
     scheduler="batch", sysctl={"net.ipv4.ip_forward": 1, "kernel.msgmax": 4096},
 )
 with lc.Factory() as factory, factory.create("box", config) as container:

@@ -12,10 +12,51 @@ import libcontainer as lc
 def one_program() -> str:
     """Run one program, as with `subprocess.run`."""
     result = lc.run(["true"], capture_output=True, text=True, timeout=5.0)
-    assert_type(result, lc.Result)
+    assert_type(result, lc.Result[str])
+    assert_type(lc.run("true"), lc.Result[bytes])
+    assert_type(lc.run("ls", encoding="utf-8", memory="64M").stdout, str)
+    assert_type(lc.run("cat", input=b"x", stdout=lc.PIPE), lc.Result[bytes])
     assert_type(result.returncode, int)
     assert_type(result.status, lc.ExitStatus)
-    return str(result.stdout)
+    return result.stdout
+
+
+def a_running_program() -> int:
+    """Talk with a program, as with `subprocess.Popen`."""
+    with lc.Popen(["cat"], stdin=lc.PIPE, stdout=lc.PIPE, text=True) as process:
+        assert_type(process, lc.Popen[str])
+        out, err = process.communicate("x", timeout=1)
+        assert_type(out, str)
+        assert_type(err, str)
+        assert_type(process.returncode, int | None)
+        assert_type(lc.Popen("true").communicate(), tuple[bytes, bytes])
+    return process.wait()
+
+
+async def in_a_loop(container: lc.Container) -> lc.ExitStatus:
+    """Do the same under asyncio."""
+    assert_type(await lc.arun("true", text=True), lc.Result[str])
+    assert_type(await lc.arun("true"), lc.Result[bytes])
+    async with container as same:
+        assert_type(same, lc.Container)
+        async with await same.arun(lc.Process("true")) as process:
+            assert_type(process, lc.AsyncProcess)
+            assert_type(await process.communicate(), tuple[bytes | None, bytes | None])
+            assert_type(await process.wait(), lc.ExitStatus)
+    return await process.handle
+
+
+@lc.contained(memory="64M", timeout=5)
+def work(numbers: list[int]) -> dict[str, int]:
+    """Be run in a container."""
+    return {"sum": sum(numbers)}
+
+
+def functions(container: lc.Container) -> None:
+    """Call functions there."""
+    assert_type(work([1]), dict[str, int])
+    assert_type(container.call(work, [1]), dict[str, int])
+    assert_type(lc.with_python(container.config), lc.Config)
 
 
 def a_configuration(image: Path) -> lc.Config:

@@ -13,7 +13,7 @@ from libcontainer.bindings.bpf import (
     query_cgroup_device,
 )
 from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
-from libcontainer.cgroups.textio import OPEN
+from libcontainer.cgroups.values import OPEN
 from libcontainer.cgroups.writes import DeviceFilter
 
 # PROC_USER_INIT_INO of the kernel.

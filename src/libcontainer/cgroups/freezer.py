@@ -16,7 +16,8 @@ from typing import Final
 
 from attrs import frozen
 
-from libcontainer.cgroups.textio import members, read_text, tree, write_text
+from libcontainer.cgroups.directories import members, tree
+from libcontainer.cgroups.values import read_value, write_value
 from libcontainer.errors import CgroupError
 from libcontainer.plan.cgroup import UNIFIED
 
@@ -103,7 +104,7 @@ class Freezer:
         if not self.unified:
             file, value = "freezer.state", "FROZEN" if frozen else "THAWED"
         try:
-            write_text(f"{self.path}/{file}", value)
+            write_value(f"{self.path}/{file}", value)
         except OSError as error:
             what = f"write {value} to {self.path}/{file}"
             raise CgroupError(error.errno or errno.EIO, what) from error
@@ -118,8 +119,8 @@ def is_frozen(name: str, path: str) -> bool:
     """
     try:
         if name == UNIFIED:
-            return "frozen 1" in read_text(f"{path}/cgroup.events").splitlines()
-        return read_text(f"{path}/freezer.state").strip() == "FROZEN"
+            return "frozen 1" in read_value(f"{path}/cgroup.events").splitlines()
+        return read_value(f"{path}/freezer.state").strip() == "FROZEN"
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENODEV}:
             return False

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
 from libcontainer.cgroups.device_filter import attach_filter, replace_filter
+from libcontainer.cgroups.directories import is_below, members, tree, words
 from libcontainer.cgroups.freezer import FREEZE_SECONDS, Freezer
 from libcontainer.cgroups.hierarchy import read_hierarchies
 from libcontainer.cgroups.making import (
@@ -22,15 +23,7 @@ from libcontainer.cgroups.making import (
     remove_directory,
     remove_made_parents,
 )
-from libcontainer.cgroups.textio import (
-    OPEN,
-    is_below,
-    members,
-    read_text,
-    tree,
-    words,
-    write_text,
-)
+from libcontainer.cgroups.values import OPEN, Writer, read_value, write_value
 from libcontainer.cgroups.writes import AtMost, Confirmed, DeviceFilter, Write
 from libcontainer.errors import CgroupError
 from libcontainer.plan.cgroup import UNIFIED
@@ -123,7 +116,7 @@ class Group:
                     prepare(name, path)
                 if has_it and subgroup:
                     # One with processes could not give its controllers away.
-                    write_text(f"{path}/cgroup.procs", str(pid))
+                    write_value(f"{path}/cgroup.procs", str(pid))
                     prepare(name, path)
             self._check_member(pid)
             self._limit(writes, owner)
@@ -162,17 +155,17 @@ class Group:
         Raises:
             CgroupError: with the file that was refused; earlier ones hold.
         """
-        for write in writes:
-            directory = self.directory(write.controller)
-            if directory is None:
-                if write.optional:
-                    continue
-                raise CgroupError(
-                    errno.ENOENT,
-                    f"write {write.value!r} to {write.file}",
-                    hint=f"the {write.controller} controller is not mounted",
-                )
-            _write_limit(directory, write, live=live)
+        with Writer() as writer:
+            for write in writes:
+                directory = self.directory(write.controller)
+                if directory is not None:
+                    _write_limit(directory, write, writer, live=live)
+                elif not write.optional:
+                    raise CgroupError(
+                        errno.ENOENT,
+                        f"write {write.value!r} to {write.file}",
+                        hint=f"the {write.controller} controller is not mounted",
+                    )
 
     def read(self, writes: Iterable[Write]) -> tuple[Write, ...]:
         """Return what the files of *writes* hold now, last first.
@@ -188,7 +181,7 @@ class Group:
             if write.file in _NOT_RESTORED:
                 continue
             with contextlib.suppress(OSError):
-                value = read_text(f"{directory}/{write.file}").strip()
+                value = read_value(f"{directory}/{write.file}").strip()
                 found.append(Write(write.controller, write.file, value))
         return tuple(reversed(found))
 
@@ -265,6 +258,13 @@ class Group:
         except CgroupError:
             return False
 
+    def freezer_directory(self) -> str | None:
+        """Return the directory by which its processes are frozen, or None."""
+        try:
+            return Freezer.of(self.paths).path
+        except CgroupError:
+            return None
+
     # -- acting
 
     def freeze(self, timeout: float = FREEZE_SECONDS) -> None:
@@ -289,8 +289,8 @@ class Group:
         if path is None or not _kill_all(path):
             self._kill_frozen()
         elif not self.is_unified:
-            # What somebody has frozen by v1 ends only then.
-            _thaw_v1(self.paths)
+            # What somebody has frozen by v1 ends only once it is thawed.
+            _let_go_on({n: p for n, p in self.paths.items() if n != UNIFIED})
 
     def remove(self, timeout: float = _REMOVE_SECONDS) -> None:
         """Remove the directories, sub-cgroups first; what is gone is passed over.
@@ -315,13 +315,16 @@ class Group:
         return next(iter(self.paths.values()))
 
     def _kill_frozen(self) -> None:
+        if not self.pids():
+            return  # Nobody is there who could fork.
         # Frozen, no process can fork away between the list and the signal.
-        with contextlib.suppress(CgroupError, OSError):
-            Freezer.of(self.paths).freeze(_KILL_SECONDS)
-        for pid in self.pids():
-            _kill(pid)
-        with contextlib.suppress(CgroupError, OSError):
-            Freezer.of(self.paths).release()
+        try:
+            with contextlib.suppress(CgroupError):
+                Freezer.of(self.paths).freeze(_KILL_SECONDS)
+            for pid in self.pids():
+                _kill(pid)
+        finally:
+            _let_go_on(self.paths)
 
 
 @frozen
@@ -358,7 +361,7 @@ def _stop(unit: Unit) -> CgroupError | None:
 def _kill_all(path: str) -> bool:
     """Kill what is in a v2 cgroup; False if the kernel cannot do it in one step."""
     try:
-        write_text(f"{path}/cgroup.kill", "1")
+        write_value(f"{path}/cgroup.kill", "1")
     except FileNotFoundError:
         # Before Linux 5.14, or it is gone.
         return not os.path.isdir(path)
@@ -369,10 +372,24 @@ def _kill_all(path: str) -> bool:
     return True
 
 
-def _thaw_v1(paths: Mapping[str, str]) -> None:
-    only = {name: path for name, path in paths.items() if name != UNIFIED}
-    with contextlib.suppress(CgroupError, OSError):
-        Freezer.of(only).release()
+def _let_go_on(paths: Mapping[str, str]) -> None:
+    """Thaw what is to end: on v1 a signal is delivered only then.
+
+    Raises:
+        CgroupError: twice refused; who waits for its end would wait for ever.
+    """
+    try:
+        freezer = Freezer.of(paths)
+    except CgroupError:
+        return  # there is nothing that could have frozen it
+    try:
+        freezer.release()
+    except CgroupError:
+        try:
+            freezer.release()
+        except CgroupError as error:
+            if error.errno != errno.ENOENT:
+                raise
 
 
 def _kill(pid: int) -> None:
@@ -390,7 +407,7 @@ def _kill(pid: int) -> None:
         os.close(pidfd)
 
 
-def _write_limit(directory: str, write: Write, *, live: bool) -> None:
+def _write_limit(directory: str, write: Write, writer: Writer, *, live: bool) -> None:
     path = f"{directory}/{write.file}"
     try:
         if isinstance(write, DeviceFilter):
@@ -398,7 +415,7 @@ def _write_limit(directory: str, write: Write, *, live: bool) -> None:
         elif isinstance(write, AtMost):
             _check_at_most(path, write)
         else:
-            write_text(path, write.value)
+            writer.write(path, write.value)
             if isinstance(write, Confirmed):
                 _confirm(path, write)
     except OSError as error:
@@ -414,14 +431,14 @@ def _write_limit(directory: str, write: Write, *, live: bool) -> None:
 
 
 def _check_at_most(path: str, write: AtMost) -> None:
-    used = int(read_text(path))
+    used = int(read_value(path))
     if used > int(write.value):
         what = f"limit memory to {write.value} bytes: {used} are in use"
         raise CgroupError(errno.EBUSY, what)
 
 
 def _confirm(path: str, write: Confirmed) -> None:
-    found = read_text(path).strip()
+    found = read_value(path).strip()
     if found != write.value:
         what = f"write {write.value!r} to {path}"
         raise CgroupError(errno.EINVAL, what, hint=f"the kernel says: {found}")

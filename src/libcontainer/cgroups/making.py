@@ -9,15 +9,9 @@ import os
 import time
 from typing import Final
 
+from libcontainer.cgroups.directories import members, tree, words
 from libcontainer.cgroups.freezer import is_frozen
-from libcontainer.cgroups.textio import (
-    OPEN,
-    members,
-    read_text,
-    tree,
-    words,
-    write_text,
-)
+from libcontainer.cgroups.values import OPEN, read_value, write_value
 from libcontainer.errors import CgroupError
 from libcontainer.plan.cgroup import UNIFIED
 
@@ -51,11 +45,16 @@ def make_directory(name: str, path: str, made: list[str]) -> None:
         return
     else:
         made.append(path)
-    prepare(name, path)
+    prepare(name, path, is_new=path in made)
 
 
-def prepare(name: str, path: str) -> None:
-    """Make a new directory ready for processes.
+def prepare(name: str, path: str, *, is_new: bool = False) -> None:
+    """Make a directory ready for processes.
+
+    Args:
+        name: of its hierarchy.
+        path: a host path.
+        is_new: whether it has just been made, and holds no value of anybody's.
 
     Raises:
         CgroupError: it is frozen, by itself or from above.
@@ -66,7 +65,7 @@ def prepare(name: str, path: str) -> None:
         enable_controllers(os.path.dirname(path))
         _join_threads(path)
     if "cpuset" in controllers:
-        _copy_cpuset(path)
+        _copy_cpuset(path, is_new=is_new)
     if (name == UNIFIED or "freezer" in controllers) and is_frozen(name, path):
         # What enters it would never get as far as its program.
         raise CgroupError(
@@ -190,8 +189,8 @@ def _join_threads(path: str) -> None:
     No other could be entered there (cgroups(7), *Thread mode*).
     """
     with contextlib.suppress(FileNotFoundError):  # before Linux 4.14
-        if read_text(f"{path}/cgroup.type").strip() == "domain invalid":
-            write_text(f"{path}/cgroup.type", "threaded")
+        if read_value(f"{path}/cgroup.type").strip() == "domain invalid":
+            write_value(f"{path}/cgroup.type", "threaded")
 
 
 def _make_parents(name: str, path: str) -> None:
@@ -207,15 +206,15 @@ def _make_parents(name: str, path: str) -> None:
     with contextlib.suppress(OSError):
         os.setxattr(path, _MADE, b"")
     if "cpuset" in name.split(","):
-        _copy_cpuset(path)
+        _copy_cpuset(path, is_new=True)
 
 
-def _copy_cpuset(path: str) -> None:
+def _copy_cpuset(path: str, *, is_new: bool) -> None:
     # A new cpuset is empty, and nothing can enter an empty one.
     for file in ("cpuset.cpus", "cpuset.mems"):
-        if not read_text(f"{path}/{file}").strip():
-            above = read_text(f"{os.path.dirname(path)}/{file}")
-            write_text(f"{path}/{file}", above.strip())
+        if is_new or not read_value(f"{path}/{file}").strip():
+            above = read_value(f"{os.path.dirname(path)}/{file}")
+            write_value(f"{path}/{file}", above.strip())
 
 
 def _refuse_in_use(path: str) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from libcontainer.cgroups.hierarchy import (
     CgroupMode,
@@ -22,6 +22,7 @@ from libcontainer.state import Unit
 
 PREFIX = "libcontainer-"
 """What the name of a cgroup begins with that nobody has named."""
+_UNLIMITED = Resources()
 
 
 @frozen
@@ -143,17 +144,23 @@ class AutoCgroups:
         Raises:
             UnsupportedError: *config* has limits and the caller may not.
         """
+        # Rules for devices are passed over, as v2 does: who may make no cgroup can
+        # make no device node either.
+        limits = config.resources
+        if limits.devices:
+            limits = evolve(limits, devices=())
+        wanted = limits != _UNLIMITED or config.cgroups_path is not None
         if is_of_systemd(config):
             return new_strategy("systemd").place(container_id, config)
         try:
             placement = self._cgroupfs.place(container_id, config)
         except UnsupportedError:
-            if is_wanted(config):
+            if wanted:
                 raise
             return Placement()
         if all(_is_writable(path) for path in placement.paths.values()):
             return placement
-        if is_wanted(config):
+        if wanted:
             need = (
                 "root, a cgroup that is delegated to you"
                 " (systemd-run --user --scope -p Delegate=yes),"
@@ -184,7 +191,7 @@ def new_strategy(name: str) -> CgroupStrategy:
 
 def is_wanted(config: Config) -> bool:
     """Tell whether a configuration cannot do without a cgroup of its own."""
-    return config.resources != Resources() or config.cgroups_path is not None
+    return config.resources != _UNLIMITED or config.cgroups_path is not None
 
 
 def is_of_systemd(config: Config) -> bool:

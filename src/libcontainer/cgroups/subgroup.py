@@ -15,11 +15,12 @@ import secrets
 import time
 from typing import Final
 
+from libcontainer.cgroups.directories import is_below, members, words
 from libcontainer.cgroups.group import Group, Joined
 from libcontainer.cgroups.hierarchy import read_hierarchies
 from libcontainer.cgroups.limits import update_limits
 from libcontainer.cgroups.making import enable_controllers
-from libcontainer.cgroups.textio import is_below, members, read_text, words, write_text
+from libcontainer.cgroups.values import read_value, write_value
 from libcontainer.config import Resources
 from libcontainer.errors import CgroupError
 from libcontainer.plan.cgroup import UNIFIED
@@ -94,7 +95,7 @@ def _open_to_processes(base: Group, whole: Group, init_pid: int) -> Group:
 def _unified_of(pid: int) -> str | None:
     hierarchy = read_hierarchies().unified
     with contextlib.suppress(OSError):
-        for line in read_text(f"/proc/{pid}/cgroup").splitlines():
+        for line in read_value(f"/proc/{pid}/cgroup").splitlines():
             if line.startswith("0::/") and hierarchy is not None:
                 return f"{hierarchy.mount_point}{line[3:].rstrip('/')}"
     return None
@@ -112,7 +113,7 @@ def _make_room(path: str) -> None:
         for pid in found:
             # One that ends meanwhile is in nobody's way.
             with contextlib.suppress(ProcessLookupError):
-                write_text(f"{leaf}/cgroup.procs", str(pid))
+                write_value(f"{leaf}/cgroup.procs", str(pid))
         if time.monotonic() >= deadline:
             what = f"move the processes of the cgroup {path} to {LEAF!r}"
             raise CgroupError(errno.ETIMEDOUT, what, hint="new ones come all the time")

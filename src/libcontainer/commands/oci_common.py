@@ -7,13 +7,17 @@ import argparse
 import re
 
 from libcontainer.container import Container
-from libcontainer.factory import Factory
+from libcontainer.factory import Factory, is_rootless
 from libcontainer.handle import ProcessHandle
 
 
 def open_factory(arguments: argparse.Namespace) -> Factory:
     """Return the factory that the global options mean."""
-    return Factory(arguments.root, cgroups=arguments.cgroup_manager)
+    cgroups = arguments.cgroup_manager
+    if cgroups == "cgroupfs" and is_rootless():
+        # Engines of an ordinary user ask for it where there can be none.
+        cgroups = "auto"
+    return Factory(arguments.root, cgroups=cgroups)
 
 
 def load(factory: Factory, arguments: argparse.Namespace) -> Container:

@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from libcontainer.config.convert import to_pairs, to_path, to_strings, to_tuple
+from libcontainer.config.convert import (
+    to_optional_path,
+    to_pairs,
+    to_path,
+    to_strings,
+    to_tuple,
+)
 
 
 @frozen
@@ -33,6 +39,11 @@ class Hook:
     timeout: int | None = field(default=None)
     """Seconds after which it is killed, with its process group, and has
     failed. None: it may take for ever, and the launch with it."""
+
+    output: str | None = field(default=None, converter=to_optional_path)
+    """Absolute host path of a file that what it writes is appended to, made 0600 if
+    it is absent; only for a hook on the host. None: the end is in the error of a
+    hook that fails, and nowhere else."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -142,6 +153,8 @@ def _to_json(hook: AnyHook) -> dict[str, Any]:
             fields["env"] = [f"{key}={value}" for key, value in hook.env]
         if hook.timeout is not None:
             fields["timeout"] = hook.timeout
+        if hook.output is not None:
+            fields["output"] = hook.output
         return fields
     if isinstance(hook, UnavailableHook):
         return {"function": hook.name}

@@ -59,9 +59,8 @@ _TAKEN_BACK: Final = {off: on for on, off in _SUPERBLOCK.items() if off is not N
 _EMPTY: Final = frozenset({"defaults", "silent", "loud"})
 
 _PROPAGATIONS: Final = frozenset(Propagation)
-_INLINE: Final = re.compile(
-    r"(uids|gids)=([0-9]+-[0-9]+-[0-9]+(#[0-9]+-[0-9]+-[0-9]+)*)"
-)
+_RANGE: Final = r"@?[0-9]{1,10}-[0-9]{1,10}-[0-9]{1,10}"
+_INLINE: Final = re.compile(rf"(uids|gids)=({_RANGE}(#{_RANGE})*)")
 
 WORDS: Final = frozenset(
     {
@@ -176,7 +175,10 @@ def _idmap(
 
 
 def _inline(text: str) -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
-    """Read ``uids=0-1000-10#20-3000-1;gids=0-1000-10``: id on the disk, host, size."""
+    """Read ``uids=0-1000-10#@20-30-1;gids=0-1000-10``: id on the disk, host, size.
+
+    With ``@`` the second is an id of the container, as for crun.
+    """
     found: dict[str, tuple[IdMapping, ...]] = {}
     for part in text.split(";"):
         match = _INLINE.fullmatch(part)
@@ -184,8 +186,10 @@ def _inline(text: str) -> tuple[tuple[IdMapping, ...], tuple[IdMapping, ...]]:
             # The validator reports text where mappings must be.
             wrong = cast("tuple[IdMapping, ...]", text)
             return wrong, wrong
-        ranges = (extent.split("-") for extent in match[2].split("#"))
-        found[match[1]] = tuple(
-            IdMapping(int(first), int(host), int(size)) for first, host, size in ranges
-        )
+        found[match[1]] = tuple(_range(extent) for extent in match[2].split("#"))
     return found.get("uids", ()), found.get("gids", ())
+
+
+def _range(extent: str) -> IdMapping:
+    first, host, size = (int(number) for number in extent.lstrip("@").split("-"))
+    return IdMapping(first, host, size, relative=extent.startswith("@"))

@@ -75,6 +75,7 @@ EXTRAS: Final = (
     "tmpcopyup",
     "src-nofollow",
     "dest-nofollow",
+    "copy-symlink",
 )
 """Words for `Mount.extras`."""
 
@@ -165,6 +166,8 @@ class Mount:
       FIFOs and sockets are left out. Needs a privileged caller.
     - ``src-nofollow``: a source that is a symlink is bound itself.
     - ``dest-nofollow``: a destination that is a symlink is mounted on itself.
+    - ``copy-symlink``: a source that is a symlink is not bound; the same symlink is
+      made in the container. Needs a privileged caller then.
     """
 
     @staticmethod

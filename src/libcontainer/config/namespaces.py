@@ -86,6 +86,10 @@ class IdMapping:
     size: int
     """How many ids follow each other, at least 1."""
 
+    relative: bool = field(default=False)
+    """Only in an `IdMap`: whether *host_id* is an id of the container instead, and
+    becomes what that is on the host."""
+
 
 def to_mappings(value: Iterable[IdMapping]) -> tuple[IdMapping, ...]:
     """Return ranges as a tuple."""
@@ -96,8 +100,9 @@ def to_mappings(value: Iterable[IdMapping]) -> tuple[IdMapping, ...]:
 class IdMap:
     """As whose the files of an id-mapped mount are seen.
 
-    Without mappings: what belongs to 0 on the disk belongs to the container's user
-    0, and so on, by the maps of its user namespace.
+    Without mappings, or for the kind of ids that has none: what belongs to 0 on the
+    disk belongs to the container's user 0, and so on, by the maps of its user
+    namespace.
 
     Needs a privileged caller, Linux 5.12 and a filesystem that can do it.
     Source: mount_setattr(2), "ID-mapped mounts".
@@ -107,7 +112,7 @@ class IdMap:
     """``container_id`` is the id on the disk, ``host_id`` whose it is for the host."""
 
     gid_mappings: tuple[IdMapping, ...] = field(default=(), converter=to_mappings)
-    """The same for groups; needed exactly with *uid_mappings*."""
+    """The same for groups."""
 
     recursive: bool = field(default=False)
     """Whether the mounts below are mapped too."""

@@ -144,6 +144,9 @@ def _landlock(value: Mapping[str, Any] | None) -> Landlock | None:
 
 
 def _is_plain(attribute: object, value: object) -> bool:
+    if value is False:
+        # Of the ranges of an id-mapped mount alone, so left out of all others.
+        return getattr(attribute, "name", "") != "relative"
     return not isinstance(value, Hooks)
 
 

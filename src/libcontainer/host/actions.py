@@ -25,6 +25,7 @@ from libcontainer.host.store import Folder
 from libcontainer.plan.network import AddRoute, ConnectNetwork
 from libcontainer.plan.steps import (
     AttachToUnit,
+    CopyLink,
     CopyUp,
     HookFiles,
     Listen,
@@ -32,6 +33,7 @@ from libcontainer.plan.steps import (
     MakeTree,
     MapIds,
     MapNamespace,
+    OpenCgroup,
     OpenNamespace,
     OpenNotify,
     OpenPath,
@@ -195,6 +197,13 @@ def _copy_up(actions: HostActions, launch: Launch, action: CopyUp) -> None:
     copy_up(*launch.at_work, launch.slots[action.slot], action.path)
 
 
+def _copy_link(actions: HostActions, launch: Launch, action: CopyLink) -> None:
+    from libcontainer.host.copylink import copy_link  # noqa: PLC0415 - rare
+
+    _, host_pid = launch.at_work
+    copy_link(host_pid, action.target, action.path)
+
+
 def _make_tree(actions: HostActions, launch: Launch, action: MakeTree) -> None:
     _put_filesystem(launch, action)
 
@@ -270,6 +279,15 @@ def _enter_unit(launch: Launch, group: Group | None) -> None:
         message = "the plan has a systemd unit, the launch has none"
         raise HelperError(message)
     attach_to_unit(launch, group.unit)
+
+
+def _open_cgroup(actions: HostActions, launch: Launch, action: OpenCgroup) -> None:
+    group = actions.group
+    if group is None:
+        message = "the plan has a cgroup, the launch has none"
+        raise HelperError(message)
+    path = group.paths[action.hierarchy]
+    _put_tree(launch, OpenTree(action.slot, path, (action.change,)))
 
 
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
@@ -383,6 +401,7 @@ def _hooks_of(actions: HostActions) -> HookRunner:
 _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenTree: _open_tree,
     CopyUp: _copy_up,
+    CopyLink: _copy_link,
     MakeTree: _make_tree,
     MapNamespace: _map_namespace,
     OpenPath: _open_path,
@@ -393,6 +412,7 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     SendPidfd: _send_pidfd,
     MakeCgroup: _make_cgroup,
     AttachToUnit: _attach_to_unit,
+    OpenCgroup: _open_cgroup,
     MapIds: _map_ids,
     OpenNamespace: _open_namespace,
     SetClocks: _set_clocks,

@@ -13,6 +13,7 @@ import json
 import os
 import select
 import signal
+import stat
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,15 @@ _START_SECONDS = 30.0
 _KILL_SECONDS = 5.0
 _CHUNK = 65536
 _KEPT_BYTES = 2000
+_LOG = (
+    os.O_WRONLY
+    | os.O_APPEND
+    | os.O_CREAT
+    | os.O_NOFOLLOW
+    | os.O_NONBLOCK
+    | os.O_NOCTTY
+    | os.O_CLOEXEC
+)
 
 Describe = Callable[[str, int | None], dict[str, Any]]
 """Status and pid to the state that a hook is told."""
@@ -134,16 +144,32 @@ class _Program:
             deadline_seconds=_START_SECONDS,
         )
         self._kept = b""
+        self._log = -1
 
     def run(self, state: bytes) -> None:
         fds = [above_stdio(sealed_memfd("libcontainer-hook", state))]
         try:
-            fds += [above_stdio(fd) for fd in os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)]
-            self._start(fds[0], fds[2])
+            self._open_log(fds)
+            ends = [above_stdio(fd) for fd in os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)]
+            fds += ends
+            self._start(fds[0], ends[1])
             os.close(fds.pop())
-            self._supervise(fds[1])
+            self._supervise(ends[0])
         finally:
             close_all(fds)
+
+    def _open_log(self, fds: list[int]) -> None:
+        if self._hook.output is None:
+            return
+        try:
+            self._log = above_stdio(os.open(self._hook.output, _LOG, 0o600))
+        except OSError as error:
+            number = error.errno or 0
+            reason = f"open its output: {os.strerror(number).lower()}"
+            raise self._failed(number, reason) from error
+        fds.append(self._log)
+        if not stat.S_ISREG(os.fstat(self._log).st_mode):
+            raise self._failed(errno.EINVAL, "its output is no regular file")
 
     def _start(self, state: int, output: int) -> None:
         # Only our end may fail to wait: to the hook it is a plain pipe.
@@ -205,11 +231,18 @@ class _Program:
                 return True
             if not data:
                 return False
+            if self._log >= 0:
+                _write_all(self._log, data)
             self._kept = (self._kept + data)[-_KEPT_BYTES:]
 
     def _failed(self, number: int, reason: str) -> HookError:
         path = self._hook.path
         return HookError(number, self._where, path, reason, _text(self._kept))
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def how_it_ended(status: ExitStatus) -> str:

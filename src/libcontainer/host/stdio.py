@@ -50,13 +50,18 @@ class Stdio:
         """Return slot to fd for a plan's table of descriptors."""
         return {slot: self._fds[number] for number, slot in stdio}
 
+    def number(self, number: int) -> int:
+        """Return the fd that becomes standard stream *number*."""
+        return self._fds[number]
+
     def give_to(self, host_uid: int) -> None:
         """Make a user the owner of the standard streams that are pipes or files.
 
         A program that is not the caller's user may use them, but not open them
         anew, as /dev/stdout. Files are given only where they are open for
         writing; terminals, sockets and devices stay whose they are. What the
-        kernel refuses stays too: it is no loss of confinement.
+        kernel refuses stays too, as it does all for a caller without privilege: it
+        is no loss of confinement. Pipes that were made here can be opened then.
         """
         if host_uid == os.geteuid():
             return
@@ -67,6 +72,13 @@ class Stdio:
                 except OSError as error:
                     if error.errno not in _NOT_TO_GIVE:
                         raise
+                    self._open_to_all(fd)
+
+    def _open_to_all(self, fd: int) -> None:
+        # Who may not give a file away may still let others open it. Of a pipe that
+        # was made here nobody knows but who has it; what is the caller's stays.
+        if fd in self._opened and stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.fchmod(fd, 0o666)
 
     def release(self) -> None:
         """Close what only the process needs, once it has it."""

@@ -7,6 +7,7 @@ import contextlib
 import os
 import selectors
 import time
+from collections.abc import Sequence
 from typing import IO, Any, Protocol
 
 from libcontainer.errors import TimeoutExpired
@@ -17,10 +18,13 @@ _CHUNK = 65536
 class Talker(Protocol):
     """What `exchange` needs of a process."""
 
-    args: tuple[str, ...]
     stdin: IO[Any] | None
     stdout: IO[Any] | None
     stderr: IO[Any] | None
+
+    @property
+    def args(self) -> str | bytes | Sequence[str]:
+        """What was run."""
 
     def wait(self, timeout: float | None = None) -> object:
         """Wait for the process."""
@@ -34,53 +38,72 @@ def exchange(
     Raises:
         TimeoutExpired: with what was read so far; streams stay open.
     """
-    talk = _Exchange(process, data or b"", timeout)
-    try:
-        talk.run()
-        process.wait(talk.left())
-    except TimeoutExpired:
-        raise TimeoutExpired(
-            list(process.args), timeout or 0.0, *talk.results()
-        ) from None
-    return talk.results()
+    return Exchange(process, data or b"").run(timeout)
 
 
-class _Exchange:
-    def __init__(self, process: Talker, data: bytes, timeout: float | None) -> None:
+class Exchange:
+    """A talk with a process, which may be gone on with after a timeout.
+
+    Its streams may be buffered and may be text: what passes is bytes.
+    """
+
+    def __init__(self, process: Talker, data: bytes) -> None:
         self._process = process
         self._pending = memoryview(data)
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline: float | None = None
         self._chunks: dict[IO[Any], list[bytes]] = {}
-        self._selector = selectors.DefaultSelector()
+        self._selector: selectors.BaseSelector
 
-    def run(self) -> None:
+    def run(self, timeout: float | None) -> tuple[bytes | None, bytes | None]:
+        """Go on until both streams and the process have ended.
+
+        Returns:
+            All that was read, by every call.
+
+        Raises:
+            TimeoutExpired: with the same; streams stay open.
+        """
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            self._pass_on()
+            self._process.wait(self._left())
+        except TimeoutExpired:
+            args = self._process.args
+            command = args if isinstance(args, str | bytes) else list(args)
+            raise TimeoutExpired(command, timeout or 0.0, *self._results()) from None
+        return self._results()
+
+    def _pass_on(self) -> None:
+        self._selector = selectors.DefaultSelector()
         with self._selector:
             self._register()
             while self._selector.get_map():
-                for key, _ in self._selector.select(self.left()):
+                for key, _ in self._selector.select(self._left()):
                     if key.fileobj is self._process.stdin:
                         self._write(self._process.stdin)
                     else:
                         self._read(key.fileobj, key.fd)
                 if self._deadline is not None and time.monotonic() >= self._deadline:
-                    raise TimeoutExpired(list(self._process.args), 0.0)
+                    raise TimeoutExpired(self._process.args, 0.0)
 
-    def left(self) -> float | None:
+    def _left(self) -> float | None:
         if self._deadline is None:
             return None
         return max(0.0, self._deadline - time.monotonic())
 
-    def results(self) -> tuple[bytes | None, bytes | None]:
+    def _results(self) -> tuple[bytes | None, bytes | None]:
         return self._result(self._process.stdout), self._result(self._process.stderr)
 
     def _register(self) -> None:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None and not stream.closed:
-                self._chunks[stream] = []
+                self._chunks.setdefault(stream, [])
                 self._selector.register(stream, selectors.EVENT_READ)
         stdin = self._process.stdin
         if stdin is None or stdin.closed:
             return
+        with contextlib.suppress(BrokenPipeError):
+            stdin.flush()
         if self._pending:
             os.set_blocking(stdin.fileno(), False)
             self._selector.register(stdin, selectors.EVENT_WRITE)

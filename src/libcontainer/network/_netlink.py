@@ -1,39 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speaks rtnetlink(7) over one socket. The only file that imports pyroute2.
-
-pyroute2 encodes and decodes; the socket is a plain one of ours, so there is no
-event loop, no thread and no child, and the kernel's own words come with each
-error (NETLINK_EXT_ACK, Linux 4.12).
-"""
+"""What rtnetlink(7) can do to links, in verbs; pyroute2 has the form of messages."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
-from typing import Any, Final, Self
+from collections.abc import Mapping
+from typing import Any, Final
 
 from libcontainer.errors import NetworkError
+from libcontainer.network._socket import (
+    DUMP,
+    HEADER,
+    Transport,
+    attribute,
+    decoded,
+    text,
+)
 
-_SOL_NETLINK: Final = 270
-_CAP_ACK: Final = 10
-_EXT_ACK: Final = 11
-_GET_STRICT_CHK: Final = 12
-_ERROR, _DONE = 2, 3
-_REQUEST, _ACK, _EXCL, _CREATE, _REPLACE = 1, 4, 0x200, 0x400, 0x100
-_DUMP: Final = 0x300
-_ACK_TLVS: Final = 0x200
-_MESSAGE: Final = 1
-_HEADER: Final = struct.Struct("=IHHII")
-_BUFFER: Final = 1 << 16
-_SIOCGSKNS: Final = 0x894C
-_SECONDS: Final = 10.0
+_EXCL, _CREATE, _REPLACE = 0x200, 0x400, 0x100
 _LINK_SIZE: Final = 16
 _IFALIAS: Final = 20
 
@@ -49,37 +37,8 @@ _NODAD: Final = 0x02
 Attributes = list[tuple[str, Any]]
 
 
-class Netlink:
-    """A netlink socket in one network namespace. Not for two threads at once."""
-
-    def __init__(self, fd: int | None = None) -> None:
-        """Take over *fd*, or open a socket in the caller's namespace."""
-        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-        self._socket = socket.socket(socket.AF_NETLINK, kind, 0, fileno=fd)
-        for option in (_CAP_ACK, _EXT_ACK, _GET_STRICT_CHK):
-            with contextlib.suppress(OSError):
-                self._socket.setsockopt(_SOL_NETLINK, option, 1)
-        self._socket.settimeout(_SECONDS)
-        self._sequence = 0
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def namespace(self) -> int:
-        """Return a new fd of the network namespace that the socket is of."""
-        return fcntl.ioctl(self._socket.fileno(), _SIOCGSKNS, 0)
+class Netlink(Transport):
+    """The verbs of one network namespace. Not for two threads at once."""
 
     # -- links
 
@@ -113,13 +72,20 @@ class Netlink:
     def set_link(
         self,
         what: str,
-        index: int,
+        link: int | str,
         *,
         up: bool | None = None,
         port: Attributes | None = None,
         **attributes: Any,  # noqa: ANN401
     ) -> None:
-        """Change a link; *port* is of a port of a bridge.
+        """Change a link, known by its number or by its name.
+
+        Args:
+            what: what is tried, for an error.
+            link: the link. By its number only can its name be changed.
+            up: whether it is to be up. None: as it is.
+            port: attributes of it as a port of a bridge.
+            attributes: as of `add_link`.
 
         Raises:
             NetworkError: the kernel refused it.
@@ -137,7 +103,10 @@ class Netlink:
                     },
                 )
             )
-        fields: dict[str, Any] = {"index": index, "attrs": attrs}
+        named = isinstance(link, str)
+        if named:
+            attrs.append(("IFLA_IFNAME", link))
+        fields: dict[str, Any] = {"index": 0 if named else link, "attrs": attrs}
         if up is not None:
             fields |= {"flags": IFF_UP if up else 0, "change": IFF_UP}
         self._link(what, NEW_LINK, 0, fields)
@@ -171,7 +140,7 @@ class Netlink:
             if error.errno == errno.ENODEV:
                 return None
             raise
-        return found[0]
+        return decoded("ifinfmsg", found[0])
 
     def index_of(self, name: str) -> int | None:
         """Return the number of a link, or None."""
@@ -180,19 +149,16 @@ class Netlink:
 
     def _look_up(self, name: str) -> tuple[int, str | None] | None:
         """Return number and alias of a link, or None; without a full decoding."""
-        from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg  # noqa: PLC0415 - slow
-
         fields = {"attrs": [("IFLA_IFNAME", name)]}
         try:
-            self._send(ifinfmsg, GET_LINK, 0, fields)
-            (data,) = self._answers(f"look up {name!r}")
+            (data,) = self._link(f"look up {name!r}", GET_LINK, 0, fields)
         except NetworkError as error:
             if error.errno == errno.ENODEV:
                 return None
             raise
-        (index,) = struct.unpack_from("=i", data, _HEADER.size + 4)
-        alias = _attribute(data, _HEADER.size + _LINK_SIZE, _IFALIAS)
-        return index, None if alias is None else _text(alias)
+        (index,) = struct.unpack_from("=i", data, HEADER.size + 4)
+        alias = attribute(data, HEADER.size + _LINK_SIZE, _IFALIAS)
+        return index, None if alias is None else text(alias)
 
     def need(self, name: str, what: str) -> int:
         """Return the number of a link.
@@ -207,7 +173,8 @@ class Netlink:
 
     def links(self) -> list[dict[str, Any]]:
         """Return every link, as `link` does."""
-        return self._link("list the links", GET_LINK, _DUMP, {"attrs": []})
+        found = self._link("list the links", GET_LINK, DUMP, {"attrs": []})
+        return [decoded("ifinfmsg", one) for one in found]
 
     # -- what is on them
 
@@ -217,8 +184,6 @@ class Netlink:
         Raises:
             NetworkError: the kernel refused it.
         """
-        from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # noqa: PLC0415 - slow
-
         found = ipaddress.ip_interface(address)
         attrs = [("IFA_LOCAL", str(found.ip)), ("IFA_ADDRESS", str(found.ip))]
         flags = _PERMANENT
@@ -235,18 +200,17 @@ class Netlink:
             "attrs": attrs,
         }
         what = f"add the address {address}"
-        self._request(what, ifaddrmsg, NEW_ADDR, _CREATE | _EXCL, fields)
+        self.request(what, "ifaddrmsg", NEW_ADDR, _CREATE | _EXCL, fields)
 
     def addresses(self, index: int, *, every: bool = False) -> list[str]:
         """Return the addresses of a link: those of global scope, or every one."""
-        from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # noqa: PLC0415 - slow
-
         fields = {"index": index, "attrs": []}
-        found = self._request("list addresses", ifaddrmsg, GET_ADDR, _DUMP, fields)
+        what = "list the addresses"
+        found = self.request(what, "ifaddrmsg", GET_ADDR, DUMP, fields)
         return [
             f"{one['attrs'].get('IFA_LOCAL') or one['attrs']['IFA_ADDRESS']}"
             f"/{one['prefixlen']}"
-            for one in found
+            for one in (decoded("ifaddrmsg", data) for data in found)
             if every or one["scope"] == 0
         ]
 
@@ -265,9 +229,7 @@ class Netlink:
         Raises:
             NetworkError: the kernel refused it.
         """
-        from pyroute2.netlink.rtnl.rtmsg import rtmsg  # noqa: PLC0415 - slow
-
-        known = [text for text in (gateway, source, destination) if text is not None]
+        known = [one for one in (gateway, source, destination) if one is not None]
         version = ipaddress.ip_interface(known[0]).version
         attrs: Attributes = []
         length = 0
@@ -288,7 +250,7 @@ class Netlink:
             "type": 1,
             "attrs": attrs,
         }
-        self._request(what, rtmsg, NEW_ROUTE, _CREATE | _EXCL, fields)
+        self.request(what, "rtmsg", NEW_ROUTE, _CREATE | _EXCL, fields)
 
     def add_neighbour(self, index: int, address: str, mac: str) -> None:
         """Add a fixed entry to the neighbour table of a link.
@@ -296,8 +258,6 @@ class Netlink:
         Raises:
             NetworkError: the kernel refused it.
         """
-        from pyroute2.netlink.rtnl.ndmsg import ndmsg  # noqa: PLC0415 - slow
-
         fields = {
             "family": _family(ipaddress.ip_address(address).version),
             "ifindex": index,
@@ -305,7 +265,7 @@ class Netlink:
             "attrs": [("NDA_DST", address), ("NDA_LLADDR", mac)],
         }
         what = f"add the neighbour {address}"
-        self._request(what, ndmsg, NEW_NEIGH, _CREATE | _REPLACE, fields)
+        self.request(what, "ndmsg", NEW_NEIGH, _CREATE | _REPLACE, fields)
 
     def traffic(
         self, what: str, kind: int, fields: Mapping[str, Any], attrs: Attributes
@@ -315,96 +275,13 @@ class Netlink:
         Raises:
             NetworkError: the kernel refused it.
         """
-        from pyroute2.netlink.rtnl.tcmsg import tcmsg  # noqa: PLC0415 - slow
-
         full = {**fields, "attrs": attrs}
-        self._request(what, tcmsg, kind, _CREATE | _EXCL, full)
-
-    # -- messages
+        self.request(what, "tcmsg", kind, _CREATE | _EXCL, full)
 
     def _link(
         self, what: str, kind: int, flags: int, fields: Mapping[str, Any]
-    ) -> list[dict[str, Any]]:
-        from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg  # noqa: PLC0415 - slow
-
-        return self._request(what, ifinfmsg, kind, flags, fields)
-
-    def _request(
-        self,
-        what: str,
-        form: Callable[..., Any],
-        kind: int,
-        flags: int,
-        fields: Mapping[str, Any],
-    ) -> list[dict[str, Any]]:
-        self._send(form, kind, flags, fields)
-        return [_decoded(form, data) for data in self._answers(what)]
-
-    def _send(
-        self,
-        form: Callable[..., Any],
-        kind: int,
-        flags: int,
-        fields: Mapping[str, Any],
-    ) -> None:
-        message = form()
-        for key, value in fields.items():
-            message[key] = value
-        self._sequence += 1
-        message["header"]["type"] = kind
-        dumps = flags == _DUMP
-        message["header"]["flags"] = _REQUEST | flags | (0 if dumps else _ACK)
-        message["header"]["sequence_number"] = self._sequence
-        message.encode()
-        self._socket.send(bytes(message.data))
-
-    def _answers(self, what: str) -> Iterator[bytes]:
-        found: list[bytes] = []
-        while True:
-            data = self._socket.recv(_BUFFER)
-            while data:
-                size, kind, flags, sequence, _ = _HEADER.unpack_from(data)
-                one, data = data[:size], data[(size + 3) & ~3 :]
-                if sequence != self._sequence:
-                    continue
-                if kind in {_ERROR, _DONE}:
-                    number = -int.from_bytes(one[16:20], "little", signed=True)
-                    if number > 0:
-                        raise NetworkError(number, what, hint=_words(one, flags))
-                    return iter(found)
-                found.append(one)
-
-
-def _attribute(message: bytes, at: int, wanted: int) -> bytes | None:
-    """Return an attribute of a message whose attributes begin at *at*, or None."""
-    while at + 4 <= len(message):
-        size, kind = struct.unpack_from("=HH", message, at)
-        if size < 4:
-            break
-        if kind == wanted:
-            return message[at + 4 : at + size]
-        at += (size + 3) & ~3
-    return None
-
-
-def _words(message: bytes, flags: int) -> str | None:
-    """Return what the kernel says of an error, if it says something."""
-    text = _attribute(message, 36, _MESSAGE) if flags & _ACK_TLVS else None
-    if text is None:
-        return None
-    return f"the kernel says: {_text(text)}"
-
-
-def _text(value: bytes) -> str:
-    return value.rstrip(b"\0").decode(errors="replace")
-
-
-def _decoded(form: Any, data: bytes) -> dict[str, Any]:  # noqa: ANN401 - untyped
-    message = form(data)
-    message.decode()
-    names = dict(message["attrs"])
-    fields = {key: message[key] for key in dict(message) if key != "attrs"}
-    return {**fields, "attrs": names}
+    ) -> list[bytes]:
+        return self.request(what, "ifinfmsg", kind, flags, fields)
 
 
 def link_attributes(values: Mapping[str, Any]) -> Attributes:

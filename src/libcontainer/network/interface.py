@@ -36,13 +36,14 @@ def settle(context: Context, link: Interface, name: str | None = None) -> None:
     called = name or link.name
     index = inside.need(called, f"set up {called!r} in the container")
     _parameters(context, link, called)
-    for address in link.addresses:
-        inside.add_address(index, address)
-    inside.set_link(f"take {called!r} up", index, up=True)
-    for neighbour in link.neighbours:
-        inside.add_neighbour(index, neighbour.address, neighbour.mac)
-    for gateway in link.gateways:
-        _default_route(inside, index, gateway)
+    with inside.batch():
+        for address in link.addresses:
+            inside.add_address(index, address)
+        inside.set_link(f"take {called!r} up", index, up=True)
+        for neighbour in link.neighbours:
+            inside.add_neighbour(index, neighbour.address, neighbour.mac)
+        for gateway in link.gateways:
+            _default_route(inside, index, gateway)
 
 
 def _default_route(inside: Netlink, index: int, gateway: str) -> None:

@@ -37,9 +37,8 @@ class Strategy:
 
     def connect(self, network: Veth, record: Record, context: Context) -> None:
         """Make the pair, its bridge, its limits and its rules."""
-        name = record["link"]
-        index = self._make(network, name, context)
-        context.host.set_link(f"name {name!r}", index, ifalias=record["alias"])
+        name, host = record["link"], context.host
+        self._make(network, record, context)
         if "table" in record:
             # Before the link is up: nothing gets around the rules.
             from libcontainer.network.firewall import add_table  # noqa: PLC0415
@@ -48,11 +47,13 @@ class Strategy:
         if network.ingress_rate is not None:
             from libcontainer.network.shaping import limit  # noqa: PLC0415
 
-            limit(context.host, index, network.ingress_rate)
-        if network.bridge is None:
-            for address in network.bridge_addresses:
-                context.host.add_address(index, address)
-        context.host.set_link(f"take {name!r} up", index, up=True)
+            limit(host, host.need(name, f"limit {name!r}"), network.ingress_rate)
+        if network.bridge is None and network.bridge_addresses:
+            index = host.need(name, f"give {name!r} its addresses")
+            with host.batch():
+                for address in network.bridge_addresses:
+                    host.add_address(index, address)
+        host.set_link(f"take {name!r} up", name, up=True)
         settle(context, network)
 
     def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
@@ -65,17 +66,18 @@ class Strategy:
         if "bridge" in record:
             remove_unused(host, record["bridge"])
 
-    def _make(self, network: Veth, name: str, context: Context) -> int:
+    def _make(self, network: Veth, record: Record, context: Context) -> None:
         for attempt in range(_TRIES):
             master = self._bridge(network, context.host)
             try:
-                return self._pair(network, name, master, context)
+                self._pair(network, record, master, context)
             except NetworkError as error:
                 # Whoever was the last on the bridge may have removed it just now.
                 gone = error.errno in {errno.ENODEV, errno.EINVAL}
                 if not (gone and network.create_bridge) or attempt == _TRIES - 1:
                     raise
-        raise AssertionError
+            else:
+                return
 
     def _bridge(self, network: Veth, host: Netlink) -> int | None:
         if network.bridge is None:
@@ -85,9 +87,9 @@ class Strategy:
         return host.need(network.bridge, f"connect to the bridge {network.bridge!r}")
 
     def _pair(
-        self, network: Veth, name: str, master: int | None, context: Context
-    ) -> int:
-        host = context.host
+        self, network: Veth, record: Record, master: int | None, context: Context
+    ) -> None:
+        host, name = context.host, record["link"]
         wanted = {**new_link_attributes(network), "net_ns_fd": context.namespace}
         peer = {"attrs": link_attributes(wanted)}
         host.add_link(
@@ -99,11 +101,12 @@ class Strategy:
             txqlen=network.txqueuelen,
             master=master,
         )
-        index = host.need(name, f"make {name!r}")
-        if network.hairpin or network.isolated:
-            port = [
-                ("IFLA_BRPORT_MODE", int(network.hairpin)),
-                ("IFLA_BRPORT_ISOLATED", int(network.isolated)),
-            ]
-            host.set_link(f"set up the port {name!r}", index, port=port)
-        return index
+        # Only now is what has this name ours.
+        with host.batch():
+            host.set_link(f"name {name!r}", name, ifalias=record["alias"])
+            if network.hairpin or network.isolated:
+                port = [
+                    ("IFLA_BRPORT_MODE", int(network.hairpin)),
+                    ("IFLA_BRPORT_ISOLATED", int(network.isolated)),
+                ]
+                host.set_link(f"set up the port {name!r}", name, port=port)

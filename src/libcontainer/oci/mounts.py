@@ -91,11 +91,11 @@ def read_id_mappings(reader: Reader, key: str) -> tuple[IdMapping, ...]:
     found = []
     for item in reader.children(key):
         known(item, "containerID", "hostID", "size")
-        numbers = [
+        first, host, size = (
             item.integer(name, high=MAX_ID)
             for name in ("containerID", "hostID", "size")
-        ]
-        found.append(IdMapping(*numbers))
+        )
+        found.append(IdMapping(first, host, size))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
-from libcontainer.plan.steps import AttachToUnit, MakeCgroup, Plan
+from libcontainer.plan.steps import AttachToUnit, MakeCgroup, OpenCgroup, Plan
 
 CLONE_NEWCGROUP = 0x02000000
 UNIFIED = ""
@@ -26,11 +26,13 @@ class CgroupSlots:
         v1: of ``tasks`` files, with the name of the hierarchy.
         unified: of the v2 directory, or `NONE`.
         by_unit: whether systemd has to put the process into the v2 directory.
+        trees: what opens its directories to be mounted, once they are there.
     """
 
     v1: tuple[tuple[str, int], ...] = ()
     unified: int = NONE
     by_unit: bool = False
+    trees: tuple[OpenCgroup, ...] = ()
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -42,7 +44,9 @@ class CgroupSlots:
         return bool(self.slots) or self.by_unit
 
 
-def take_cgroup(builder: Builder, facts: Facts) -> CgroupSlots:
+def take_cgroup(
+    builder: Builder, facts: Facts, trees: tuple[OpenCgroup, ...] = ()
+) -> CgroupSlots:
     """Add a slot for each hierarchy the container has a cgroup in."""
     v1, unified = [], NONE
     for name in facts.cgroups:
@@ -53,7 +57,7 @@ def take_cgroup(builder: Builder, facts: Facts) -> CgroupSlots:
             unified = slot
         else:
             v1.append((name, slot))
-    return CgroupSlots(tuple(v1), unified, facts.enters_by_unit)
+    return CgroupSlots(tuple(v1), unified, facts.enters_by_unit, trees)
 
 
 def make_cgroup(builder: Builder, group: CgroupSlots) -> None:
@@ -61,6 +65,8 @@ def make_cgroup(builder: Builder, group: CgroupSlots) -> None:
     if group:
         builder.stage("cgroup")
         builder.host(MakeCgroup(group.slots))
+        for tree in group.trees:
+            builder.host(tree)
 
 
 def cgroup_slots(plan: Plan) -> tuple[int, ...]:

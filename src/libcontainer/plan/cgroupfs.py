@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from libcontainer.config import Config, Mount, MountAttr, NamespaceType
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.change import MS_PRIVATE, change, own_attributes
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.namespaces import is_new
+from libcontainer.plan.record import NONE
 from libcontainer.plan.sources import Sources
+from libcontainer.plan.steps import OpenCgroup
 
 _READ_ONLY = int(MountAttr.RDONLY)
 _HOST = "/sys/fs/cgroup"
@@ -21,9 +25,30 @@ def is_own(config: Config) -> bool:
     """Tell whether the container sees its own cgroup as the root.
 
     Without a cgroup namespace of its own a mount would show the cgroups of others,
-    to be written to: the host's is bound then, read-only.
+    to be written to. On v1 the container's own directories are bound then; where
+    the caller may not, and on v2, all of the host's, read-only.
     """
     return is_new(config, NamespaceType.CGROUP)
+
+
+def may_bind_own(facts: Facts) -> bool:
+    """Tell whether the caller can bind the container's own directories."""
+    return facts.privileged and bool(facts.cgroups) and _UNIFIED not in facts.cgroups
+
+
+def own_trees(
+    builder: Builder, facts: Facts, mount: Mount
+) -> tuple[dict[str, int], tuple[OpenCgroup, ...]]:
+    """Return the slots of the container's own directories, and what opens them.
+
+    They are there once its cgroup has been made: then is the time to open them.
+    """
+    whole = change(own_attributes(mount), 0, MS_PRIVATE)
+    slots = {
+        name: builder.slot(f"the {_folder(name)} hierarchy", given=True)
+        for name in facts.cgroups
+    }
+    return slots, tuple(OpenCgroup(slot, name, whole) for name, slot in slots.items())
 
 
 def open_host(sources: Sources, mount: Mount) -> int:
@@ -40,8 +65,11 @@ class CgroupMount:
     hierarchy, and a link for each of several controllers that share one.
     """
 
-    def __init__(self, builder: Builder, facts: Facts, mount: Mount) -> None:
+    def __init__(
+        self, builder: Builder, facts: Facts, mount: Mount, trees: Mapping[str, int]
+    ) -> None:
         self._builder = builder
+        self._trees = trees
         # Only those in which the container has a cgroup: in any other the root that
         # it sees is the caller's.
         self._hierarchies = facts.cgroups or facts.hierarchies
@@ -75,9 +103,11 @@ class CgroupMount:
         path = self._mount.destination
         for name in self._hierarchies:
             folder = _folder(name)
-            kind = "cgroup2" if name == _UNIFIED else "cgroup"
-            place = f"{path}/{folder}"
-            own = self._make(place, kind, _options(name), self._attributes)
+            own = self._trees.get(name, NONE)
+            if own == NONE:
+                kind = "cgroup2" if name == _UNIFIED else "cgroup"
+                place = f"{path}/{folder}"
+                own = self._make(place, kind, _options(name), self._attributes)
             what = f"the {folder} hierarchy"
             self._builder.init(ops.Attach(own, folder, what, base=slot, base_path=path))
         if self._attributes & _READ_ONLY:

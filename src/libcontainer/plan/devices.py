@@ -14,6 +14,7 @@ from libcontainer.config import (
 )
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.facts import Facts
 from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
@@ -26,10 +27,10 @@ class DevicePlanner:
     In a user namespace mknod(2) is refused, so the host's nodes are bound.
     """
 
-    def __init__(self, builder: Builder, config: Config) -> None:
+    def __init__(self, builder: Builder, config: Config, facts: Facts) -> None:
         self._builder = builder
         self._config = config
-        self._bind = NamespaceType.USER in config.namespaces
+        self._bind = NamespaceType.USER in config.namespaces or not facts.nodes
         self._bound: list[tuple[Device, int]] = []
 
     def open_sources(self, sources: Sources) -> None:

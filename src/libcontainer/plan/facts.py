@@ -64,6 +64,8 @@ class Facts:
         egid: effective group id of the caller.
         privileged: whether the caller holds CAP_SYS_ADMIN, so that it may
             open mount trees and make namespaces without a user namespace.
+        nodes: whether mknod(2) makes device nodes: the kernel refuses that in every
+            user namespace but the first.
         template: whether launches start from a kept template mount namespace.
         cgroups: the hierarchies in which the container has a cgroup: v1
             controllers joined by commas, or an empty name for v2.
@@ -77,6 +79,8 @@ class Facts:
             asks for something of them.
         joined_user: of the user namespace that the container joins, or None.
         host_root: what is in ``/``, where it cannot be taken as one layer.
+        links: sources of mounts with ``copy-symlink`` that are symlinks, each with
+            where it leads.
         keyrings: whether the kernel lets this process, and so its children,
             have keyrings at all.
         machine: the processor, as uname(2) tells it.
@@ -94,7 +98,9 @@ class Facts:
     security: Security | None = None
     joined_user: UserMaps | None = None
     host_root: tuple[RootEntry, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
     keyrings: bool = True
+    nodes: bool = True
     machine: str = ""
     kernel: tuple[int, int] = (0, 0)
 

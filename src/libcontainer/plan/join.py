@@ -26,6 +26,7 @@ from libcontainer.plan.identity import (
     syscall_filter,
     take_fds,
 )
+from libcontainer.plan.mapping import CLONE_NEWUSER
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
 from libcontainer.plan.record import NONE
 from libcontainer.plan.resources import ResourcePlanner
@@ -64,7 +65,8 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     resources.inherited(new_core=False)
     keep_groups = keeps_groups(config, facts)
     filters = syscall_filter(config, settings, facts)
-    _enter(builder, config, init, group, keep_groups=keep_groups)
+    late = _late_kinds(config, facts, group)
+    _enter(builder, config, init, group, late=late, keep_groups=keep_groups)
     builder.stage("rootfs")
     builder.init(ops.Chdir(settings.cwd))
     plan_session(builder, settings)
@@ -85,25 +87,35 @@ def _enter(
     init: int,
     group: CgroupSlots,
     *,
+    late: int,
     keep_groups: bool,
 ) -> None:
     builder.stage("namespaces")
     flags = clone_flags(config)
-    # From inside its namespace the kernel lets nobody go from one cgroup outside to
-    # another (nsdelegate, cgroups(7)): on v2 that one is joined by the child.
-    in_v2 = group.unified != NONE or group.by_unit
-    late = flags & CLONE_NEWCGROUP if in_v2 else 0
+    has_user = NamespaceType.USER in config.namespaces
     others = flags & ~CLONE_NEWPID & ~late
     builder.init(ops.Setns(init, others, "init"))
-    if NamespaceType.USER in config.namespaces:
+    if has_user and not late & CLONE_NEWUSER:
         builder.init(ops.BecomeRoot(keep_groups))
     if flags & CLONE_NEWPID:
         # Last, so that no process of the container can see the helper earlier.
         builder.init(ops.Setns(init, CLONE_NEWPID, "init"))
     builder.init(ops.Clone(0, group.unified))
-    if group.by_unit:
-        enter_cgroup(builder, group)
+    enter_cgroup(builder, group)
     if late:
         builder.init(ops.Setns(init, late, "init"))
-    if not group.by_unit:
-        enter_cgroup(builder, group)
+    if has_user and late & CLONE_NEWUSER:
+        builder.init(ops.BecomeRoot(keep_groups))
+
+
+def _late_kinds(config: Config, facts: Facts, group: CgroupSlots) -> int:
+    """Return the namespaces that are joined by the child, once it is in its cgroup.
+
+    From inside its cgroup namespace the kernel lets nobody go from one cgroup outside
+    to another (nsdelegate, cgroups(7)). And the root of a user namespace may not
+    write to a cgroup that belongs to the host's.
+    """
+    if group.unified == NONE and not group.by_unit:
+        return 0
+    late = CLONE_NEWCGROUP | (CLONE_NEWUSER if facts.privileged else 0)
+    return clone_flags(config) & late

@@ -10,6 +10,7 @@ from attrs import evolve
 from libcontainer.config import Config, Mount, MountAttr
 from libcontainer.config.mount_overlay import overlay_of
 from libcontainer.config.rules import is_within
+from libcontainer.errors import UnsupportedError
 from libcontainer.plan import cgroupfs, ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.change import MS_PRIVATE, bind_changes, change, own_attributes
@@ -25,7 +26,7 @@ from libcontainer.plan.overlay import OverlayPlanner
 from libcontainer.plan.record import NONE
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.sources import Sources
-from libcontainer.plan.steps import CopyUp
+from libcontainer.plan.steps import CopyLink, CopyUp, OpenCgroup
 
 _READ_ONLY = int(MountAttr.RDONLY)
 _KERNELS_OWN = frozenset({"proc", "sysfs"})
@@ -39,11 +40,14 @@ class MountPlanner:
         self._builder = builder
         self._config = config
         self._facts = facts
-        self._devices = DevicePlanner(builder, config)
+        self._devices = DevicePlanner(builder, config, facts)
         self._mounts = ordered_mounts(config)
-        self._late = late_mounts(self._mounts)
+        self._links = _copied_links(self._mounts, facts)
+        self._late = late_mounts(self._mounts) - set(self._links)
         self._trees: dict[int, int] = {}
         self._overlays: dict[int, OverlayPlanner] = {}
+        self._cgroups: dict[int, dict[str, int]] = {}
+        self.cgroup_trees: tuple[OpenCgroup, ...] = ()
         self._made: dict[int, int] = {}
         # Filesystems whose names the kernel alone makes, by where they are.
         self._kernels_own: dict[str, int] = {}
@@ -51,11 +55,12 @@ class MountPlanner:
 
     def open_sources(self, sources: Sources) -> None:
         """Open what is bound into the container, or made of paths of the host."""
-        for number, mount in enumerate(self._mounts):
+        made = (item for item in enumerate(self._mounts) if item[0] not in self._links)
+        for number, mount in made:
             if mount.type == "bind":
                 self._trees[number] = self._open_bind(sources, number, mount)
             elif mount.type == "cgroup" and not cgroupfs.is_own(self._config):
-                self._trees[number] = cgroupfs.open_host(sources, mount)
+                self._open_cgroup(sources, number, mount)
             elif mount.type == "overlay":
                 planner = self._overlay(number, mount)
                 planner.open_sources(sources)
@@ -79,11 +84,14 @@ class MountPlanner:
     def attach_all(self, rootfs: RootfsPlanner) -> None:
         """Attach every mount, in order."""
         for number, mount in enumerate(self._mounts):
+            if number in self._links:
+                self._copy_link(mount, self._links[number], rootfs)
+                continue
             if is_own_dev(mount):
                 attributes = MountAttr(self._attributes(number, mount))
                 slot = self.dev = self._devices.make(evolve(mount, attrs=attributes))
             elif mount.type == "cgroup" and number not in self._trees:
-                slot = self._attach_cgroups(mount)
+                slot = self._attach_cgroups(mount, self._cgroups.get(number, {}))
             else:
                 slot = self._tree(number, mount)
                 if mount.destination == "/":
@@ -120,6 +128,14 @@ class MountPlanner:
             recursive=mount.recursive,
             nofollow="src-nofollow" in mount.extras,
         )
+
+    def _open_cgroup(self, sources: Sources, number: int, mount: Mount) -> None:
+        if not cgroupfs.may_bind_own(self._facts):
+            self._trees[number] = cgroupfs.open_host(sources, mount)
+            return
+        slots, trees = cgroupfs.own_trees(self._builder, self._facts, mount)
+        self._cgroups[number] = slots
+        self.cgroup_trees += trees
 
     def _overlay(self, number: int, mount: Mount) -> OverlayPlanner:
         overlay, options = overlay_of(mount)
@@ -158,14 +174,20 @@ class MountPlanner:
             self._builder.init(ops.SetAttributes(slot, made, repr(mount.destination)))
         return slot
 
+    def _copy_link(self, mount: Mount, target: str, rootfs: RootfsPlanner) -> None:
+        # As for a copy: the host finds the container's root where the helper is.
+        enter = ops.Call("fchdir", (ops.SlotRef(rootfs.slot),), "enter the rootfs")
+        self._builder.init(enter)
+        self._builder.host(CopyLink(target, mount.destination))
+
     def _copy_up(self, mount: Mount, slot: int, rootfs: RootfsPlanner) -> None:
         # The host finds the container's root where the helper is.
         enter = ops.Call("fchdir", (ops.SlotRef(rootfs.slot),), "enter the rootfs")
         self._builder.init(enter)
         self._builder.host(CopyUp(slot, mount.destination))
 
-    def _attach_cgroups(self, mount: Mount) -> int:
-        planner = cgroupfs.CgroupMount(self._builder, self._facts, mount)
+    def _attach_cgroups(self, mount: Mount, trees: dict[str, int]) -> int:
+        planner = cgroupfs.CgroupMount(self._builder, self._facts, mount, trees)
         slot = planner.make()
         self._attach(mount, slot)
         planner.fill(slot)
@@ -216,3 +238,18 @@ class MountPlanner:
         # A remount sets the attributes of the mount, too.
         made = change(own_attributes(mount))
         self._builder.init(ops.SetAttributes(slot, made, repr(path)))
+
+
+def _copied_links(mounts: tuple[Mount, ...], facts: Facts) -> dict[int, str]:
+    """Return the mounts that are made as symlinks, each with where it leads."""
+    links = dict(facts.links)
+    found = {
+        number: links[mount.source or ""]
+        for number, mount in enumerate(mounts)
+        if "copy-symlink" in mount.extras and mount.source in links
+    }
+    if found and not facts.privileged:
+        raise UnsupportedError(
+            "copy-symlink of a symlink", "a caller with CAP_SYS_ADMIN"
+        )
+    return found

@@ -9,6 +9,7 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.change import MS_PRIVATE, Change
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.mapping import mount_extents
 from libcontainer.plan.record import NONE
 from libcontainer.plan.steps import (
     Extents,
@@ -16,7 +17,6 @@ from libcontainer.plan.steps import (
     MapNamespace,
     OpenPath,
     OpenTree,
-    extents,
 )
 
 PRIVATE = (Change(propagation=MS_PRIVATE),)
@@ -81,14 +81,18 @@ class Sources:
 
         Raises:
             UnsupportedError: the caller has no privilege.
+            ConfigError: an id of the container that *idmap* names has none.
         """
         if idmap is None:
             return NONE
         if not self._privileged:
             need = "a caller with CAP_SYS_ADMIN where the filesystem was mounted"
             raise UnsupportedError("an id-mapped mount", need)
-        owner = idmap if idmap.uid_mappings else self._config
-        maps = extents(owner.uid_mappings), extents(owner.gid_mappings)
+        config = self._config
+        maps = (
+            mount_extents(idmap.uid_mappings, config.uid_mappings),
+            mount_extents(idmap.gid_mappings, config.gid_mappings),
+        )
         if maps not in self._namespaces:
             slot = self._builder.slot("id maps", given=True)
             self._namespaces[maps] = slot

@@ -124,6 +124,18 @@ class CopyUp:
 
 
 @frozen
+class CopyLink:
+    """Make a symlink that says *target* on *path* in the container's root."""
+
+    target: str
+    path: str
+
+    @property
+    def title(self) -> str:
+        return f"make the symlink {self.path!r} to {self.target!r}"
+
+
+@frozen
 class MapNamespace:
     """Make a user namespace with maps for id-mapped mounts into *slot*."""
 
@@ -169,6 +181,25 @@ class AttachToUnit:
 
 
 @frozen
+class OpenCgroup:
+    """Clone the mount of the container's own cgroup into *slot*, detached.
+
+    Attributes:
+        hierarchy: the name of the hierarchy it is in.
+        change: what is changed of it.
+    """
+
+    slot: int
+    hierarchy: str
+    change: Change
+
+    @property
+    def title(self) -> str:
+        how = tree_text((self.change,), recursive=False)
+        return f"open the container's {self.hierarchy} cgroup ({how})"
+
+
+@frozen
 class Listen:
     """Listen at the container's gate; the socket goes into *slot*."""
 
@@ -207,15 +238,21 @@ class OpenNotify:
 
 @frozen
 class Spawn:
-    """Start the helper, in the new namespaces *flags*."""
+    """Start the helper, in the new namespaces *flags*.
+
+    Attributes:
+        cgroup: the slot of the v2 cgroup that it starts in, or -1.
+    """
 
     flags: int
+    cgroup: int = -1
 
     @property
     def title(self) -> str:
+        where = "" if self.cgroup < 0 else " in its cgroup"
         if not self.flags:
-            return "start the helper"
-        return f"start the helper in new namespaces {flags_text(self.flags)}"
+            return f"start the helper{where}"
+        return f"start the helper{where} in new namespaces {flags_text(self.flags)}"
 
 
 @frozen

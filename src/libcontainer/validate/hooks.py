@@ -40,6 +40,8 @@ def check_hooks(config: Config, report: Report) -> None:
 def _check_item(report: Report, path: str, item: object, *, in_container: bool) -> None:
     if isinstance(item, Hook):
         _check_program(report, path, item)
+        if in_container and item.output is not None:
+            report.add(join(path, "output"), "is only for a hook on the host")
     elif not callable(item) and not isinstance(item, UnavailableHook):
         report.wrong_type(path, "a Hook or a function", item)
     elif in_container:
@@ -57,3 +59,5 @@ def _check_program(report: Report, path: str, hook: Hook) -> None:
             report.add(at, f"has no '=': {entry!r}")
     if hook.timeout is not None:
         report.integer(join(path, "timeout"), hook.timeout, 1, _MAX_SECONDS)
+    if hook.output is not None:
+        absolute_path(report, join(path, "output"), hook.output)

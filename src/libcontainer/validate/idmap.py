@@ -4,9 +4,16 @@
 from __future__ import annotations
 
 from libcontainer.config.model import Config
-from libcontainer.config.namespaces import IdMap, NamespaceType
+from libcontainer.config.namespaces import IdMap, IdMapping, NamespaceType
+from libcontainer.config.ranges import on_the_host
 from libcontainer.config.report import Report, join
-from libcontainer.validate.namespaces import check_ranges, has_namespace
+from libcontainer.errors import ConfigError
+from libcontainer.validate.namespaces import (
+    check_overlap,
+    check_ranges,
+    has_namespace,
+    is_joined,
+)
 
 
 def check_idmap(config: Config, report: Report, path: str, value: object) -> None:
@@ -17,9 +24,51 @@ def check_idmap(config: Config, report: Report, path: str, value: object) -> Non
     if idmap is None:
         return
     report.boolean(join(path, "recursive"), idmap.recursive)
-    for name in ("uid_mappings", "gid_mappings"):
-        check_ranges(report, join(path, name), getattr(idmap, name))
-    if bool(idmap.uid_mappings) != bool(idmap.gid_mappings):
-        report.add(path, "must have both uid_mappings and gid_mappings, or none")
-    elif not idmap.uid_mappings and not has_namespace(config, NamespaceType.USER):
-        report.add(path, "needs mappings, or a user namespace whose maps it takes")
+    names = ("uid_mappings", "gid_mappings")
+    for name in names:
+        _check_map(config, report, join(path, name), name, getattr(idmap, name))
+    if all(getattr(idmap, name) != () for name in names):
+        return
+    if not has_namespace(config, NamespaceType.USER):
+        message = "needs mappings of users and groups, or a user namespace for them"
+        report.add(path, message)
+    elif is_joined(config, NamespaceType.USER):
+        message = "needs mappings: those of a joined user namespace are not known"
+        report.add(path, message)
+
+
+def _check_map(
+    config: Config, report: Report, path: str, name: str, value: object
+) -> None:
+    known = len(report.problems)
+    ranges = check_ranges(report, path, value)
+    relative = [at for at, mapping in ranges if mapping.relative]
+    problem = _problem_of_relative(config)
+    for at in relative if problem else ():
+        report.add(join(at, "relative"), problem or "")
+    own = check_ranges(Report(), name, getattr(config, name))
+    # Without maps of its own the container gets some later, and they decide.
+    if relative and own and len(report.problems) == known:
+        _check_resolved(report, ranges, tuple(mapping for _, mapping in own))
+
+
+def _problem_of_relative(config: Config) -> str | None:
+    if not has_namespace(config, NamespaceType.USER):
+        return "needs a user namespace to be relative to"
+    if is_joined(config, NamespaceType.USER):
+        return "is not for a joined user namespace, whose maps are not known"
+    return None
+
+
+def _check_resolved(
+    report: Report, ranges: list[tuple[str, IdMapping]], own: tuple[IdMapping, ...]
+) -> None:
+    found: list[tuple[str, IdMapping]] = []
+    for at, mapping in ranges:
+        try:
+            parts = on_the_host(mapping, own) if mapping.relative else [mapping]
+        except ConfigError as error:
+            report.add(join(at, "host_id"), error.problems[0].message)
+            continue
+        found += [(at, part) for part in parts]
+    check_overlap(report, found, "host_id")

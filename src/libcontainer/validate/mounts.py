@@ -48,10 +48,11 @@ _WHOLE_KERNEL: Final = frozenset(
         "tracefs",
     }
 )
-_AT_LAUNCH: Final = frozenset({"remount", "tmpcopyup"})
+_AT_LAUNCH: Final = frozenset({"remount", "tmpcopyup", "copy-symlink"})
 _ONLY_FOR: Final = {
     "tmpcopyup": "tmpfs",
     "src-nofollow": "bind",
+    "copy-symlink": "bind",
 }
 
 
@@ -195,6 +196,8 @@ def _check_extras(mount: Mount, report: Report, path: str) -> None:
         only = _ONLY_FOR.get(str(word), mount.type)
         if mount.type != only and "remount" not in extras_of(mount):
             report.add(at, f"{word!r} is only for {only!r}, not {show(mount.type)}")
+    if {"copy-symlink", "src-nofollow"} <= extras_of(mount):
+        report.add(path, "'copy-symlink' and 'src-nofollow' exclude each other")
     if "tmpcopyup" in extras_of(mount) and _destination(mount) in {"/", "/dev"}:
         report.add(path, f"'tmpcopyup' is not for {mount.destination!r}")
 

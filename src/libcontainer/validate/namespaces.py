@@ -154,14 +154,19 @@ def check_ranges(
         return []
     good = [(path, _check_extent(report, path, extent)) for path, extent in extents]
     mappings = [(path, mapping) for path, mapping in good if mapping is not None]
-    for side in ("container_id", "host_id"):
-        _check_overlap(report, mappings, side)
+    check_overlap(report, mappings, "container_id")
+    for is_relative in (False, True):
+        alike = [pair for pair in mappings if pair[1].relative is is_relative]
+        check_overlap(report, alike, "host_id")
     return mappings
 
 
 def _check_map(report: Report, name: str, value: object) -> None:
     known = len(report.problems)
     mappings = check_ranges(report, name, value)
+    for path, mapping in mappings:
+        if mapping.relative:
+            report.add(join(path, "relative"), "is only for an id-mapped mount")
     if mappings and len(report.problems) == known:
         _check_root(report, name, [mapping for _, mapping in mappings])
 
@@ -180,12 +185,15 @@ def _check_extent(report: Report, path: str, value: object) -> IdMapping | None:
         elif size is not None and first + size - 1 > MAX_ID:
             report.add(at, f"the range of {size} ends above {MAX_ID}")
             is_good = False
+    if report.boolean(join(path, "relative"), mapping.relative) is None:
+        is_good = False
     return mapping if is_good else None
 
 
-def _check_overlap(
+def check_overlap(
     report: Report, mappings: list[tuple[str, IdMapping]], side: str
 ) -> None:
+    """Check that no two ranges, each with its path, have an id in common."""
     ranges = sorted(
         (getattr(mapping, side), mapping.size, path) for path, mapping in mappings
     )

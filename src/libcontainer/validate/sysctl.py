@@ -10,7 +10,7 @@ from libcontainer.config.model import Config
 from libcontainer.config.namespaces import NamespaceType
 from libcontainer.config.report import Report, show
 from libcontainer.config.sysctl import sysctl_path
-from libcontainer.validate.namespaces import has_namespace, has_own_namespace
+from libcontainer.validate.namespaces import has_namespace
 from libcontainer.validate.pairs import pairs
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_:@-][A-Za-z0-9_.:@-]*")
@@ -64,7 +64,8 @@ def _check_namespace(
     else:
         report.add(at, f"{name!r} is the whole host's, not of a namespace")
         return
-    if not has_own_namespace(config, kind):
+    # Whether one that is joined is another than the caller's is seen on the host.
+    if not has_namespace(config, kind):
         report.add(at, f"{name!r} needs a {kind.value!r} namespace of its own")
 
 

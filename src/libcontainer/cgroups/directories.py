@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a cgroup as texts, and its directories as a list."""
+"""Which directories a cgroup has, and who is in them."""
 
 from __future__ import annotations
 
@@ -8,43 +8,15 @@ import errno
 import os
 from typing import Final
 
-OPEN: Final = os.O_CLOEXEC | os.O_NOFOLLOW
-"""Flags of every open: a cgroup has no symlinks."""
+from libcontainer.cgroups.values import read_value
 
-
-def read_text(path: str) -> str:
-    """Return what a file says.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    fd = os.open(path, os.O_RDONLY | OPEN)
-    try:
-        parts = []
-        while part := os.read(fd, 65536):
-            parts.append(part)
-        return b"".join(parts).decode()
-    finally:
-        os.close(fd)
-
-
-def write_text(path: str, value: str) -> None:
-    """Write a value with one call, as the kernel wants it.
-
-    Raises:
-        OSError: the kernel refused it.
-    """
-    fd = os.open(path, os.O_WRONLY | OPEN)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)
+_NO_SUBDIRECTORY: Final = 2
 
 
 def words(path: str) -> frozenset[str]:
     """Return the words of a file; none where it cannot be read."""
     try:
-        return frozenset(read_text(path).split())
+        return frozenset(read_value(path).split())
     except OSError:
         return frozenset()
 
@@ -53,6 +25,10 @@ def tree(path: str) -> list[str]:
     """Return a directory and all below it, parents first; what vanishes is left out."""
     found = [path]
     for directory in found:
+        with contextlib.suppress(FileNotFoundError):
+            # "." and ".." of itself, and one ".." of each that is below.
+            if os.stat(directory).st_nlink <= _NO_SUBDIRECTORY:
+                continue
         with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
             found.extend(
                 entry.path for entry in entries if entry.is_dir(follow_symlinks=False)
@@ -73,7 +49,7 @@ def members(directory: str) -> list[int]:
     is taken for a member.
     """
     try:
-        text = read_text(f"{directory}/cgroup.procs")
+        text = read_value(f"{directory}/cgroup.procs")
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -81,13 +57,13 @@ def members(directory: str) -> list[int]:
             return []
         if error.errno != errno.EOPNOTSUPP:
             raise
-        threads = read_text(f"{directory}/cgroup.threads").split()
+        threads = read_value(f"{directory}/cgroup.threads").split()
         return sorted({_process_of(int(thread)) for thread in threads} - {0})
     return [int(word) for word in text.split()]
 
 
 def _process_of(thread: int) -> int:
     with contextlib.suppress(OSError, StopIteration):
-        lines = read_text(f"/proc/{thread}/status").splitlines()
+        lines = read_value(f"/proc/{thread}/status").splitlines()
         return int(next(ln for ln in lines if ln.startswith("Tgid:")).split()[1])
     return 0

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Popen`: a program in a container of its own, in the form of `subprocess.Popen`."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Literal, Self, overload
+
+from libcontainer.config import Config, Resources
+from libcontainer.container import Container
+from libcontainer.errors import ContainerNotFoundError, TimeoutExpired
+from libcontainer.factory import Factory, default_root
+from libcontainer.handle import ProcessHandle
+from libcontainer.host.children import ExitStatus
+from libcontainer.host.streams import Exchange
+from libcontainer.oneshot.result import Result
+from libcontainer.oneshot.wishes import Command, Wishes
+from libcontainer.process import Process
+from libcontainer.verdict import Verdict, verdict_of
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from libcontainer.cgroups.stats import Stats
+    from libcontainer.oneshot.options import Options, TextOptions
+    from libcontainer.usage import Usage
+
+# How long what is left in the pipes of a killed program is waited for.
+_REST_SECONDS = 10.0
+
+
+class Popen(Generic[AnyStr]):
+    """A program in a container of its own, as `subprocess.Popen` is one without.
+
+    The container is gone once the end of the program has been seen by `poll`,
+    `wait` or `communicate`. Left as a context manager by an exception the program
+    is killed; else it is waited for. Keywords are those of `run`, without
+    *input*, *capture_output*, *timeout* and *check*; *init* is on by default, so
+    that the program has no more to do with signals than any other. It may be
+    shared between threads.
+
+    Attributes:
+        args: what was run.
+        pid: of the container's first process, in the caller's pid namespace.
+        returncode: None until the end was seen; then the exit code, or minus the
+            signal.
+        stdin: a writable file if PIPE was asked for, else None.
+        stdout: a readable file if PIPE was asked for, else None.
+        stderr: the same for its errors.
+        container: where it runs.
+        status: how it ended, None until that was seen.
+        verdict: why it ended, a word of `Result.verdict`, likewise.
+        usage: what it has cost, None until then.
+        stats: what the container had used at its end; None without a limit.
+
+    Raises:
+        ConfigError, ProgramError, StepError: nothing is left behind.
+        TypeError: there is no such keyword.
+        ValueError: keywords that exclude each other, or make no sense here.
+    """
+
+    @overload
+    def __init__(
+        self: Popen[str],
+        args: Command | Sequence[Command],
+        *,
+        text: Literal[True],
+        encoding: str | None = None,
+        errors: str | None = None,
+        **options: Unpack[Options],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Popen[str],
+        args: Command | Sequence[Command],
+        *,
+        encoding: str,
+        text: bool | None = None,
+        errors: str | None = None,
+        **options: Unpack[Options],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Popen[bytes],
+        args: Command | Sequence[Command],
+        *,
+        text: Literal[False] | None = None,
+        **options: Unpack[Options],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Popen[Any],
+        args: Command | Sequence[Command],
+        **options: Unpack[TextOptions],
+    ) -> None: ...
+
+    def __init__(self, args: Command | Sequence[Command], **options: Any) -> None:
+        wishes = Wishes(**options)
+        process = wishes.process(args)
+        is_word = isinstance(args, str | bytes | os.PathLike)
+        self.args: Any = process.args[-1] if is_word else list(process.args)
+        self._text = wishes.text_form
+        self._config = wishes.configuration(init=True)
+        self._talk: Exchange | None = None
+        self._lock = threading.Lock()
+        self.returncode: int | None = None
+        self.status: ExitStatus | None = None
+        self.verdict: Verdict | None = None
+        self.usage: Usage | None = None
+        self.stats: Stats | None = None
+        self._begun = time.monotonic()
+        maker = default_factory() if wishes.factory is None else wishes.factory
+        self.container, self._handle = launch(maker, self._config, process)
+        self.pid = self._handle.host_pid
+        self.stdin: IO[AnyStr] | None = self._take(0, wishes)
+        self.stdout: IO[AnyStr] | None = self._take(1, wishes)
+        self.stderr: IO[AnyStr] | None = self._take(2, wishes)
+
+    def __repr__(self) -> str:
+        return f"<Popen returncode={self.returncode} args={self.args!r}>"
+
+    def poll(self) -> int | None:
+        """Return its return code, or None while it runs."""
+        status = self._handle.poll()
+        return None if status is None else self._end(status)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; return its return code.
+
+        Raises:
+            TimeoutExpired: it still runs after *timeout* seconds.
+        """
+        try:
+            return self._end(self._handle.wait(timeout))
+        except TimeoutExpired:
+            raise TimeoutExpired(self.args, timeout or 0.0) from None
+
+    def communicate(
+        self,
+        input: AnyStr | None = None,  # noqa: A002 - as subprocess
+        timeout: float | None = None,
+    ) -> tuple[AnyStr, AnyStr]:
+        """Write *input*, read both streams to their end, wait for the program.
+
+        After a timeout it may be called again: nothing is lost.
+
+        Returns:
+            What it wrote, and its errors; None where that is no pipe.
+
+        Raises:
+            TimeoutExpired: it took longer; its ``output`` and ``stderr`` are what
+                was read so far, always bytes. The program still runs.
+            ValueError: *input* in a call that goes on with another.
+        """
+        if self._talk is None:
+            self._talk = Exchange(self, self._text.encode(input) or b"")
+        elif input:
+            message = "cannot send input after communication has begun"
+            raise ValueError(message)
+        out, err = self._talk.run(timeout)
+        self.wait()
+        return self._text.decode(out), self._text.decode(err)
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal to the program; one that has ended is passed over."""
+        if self.poll() is None:
+            try:
+                self._handle.signal(sig)
+            except ProcessLookupError:
+                return
+
+    def terminate(self) -> None:
+        """Send SIGTERM; a program that has ended is passed over."""
+        self._handle.terminate()
+
+    def kill(self) -> None:
+        """Kill the program and every process of its container."""
+        self._handle.kill()
+
+    def give_up(self, error: TimeoutExpired) -> None:
+        """Kill everything, and put what was still said into *error*."""
+        self.kill()
+        self.wait()
+        error.usage = self.usage
+        if self._talk is None:
+            return
+        try:
+            error.output, error.stderr = self._talk.run(_REST_SECONDS)
+        except TimeoutExpired as again:
+            error.output, error.stderr = again.output, again.stderr
+
+    def result(self, out: Any, err: Any) -> Result[Any]:  # noqa: ANN401
+        """Return how it ended, once that has been seen."""
+        status = self._handle.wait()
+        result: Result[Any] = Result(self.args, self._end(status), out, err)
+        result.status = status
+        result.stats = self.stats
+        result.verdict = self.verdict or verdict_of(status, self.stats)
+        if self.usage is not None:
+            result.usage = self.usage
+        result.wall_seconds = time.monotonic() - self._begun
+        return result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self.kill()
+        self._close_streams()
+        self.wait()
+
+    def __reduce__(self) -> str:
+        message = "a Popen cannot be pickled: it owns the process"
+        raise TypeError(message)
+
+    # -- parts
+
+    def _take(self, number: int, wishes: Wishes) -> IO[Any] | None:
+        """Take a stream from the handle, which closes it with the container."""
+        name = ("stdin", "stdout", "stderr")[number]
+        stream = getattr(self._handle, name)
+        setattr(self._handle, name, None)
+        if stream is not None and wishes.pipesize > 0:
+            fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, wishes.pipesize)
+        return self._text.wrap(stream, wishes.bufsize)
+
+    def _end(self, status: ExitStatus) -> int:
+        """Measure and delete the container of a program that has ended, once."""
+        with self._lock:
+            if self.returncode is None:
+                if self._config.resources != Resources():
+                    self.stats = self.container.stats()
+                self.usage = self.container.usage(time.monotonic() - self._begun)
+                self.status = status
+                self.verdict = verdict_of(status, self.stats)
+                self.returncode = status.returncode
+                self.container.delete(force=True)
+            return self.returncode
+
+    def _close_streams(self) -> None:
+        for stream in (self.stdout, self.stderr, self.stdin):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue
+
+
+def launch(
+    maker: Factory, config: Config, process: Process
+) -> tuple[Container, ProcessHandle]:
+    """Make a container and run a process in it, or leave nothing behind."""
+    name = f"run-{secrets.token_hex(8)}"
+    try:
+        container = maker.create(name, config)
+        return container, container.run(process)
+    except BaseException:
+        discard(maker, name)
+        raise
+
+
+def discard(maker: Factory, name: str) -> None:
+    """Delete a container by its name, if there is one."""
+    # Not by its object: an interrupt may come before there is a name for that.
+    try:
+        container = maker.load(name)
+    except ContainerNotFoundError:
+        return
+    container.delete(force=True)
+
+
+def default_factory() -> Factory:
+    """Return the factory of the default root, made once by each process."""
+    return _default_factory(default_root(), os.getpid())
+
+
+@functools.lru_cache(maxsize=1)
+def _default_factory(root: str, own_pid: int) -> Factory:
+    # Kept, so that the helper's image and the template namespace are made once.
+    # A forked program makes its own: a lock of its parent's may be held for ever.
+    return Factory(root)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the keywords of `run` and `Popen` to a configuration and a process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, field, frozen
+
+from libcontainer.config import Config, Mount, Rootfs
+from libcontainer.config.report import show
+from libcontainer.errors import ConfigError, Problem
+from libcontainer.host.probe import is_privileged
+from libcontainer.oneshot.text import TextForm
+from libcontainer.process import STDOUT, Process
+
+if TYPE_CHECKING:
+    from libcontainer.config.network import Network
+    from libcontainer.config.seccomp import Seccomp
+    from libcontainer.factory import Factory
+    from libcontainer.security.seccomp.notify import NotifyHandler
+
+_PERIOD = 100_000
+_SHELL = "/bin/sh"
+_NO_PYTHON = "no Python runs between clone and exec: use cwd, user, umask, pass_fds"
+
+Command = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+"""One word of a command line."""
+
+
+@frozen(kw_only=True)
+class Wishes:
+    """Every keyword of `Popen` with its default; `run` takes them too."""
+
+    # What subprocess has as well.
+    stdin: Any = None
+    stdout: Any = None
+    stderr: Any = None
+    bufsize: int = -1
+    pipesize: int = -1
+    shell: bool = False
+    preexec_fn: Any = field(default=None)
+    close_fds: bool = True
+    start_new_session: bool = True
+    cwd: str | os.PathLike[str] | None = None
+    env: Mapping[str, str] | None = None
+    user: str | int | None = None
+    group: str | int | None = None
+    extra_groups: Iterable[int] | None = None
+    umask: int = -1
+    pass_fds: Sequence[int] = ()
+    text: bool | None = None
+    universal_newlines: bool | None = None
+    encoding: str | None = None
+    errors: str | None = None
+    # What a container has besides.
+    rootfs: str | os.PathLike[str] | Rootfs | None = None
+    mounts: Iterable[Mount] = ()
+    hostname: str | None = None
+    config: Config | None = None
+    factory: Factory | None = None
+    network: str | Network | Iterable[Network] | None = None
+    memory: int | str | None = None
+    cpus: float | None = None
+    pids: int | None = None
+    seccomp: Seccomp | None = None
+    notify: NotifyHandler | None = None
+    init: bool | None = None
+
+    @property
+    def text_form(self) -> TextForm:
+        """How the streams are turned into text.
+
+        Raises:
+            ValueError: *text* and *universal_newlines* say different things.
+        """
+        text, older = self.text, self.universal_newlines
+        if None not in (text, older) and bool(text) != bool(older):
+            message = "text and universal_newlines say different things"
+            raise ValueError(message)
+        text = text or older
+        return TextForm.of(text=text, encoding=self.encoding, errors=self.errors)
+
+    def process(self, args: Command | Sequence[Command]) -> Process:
+        """Return the process that *args* and the keywords describe.
+
+        Raises:
+            ValueError: a keyword that has no meaning in a container.
+        """
+        self._refuse()
+        return Process(
+            _words(args, shell=self.shell),
+            env=self.env,
+            cwd=None if self.cwd is None else os.fspath(self.cwd),
+            user=self._user(),
+            additional_groups=_groups(self.extra_groups),
+            umask=None if self.umask == -1 else self.umask,
+            pass_fds=self.pass_fds,
+            stdin=self.stdin,
+            stdout=self.stdout,
+            stderr=self.stderr,
+            notify=self.notify,
+        )
+
+    def configuration(self, *, init: bool = False) -> Config:
+        """Return what the container is.
+
+        Args:
+            init: whether there is a supervisor where nothing else is said.
+
+        Raises:
+            ConfigError: *network* is no word, and no network.
+        """
+        base = default_config(init=init) if self.config is None else self.config
+        changes: dict[str, Any] = {}
+        for name in ("rootfs", "hostname", "seccomp", "init"):
+            if (value := getattr(self, name)) is not None:
+                changes[name] = value
+        if mounts := tuple(self.mounts):
+            changes["mounts"] = (*base.mounts, *mounts)
+        changes |= self._limits(base)
+        if self.network is not None:
+            changes |= _network(base, self.network)
+        return evolve(base, **changes) if changes else base
+
+    def _refuse(self) -> None:
+        if self.preexec_fn is not None:
+            message = f"preexec_fn: {_NO_PYTHON}"
+            raise ValueError(message)
+        if not self.close_fds:
+            message = "close_fds=False: only what pass_fds names is inherited"
+            raise ValueError(message)
+        if STDOUT in (self.stdin, self.stdout):
+            message = "STDOUT can only be used for stderr"
+            raise ValueError(message)
+
+    def _user(self) -> str | int | None:
+        if self.group is None:
+            return self.user
+        user = 0 if self.user is None else self.user
+        return f"{user}:{self.group}"
+
+    def _limits(self, base: Config) -> dict[str, Any]:
+        limits: dict[str, Any] = {}
+        if self.memory is not None:
+            limits |= {"memory": self.memory, "memory_swap": self.memory}
+        if self.cpus is not None:
+            quota = round(self.cpus * _PERIOD)
+            limits |= {"cpu_quota": quota, "cpu_period": _PERIOD}
+        if self.pids is not None:
+            limits["pids"] = self.pids
+        return {"resources": evolve(base.resources, **limits)} if limits else {}
+
+
+def default_config(*, init: bool = False) -> Config:
+    """Return the configuration where none is given.
+
+    The host's own root under a throw-away layer, with the default seccomp
+    profile; for an unprivileged caller also a user namespace.
+    """
+    from libcontainer.config.seccomp import Seccomp  # noqa: PLC0415
+
+    if is_privileged():
+        return Config(seccomp=Seccomp.default(), init=init)
+    kinds = [*Config().namespaces, "user"]
+    return Config(seccomp=Seccomp.default(), namespaces=kinds, init=init)
+
+
+def _words(args: Command | Sequence[Command], *, shell: bool) -> list[str]:
+    if isinstance(args, str | bytes | os.PathLike):
+        args = [args]
+    words = [os.fsdecode(word) for word in args]
+    return [_SHELL, "-c", *words] if shell else words
+
+
+def _groups(extra: Iterable[int] | None) -> tuple[int, ...] | None:
+    return None if extra is None else tuple(extra)
+
+
+def _network(base: Config, wish: str | Network | Iterable[Network]) -> dict[str, Any]:
+    if not isinstance(wish, str):
+        one_by_one = isinstance(wish, Iterable)
+        return {"networks": wish if one_by_one else (wish,)}
+    if wish == "none":
+        return {"namespaces": base.namespaces | {"network"}, "networks": ()}
+    if wish == "host":
+        return {"namespaces": base.namespaces - {"network"}, "networks": ()}
+    message = f"must be 'none', 'host' or networks, not {show(wish)}"
+    raise ConfigError([Problem("network", message)])
