@@ -51,6 +51,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 FURTHER = {
     "Parts of statistics": ("libcontainer.cgroups.stats",),
     "Bundles": ("libcontainer.oci",),
+    "Devices of vendors": ("libcontainer.cdi.registry", "libcontainer.cdi.spec"),
 }
 STRATEGIES = (
     "libcontainer.network.base",
