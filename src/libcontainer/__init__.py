@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         ContainerNotFoundError,
         CopyLimitError,
         CriuError,
+        ForkedError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
         UserLookupError,
     )
     from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
+    from libcontainer.executor import ContainerExecutor
     from libcontainer.factory import Factory
     from libcontainer.files.changes import Change
     from libcontainer.files.copy import Copied
@@ -123,6 +125,7 @@ if TYPE_CHECKING:
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.oneshot.popen import Popen
     from libcontainer.oneshot.result import Result
+    from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
     from libcontainer.usage import Usage
@@ -210,6 +213,7 @@ _HOMES = {
         "ContainerNotFoundError",
         "CriuError",
         "CopyLimitError",
+        "ForkedError",
         "HelperError",
         "HookError",
         "InvalidIdError",
@@ -232,6 +236,7 @@ _HOMES = {
         "UserLookupError",
     ),
     "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
+    "executor": ("ContainerExecutor",),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -243,6 +248,7 @@ _HOMES = {
     "learn": ("learn_seccomp",),
     "oneshot.popen": ("Popen",),
     "oneshot.result": ("Result",),
+    "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
     "usage": ("Usage",),
@@ -273,6 +279,7 @@ __all__ = [
     "Container",
     "ContainerEvent",
     "ContainerEventKind",
+    "ContainerExecutor",
     "ContainerExistsError",
     "ContainerFiles",
     "ContainerNotFoundError",
@@ -293,6 +300,7 @@ __all__ = [
     "Factory",
     "FactoryEvents",
     "FileInfo",
+    "ForkedError",
     "HelperError",
     "Hook",
     "HookError",
@@ -324,6 +332,7 @@ __all__ = [
     "Overlay",
     "Pasta",
     "Personality",
+    "Pool",
     "Popen",
     "Port",
     "PressureTrigger",

@@ -372,7 +372,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             ProcessNotStartedError: there has never been an init process.
             TimeoutExpired: it still runs.
         """
-        own = self._init
+        own = self._init if self._init is None or self._init.is_own else None
         status = own.wait(timeout) if own else self._wait_for_recorded(timeout)
         if shares_pids(self.config):
             with contextlib.suppress(ContainerNotFoundError):
@@ -509,10 +509,13 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
     # -- life
 
     def __enter__(self) -> Self:
+        self._user = os.getpid()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.delete(force=True)
+        # A fork that leaves the block too leaves the container to its parent.
+        if os.getpid() == self._user:
+            self.delete(force=True)
 
     # -- parts
 
@@ -597,16 +600,15 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
         # in init's hands, and where it is not, init ends only after they are reaped.
-        for handle in tuple(self._joined):
+        own = [h for h in (*self._joined, self._init) if h is not None and h.is_own]
+        for handle in own:
             handle.kill()
             handle.wait(_KILL_SECONDS)
-        if self._init is not None:
-            self._init.kill()
-            self._init.wait(_KILL_SECONDS)
+        if self._init in own:
             self._init.close()
-        for one in (self._init, *self._joined):
-            if one is not None and one.notifier is not None:
-                one.notifier.join(_KILL_SECONDS)
+        for handle in own:
+            if handle.notifier is not None:
+                handle.notifier.join(_KILL_SECONDS)
 
 
 def _disconnect(state: State) -> None:

@@ -23,6 +23,7 @@ from libcontainer.host.children import (
     reap,
 )
 from libcontainer.host.fds import close_all
+from libcontainer.host.fork import check_same_process
 from libcontainer.host.stdio import Stdio
 from libcontainer.host.streams import exchange
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 class ProcessHandle:
     """A process that was started in a container.
+
+    It is of the process that started it: a fork of that may only close it.
 
     Made by `Container.run`, `Container.prepare` and `Container.exec`. It may
     be shared between threads. Leaving it as a context manager closes its
@@ -88,6 +91,7 @@ class ProcessHandle:
         self._status_fd = status
         self._status: ExitStatus | None = None
         self._lock = threading.Lock()
+        self._maker = os.getpid()
 
     def __repr__(self) -> str:
         state = "running" if self._status is None else repr(self._status)
@@ -97,6 +101,11 @@ class ProcessHandle:
     def pidfd(self) -> int:
         """The process as an fd for `select`, owned by this handle; -1 once reaped."""
         return self._pidfd
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has started it, and is no fork of the one that has."""
+        return os.getpid() == self._maker
 
     @property
     def is_reaped(self) -> bool:
@@ -112,7 +121,12 @@ class ProcessHandle:
         return None if self._status is None else self._status.returncode
 
     def poll(self) -> ExitStatus | None:
-        """Return how the process ended, or None while it runs."""
+        """Return how the process ended, or None while it runs.
+
+        Raises:
+            ForkedError: it is a handle of a process that this is a fork of.
+        """
+        check_same_process(self._maker, "a process handle")
         with self._lock:
             if self._status is None and self._pidfd >= 0:
                 self._status = self._look()
@@ -178,7 +192,7 @@ class ProcessHandle:
 
     def _reap_companions(self) -> None:
         for other in tuple(self._companions):
-            if other.poll() is not None:
+            if other.is_own and other.poll() is not None:
                 with contextlib.suppress(ValueError):
                     self._companions.remove(other)
 
@@ -212,6 +226,7 @@ class ProcessHandle:
             ValueError: there is no such signal.
         """
         sig = signal_number(number)
+        check_same_process(self._maker, "a process handle")
         with self._lock:
             if self._pidfd < 0:
                 message = f"process {self.host_pid} has ended"
@@ -306,14 +321,16 @@ class ProcessHandle:
         terminal, self.terminal = self.terminal, None
         if terminal is not None:
             os.close(terminal)
-        self.poll()
+        if self.is_own:
+            self.poll()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close_streams()
-        self.wait()
+        if self.is_own:
+            self._close_streams()
+            self.wait()
         self.close()
 
     def __reduce__(self) -> str:
@@ -323,7 +340,8 @@ class ProcessHandle:
     def __del__(self) -> None:
         if getattr(self, "_pidfd", -1) >= 0:
             detached = self._record is not None and self._record.monitor is not None
-            if self._status is None and not self._is_closed and not detached:
+            lost = self._status is None and not self._is_closed and not detached
+            if lost and self.is_own:
                 warnings.warn(
                     f"process {self.host_pid} was not waited for",
                     ResourceWarning,

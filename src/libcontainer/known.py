@@ -44,6 +44,7 @@ class KnownContainer:
         self._store = store
         self._launcher = launcher
         self._init: ProcessHandle | None = None
+        self._user = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Container {self.id!r}>"

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ from libcontainer.handle import ProcessHandle
 from libcontainer.host.actions import HostActions, JoinActions, run_source_step
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.fork import ForkedLock
 from libcontainer.host.hooks import HookRunner
 from libcontainer.host.inside import open_inside
 from libcontainer.host.launch import HostRunner, Launch
@@ -148,7 +148,7 @@ class Launcher:
     def __init__(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self.deadline_seconds = deadline_seconds
         self.fault = (0, 0)
-        self._lock = threading.Lock()
+        self._lock = ForkedLock()
         self._helper = -1
         self._template = Template()
         self._texts: Memo[Config, bytes] = Memo()
