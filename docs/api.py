@@ -20,6 +20,7 @@ FOLDER = Path(__file__).resolve().parent / "reference"
 # Title of a section: the modules whose public names it has, in this order.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Run a program": ("api", "oneshot", "asyncrun", "calls", "contained"),
+    "Many programs": ("pool", "executor"),
     "Make and find containers": ("factory", "container", "known", "status"),
     "What runs": (
         "process",
@@ -58,6 +59,7 @@ FURTHER = {
     ),
     "Parts of statistics": ("libcontainer.cgroups.stats",),
     "Bundles": ("libcontainer.oci",),
+    "Devices of vendors": ("libcontainer.cdi.registry", "libcontainer.cdi.spec"),
 }
 STRATEGIES = (
     "libcontainer.network.base",

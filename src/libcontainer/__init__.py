@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Hooks,
         IdMap,
         IdMapping,
+        LatencyDevice,
         Mount,
         MountAttr,
         NamespaceType,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         ContainerNotFoundError,
         CopyLimitError,
         CriuError,
+        ForkedError,
         HelperError,
         HookError,
         ImageError,
@@ -109,6 +111,7 @@ if TYPE_CHECKING:
         UserLookupError,
     )
     from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
+    from libcontainer.executor import ContainerExecutor
     from libcontainer.factory import Factory
     from libcontainer.files.changes import Change
     from libcontainer.files.copy import Copied
@@ -124,6 +127,7 @@ if TYPE_CHECKING:
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.oneshot.popen import Popen
     from libcontainer.oneshot.result import Result
+    from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
     from libcontainer.usage import Usage
@@ -169,6 +173,7 @@ _HOMES = {
         "Overlay",
         "Propagation",
         "DeviceRule",
+        "LatencyDevice",
         "Resources",
         "ThrottleDevice",
         "WeightDevice",
@@ -210,6 +215,7 @@ _HOMES = {
         "ContainerNotFoundError",
         "CriuError",
         "CopyLimitError",
+        "ForkedError",
         "HelperError",
         "HookError",
         "ImageError",
@@ -234,6 +240,7 @@ _HOMES = {
         "UserLookupError",
     ),
     "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
+    "executor": ("ContainerExecutor",),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -245,6 +252,7 @@ _HOMES = {
     "learn": ("learn_seccomp",),
     "oneshot.popen": ("Popen",),
     "oneshot.result": ("Result",),
+    "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
     "usage": ("Usage",),
@@ -278,6 +286,7 @@ __all__ = [
     "Container",
     "ContainerEvent",
     "ContainerEventKind",
+    "ContainerExecutor",
     "ContainerExistsError",
     "ContainerFiles",
     "ContainerNotFoundError",
@@ -298,6 +307,7 @@ __all__ = [
     "Factory",
     "FactoryEvents",
     "FileInfo",
+    "ForkedError",
     "HelperError",
     "Hook",
     "HookError",
@@ -312,6 +322,7 @@ __all__ = [
     "Landlock",
     "LandlockPath",
     "LandlockPort",
+    "LatencyDevice",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
@@ -329,6 +340,7 @@ __all__ = [
     "Overlay",
     "Pasta",
     "Personality",
+    "Pool",
     "Popen",
     "Port",
     "PressureTrigger",

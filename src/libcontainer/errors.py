@@ -341,6 +341,23 @@ class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     verdict = "exited"
 
 
+class ForkedError(LibcontainerError, RuntimeError):
+    """A fork has used what belongs to the process that it is a fork of.
+
+    Attributes:
+        what: what was used.
+        pid: of the process that has made it.
+    """
+
+    def __init__(self, what: str, pid: int) -> None:
+        self.what = what
+        self.pid = pid
+        super().__init__(what, pid)
+
+    def __str__(self) -> str:
+        return f"{self.what} of process {self.pid} cannot be used in a fork of it"
+
+
 class CallError(LibcontainerError, RuntimeError):
     """A function that was called in a container gave no proper answer."""
 

@@ -295,10 +295,10 @@ class Folder:
     def remove_cgroup(self) -> None:
         """End what is in the container's cgroup, and remove it."""
         try:
-            paths = self.read().cgroup
+            state = self.read()
         except (ContainerNotFoundError, StateFileError):
             return
-        group = Group(paths)
+        group = Group(state.cgroup, state.unit)
         if group.exists():
             group.kill()
             group.remove()
@@ -372,7 +372,10 @@ class Folder:
     def close(self) -> None:
         """Close the folder and let go of its lock."""
         fd, self.fd = self.fd, -1
-        close_all((fd,) if fd >= 0 else ())
+        if fd >= 0:
+            # Said, not left to the close: a fork of the program has the fd too.
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            close_all((fd,))
 
     @contextlib.contextmanager
     def locked(self, *, timeout: float) -> Iterator[Folder]:
