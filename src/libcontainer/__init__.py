@@ -15,10 +15,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
+    from libcontainer.asyncrun import arun
+    from libcontainer.calls.python import with_python
+    from libcontainer.cgroups.events import CgroupEvents
     from libcontainer.cgroups.openmetrics import openmetrics
     from libcontainer.cgroups.reader import StatsReader
     from libcontainer.cgroups.stats import Stats, cpu_percent
+    from libcontainer.cgroups.stream import EventStream
+    from libcontainer.cgroups.watch import (
+        CgroupEvent,
+        EventKind,
+        MemoryLevel,
+        PressureTrigger,
+    )
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -29,6 +40,7 @@ if TYPE_CHECKING:
         Hooks,
         IdMap,
         IdMapping,
+        LatencyDevice,
         Mount,
         MountAttr,
         NamespaceType,
@@ -40,6 +52,7 @@ if TYPE_CHECKING:
         TimeOffset,
         WeightDevice,
     )
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.network import (
@@ -52,22 +65,31 @@ if TYPE_CHECKING:
         Macvlan,
         Neighbour,
         NetDevice,
+        Pasta,
         Port,
         Route,
+        Slirp4netns,
         Veth,
         Vlan,
     )
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
+    from libcontainer.contained import contained
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
+        CallError,
+        CallFailedError,
         CgroupError,
         ConfigError,
         ContainerExistsError,
         ContainerNotFoundError,
+        CopyLimitError,
+        CriuError,
+        ForkedError,
         HelperError,
         HookError,
+        ImageError,
         InvalidIdError,
         LaunchTimeoutError,
         LibcontainerError,
@@ -79,6 +101,8 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RegistryError,
+        RemoteError,
         StateError,
         StateFileError,
         StepError,
@@ -86,7 +110,13 @@ if TYPE_CHECKING:
         UnsupportedError,
         UserLookupError,
     )
+    from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
+    from libcontainer.executor import ContainerExecutor
     from libcontainer.factory import Factory
+    from libcontainer.files.changes import Change
+    from libcontainer.files.copy import Copied
+    from libcontainer.files.info import FileInfo
+    from libcontainer.files.view import ContainerFiles
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
@@ -97,6 +127,7 @@ if TYPE_CHECKING:
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.oneshot.popen import Popen
     from libcontainer.oneshot.result import Result
+    from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
     from libcontainer.usage import Usage
@@ -107,10 +138,26 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
+    "files.changes": ("Change",),
+    "files.copy": ("Copied",),
+    "files.info": ("FileInfo",),
+    "files.view": ("ContainerFiles",),
+    "aio.process": ("AsyncProcess",),
     "api": ("run",),
+    "cgroups.events": ("CgroupEvents",),
+    "asyncrun": ("arun",),
+    "calls.python": ("with_python",),
+    "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
     "cgroups.stats": ("Stats", "cpu_percent"),
+    "cgroups.stream": ("EventStream",),
+    "cgroups.watch": (
+        "CgroupEvent",
+        "EventKind",
+        "MemoryLevel",
+        "PressureTrigger",
+    ),
     "config": (
         "Capabilities",
         "Config",
@@ -126,12 +173,14 @@ _HOMES = {
         "Overlay",
         "Propagation",
         "DeviceRule",
+        "LatencyDevice",
         "Resources",
         "ThrottleDevice",
         "WeightDevice",
         "Rlimit",
         "TimeOffset",
     ),
+    "config.criu": ("CriuOptions",),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "config.memory": ("MemoryPolicy", "Personality"),
     "config.network": (
@@ -144,8 +193,10 @@ _HOMES = {
         "Macvlan",
         "Neighbour",
         "NetDevice",
+        "Pasta",
         "Port",
         "Route",
+        "Slirp4netns",
         "Veth",
         "Vlan",
     ),
@@ -153,13 +204,21 @@ _HOMES = {
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
+        "CallError",
+        "CallFailedError",
+        "CallError",
+        "CallFailedError",
         "CalledProcessError",
         "CgroupError",
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CriuError",
+        "CopyLimitError",
+        "ForkedError",
         "HelperError",
         "HookError",
+        "ImageError",
         "InvalidIdError",
         "LaunchTimeoutError",
         "LibcontainerError",
@@ -171,6 +230,8 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RegistryError",
+        "RemoteError",
         "StateError",
         "StateFileError",
         "StepError",
@@ -178,6 +239,8 @@ _HOMES = {
         "UnsupportedError",
         "UserLookupError",
     ),
+    "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
+    "executor": ("ContainerExecutor",),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -189,11 +252,15 @@ _HOMES = {
     "learn": ("learn_seccomp",),
     "oneshot.popen": ("Popen",),
     "oneshot.result": ("Result",),
+    "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
     "usage": ("Usage",),
     "verdict": ("Verdict",),
 }
+
+# Parts with names of their own, loaded when they are named: lc.image.Store.
+_MODULES = ("image",)
 
 # Written out, for type checkers to see what may be used from outside.
 __all__ = [
@@ -203,31 +270,51 @@ __all__ = [
     "MIB",
     "PIPE",
     "STDOUT",
+    "AsyncProcess",
     "Attachment",
+    "CallError",
+    "CallFailedError",
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
+    "CgroupEvent",
+    "CgroupEvents",
+    "Change",
     "Cni",
     "Config",
     "ConfigError",
     "Container",
+    "ContainerEvent",
+    "ContainerEventKind",
+    "ContainerExecutor",
     "ContainerExistsError",
+    "ContainerFiles",
     "ContainerNotFoundError",
+    "Copied",
+    "CopyLimitError",
     "CpuAffinity",
+    "CriuError",
+    "CriuOptions",
     "CustomNetwork",
     "Device",
     "DeviceRule",
     "Directory",
     "Dns",
     "Dummy",
+    "EventKind",
+    "EventStream",
     "ExitStatus",
     "Factory",
+    "FactoryEvents",
+    "FileInfo",
+    "ForkedError",
     "HelperError",
     "Hook",
     "HookError",
     "Hooks",
     "IdMap",
     "IdMapping",
+    "ImageError",
     "InterfaceStats",
     "InvalidIdError",
     "IoPriority",
@@ -235,12 +322,14 @@ __all__ = [
     "Landlock",
     "LandlockPath",
     "LandlockPort",
+    "LatencyDevice",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
     "Log",
     "Loopback",
     "Macvlan",
+    "MemoryLevel",
     "MemoryPolicy",
     "Mount",
     "MountAttr",
@@ -249,9 +338,12 @@ __all__ = [
     "NetDevice",
     "NetworkError",
     "Overlay",
+    "Pasta",
     "Personality",
+    "Pool",
     "Popen",
     "Port",
+    "PressureTrigger",
     "Problem",
     "Process",
     "ProcessHandle",
@@ -261,13 +353,16 @@ __all__ = [
     "ProgramNotExecutableError",
     "ProgramNotFoundError",
     "Propagation",
+    "RegistryError",
     "Relay",
+    "RemoteError",
     "Resources",
     "Result",
     "Rlimit",
     "Route",
     "Scheduler",
     "Seccomp",
+    "Slirp4netns",
     "StateError",
     "StateFileError",
     "Stats",
@@ -287,6 +382,8 @@ __all__ = [
     "Vlan",
     "WeightDevice",
     "__version__",
+    "arun",
+    "contained",
     "cpu_percent",
     "host_device",
     "host_devices",
@@ -294,6 +391,7 @@ __all__ = [
     "openmetrics",
     "run",
     "subid_mappings",
+    "with_python",
 ]
 
 
@@ -303,6 +401,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:  # noqa: ANN401
         import importlib
 
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
         for home, names in _HOMES.items():
             if name in names:
                 value = getattr(importlib.import_module(f"{__name__}.{home}"), name)

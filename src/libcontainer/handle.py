@@ -9,6 +9,7 @@ import signal as signals
 import threading
 import time
 import warnings
+from collections.abc import Generator
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
@@ -22,21 +23,28 @@ from libcontainer.host.children import (
     reap,
 )
 from libcontainer.host.fds import close_all
+from libcontainer.host.fork import check_same_process
 from libcontainer.host.stdio import Stdio
 from libcontainer.host.streams import exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.relay import Relay
     from libcontainer.host.seccomp_notify import NotifyServer
+    from libcontainer.state import ProcessRecord
 
 
 class ProcessHandle:
     """A process that was started in a container.
 
+    It is of the process that started it: a fork of that may only close it.
+
     Made by `Container.run`, `Container.prepare` and `Container.exec`. It may
     be shared between threads. Leaving it as a context manager closes its
-    streams and waits for the process, as `subprocess.Popen` does.
+    streams and waits for the process, as `subprocess.Popen` does. Under asyncio
+    ``await handle`` waits, without a thread, and returns what `wait` does.
 
     Attributes:
         args: what was run.
@@ -46,6 +54,7 @@ class ProcessHandle:
         stderr: a readable binary file if PIPE was asked for, else None.
         terminal: fd of the terminal's master, or None without a terminal.
         notifier: who answers its seccomp notifications, or None.
+        record: what its container has written down of it, if it is the init process.
     """
 
     def __init__(  # noqa: PLR0913 - made by the launcher alone
@@ -63,6 +72,7 @@ class ProcessHandle:
     ) -> None:
         self.args = args
         self.host_pid = host_pid
+        self.record: ProcessRecord | None = None
         self.terminal = terminal
         self.stdin: IO[Any] | None = stdio.stdin if stdio else None
         self.stdout: IO[Any] | None = stdio.stdout if stdio else None
@@ -72,6 +82,8 @@ class ProcessHandle:
         self._companions = [] if companions is None else companions
         # Ends by itself, when the last process with the filter is gone.
         self.notifier = notifier
+        # Removes what was made for the process alone.
+        self.on_end: Callable[[], None] | None = None
         self._is_closed = False
         self._record = record
         self._pidfd = pidfd
@@ -79,6 +91,7 @@ class ProcessHandle:
         self._status_fd = status
         self._status: ExitStatus | None = None
         self._lock = threading.Lock()
+        self._maker = os.getpid()
 
     def __repr__(self) -> str:
         state = "running" if self._status is None else repr(self._status)
@@ -88,6 +101,11 @@ class ProcessHandle:
     def pidfd(self) -> int:
         """The process as an fd for `select`, owned by this handle; -1 once reaped."""
         return self._pidfd
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has started it, and is no fork of the one that has."""
+        return os.getpid() == self._maker
 
     @property
     def is_reaped(self) -> bool:
@@ -103,12 +121,19 @@ class ProcessHandle:
         return None if self._status is None else self._status.returncode
 
     def poll(self) -> ExitStatus | None:
-        """Return how the process ended, or None while it runs."""
+        """Return how the process ended, or None while it runs.
+
+        Raises:
+            ForkedError: it is a handle of a process that this is a fork of.
+        """
+        check_same_process(self._maker, "a process handle")
         with self._lock:
             if self._status is None and self._pidfd >= 0:
                 self._status = self._look()
                 if self._status is not None:
                     self._close_pidfd()
+                    if self.on_end is not None:
+                        self.on_end()
             return self._status
 
     def _look(self) -> ExitStatus | None:
@@ -141,13 +166,35 @@ class ProcessHandle:
             status = self.poll()
             if status is not None:
                 return status
-            for other in tuple(self._companions):
-                if other.poll() is not None:
-                    with contextlib.suppress(ValueError):
-                        self._companions.remove(other)
+            self._reap_companions()
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not self._await_end(left):
                 raise TimeoutExpired(list(self.args), timeout or 0.0)
+
+    def __await__(self) -> Generator[Any, None, ExitStatus]:
+        """Wait under asyncio: ``status = await handle``."""
+        return self._wait_in_loop().__await__()
+
+    async def _wait_in_loop(self) -> ExitStatus:
+        # Loaded here: asyncio takes longer to load than a launch takes.
+        from libcontainer.host.loop import any_readable  # noqa: PLC0415
+
+        while (status := self.poll()) is None:
+            self._reap_companions()
+            pidfds = [h._duplicate() for h in (self, *self._companions)]  # noqa: SLF001
+            known = [fd for fd in pidfds if fd >= 0]
+            try:
+                if pidfds[0] >= 0:
+                    await any_readable(known)
+            finally:
+                close_all(known)
+        return status
+
+    def _reap_companions(self) -> None:
+        for other in tuple(self._companions):
+            if other.is_own and other.poll() is not None:
+                with contextlib.suppress(ValueError):
+                    self._companions.remove(other)
 
     def _await_end(self, timeout: float | None) -> bool:
         """Wait until this process or a companion has ended; tell if one has."""
@@ -179,6 +226,7 @@ class ProcessHandle:
             ValueError: there is no such signal.
         """
         sig = signal_number(number)
+        check_same_process(self._maker, "a process handle")
         with self._lock:
             if self._pidfd < 0:
                 message = f"process {self.host_pid} has ended"
@@ -273,14 +321,16 @@ class ProcessHandle:
         terminal, self.terminal = self.terminal, None
         if terminal is not None:
             os.close(terminal)
-        self.poll()
+        if self.is_own:
+            self.poll()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close_streams()
-        self.wait()
+        if self.is_own:
+            self._close_streams()
+            self.wait()
         self.close()
 
     def __reduce__(self) -> str:
@@ -290,7 +340,8 @@ class ProcessHandle:
     def __del__(self) -> None:
         if getattr(self, "_pidfd", -1) >= 0:
             detached = self._record is not None and self._record.monitor is not None
-            if self._status is None and not self._is_closed and not detached:
+            lost = self._status is None and not self._is_closed and not detached
+            if lost and self.is_own:
                 warnings.warn(
                     f"process {self.host_pid} was not waited for",
                     ResourceWarning,

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from libcontainer.cgroups.group import FREEZE_SECONDS, Group
-from libcontainer.config import Config, Resources
+from libcontainer.cgroups.freezer import FREEZE_SECONDS
+from libcontainer.cgroups.group import Group
+from libcontainer.config import Config
 from libcontainer.errors import HelperError, StateError, UnsupportedError
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import has_ended
@@ -21,8 +23,10 @@ from libcontainer.state import State, oci_state
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
+    from libcontainer.cgroups.events import CgroupEvents
     from libcontainer.cgroups.reader import StatsReader
     from libcontainer.cgroups.stats import Stats
+    from libcontainer.cgroups.watch import Wanted
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.usage import Usage
 
@@ -40,6 +44,7 @@ class KnownContainer:
         self._store = store
         self._launcher = launcher
         self._init: ProcessHandle | None = None
+        self._user = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Container {self.id!r}>"
@@ -133,21 +138,6 @@ class KnownContainer:
         """
         return self._group_of(self.state()).pids()
 
-    def update(self, resources: Resources) -> None:
-        """Change limits of the container; what is None stays as it is.
-
-        Either all of them hold afterwards, or what held before does again. Device
-        rules, limits by device and *disable_oom_killer* alone cannot be taken back.
-
-        Raises:
-            ConfigError: *resources* is wrong.
-            UnsupportedError: it has no cgroup, or not this version of cgroups.
-            CgroupError: the kernel refused a limit.
-            StateError: it has stopped, or nothing runs in it yet.
-        """
-        with self._locked_group("update") as group:
-            self._launcher.update(group, resources)
-
     def stats(self) -> Stats:
         """Measure the container; until it is deleted, also after its end.
 
@@ -177,6 +167,26 @@ class KnownContainer:
         from libcontainer.cgroups.reader import StatsReader  # noqa: PLC0415
 
         return StatsReader(self._group_of(self._measurable()))
+
+    def events(self, *wanted: Wanted) -> CgroupEvents:
+        """Return what happens to its cgroup from now on.
+
+        ``for event in container.events("oom")``, ``async for``, or a callback; see
+        `EventStream`. It ends when the container is deleted.
+
+        Args:
+            wanted: words of `EventKind` (``oom``, ``memory``, ``populated``,
+                ``frozen``), `PressureTrigger` and `MemoryLevel`; nothing is all of
+                the words that its cgroup can tell of.
+
+        Raises:
+            ConfigError: *wanted* is wrong.
+            UnsupportedError: it has no cgroup, or not one that tells of that.
+            StateError: nothing has run in it yet.
+        """
+        from libcontainer.cgroups.events import CgroupEvents  # noqa: PLC0415
+
+        return CgroupEvents(self._group_of(self._measurable()), wanted)
 
     def usage(self, wall_seconds: float | None = None) -> Usage:
         """Return what it has used so far, in a few figures.
@@ -230,6 +240,8 @@ class KnownContainer:
     def _status(self, folder: Folder, state: State) -> Status:
         if state.init is None:
             return Status.CREATING
+        if self._has_reaped(state):
+            return Status.STOPPED
         with ProcessRef.open(state.init) as init:
             if init is None or has_ended(init.pidfd):
                 return Status.STOPPED
@@ -240,12 +252,19 @@ class KnownContainer:
             return Status.PAUSED
         return Status.CREATED if folder.has_gate() else Status.RUNNING
 
+    def _has_reaped(self, state: State) -> bool:
+        """Tell whether this object has seen the end of the init of *state*."""
+        own = self._init
+        return own is not None and own.is_reaped and own.record == state.init
+
     @contextlib.contextmanager
     def _locked_group(self, verb: str) -> Iterator[Group]:
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), verb)
             yield self._group_of(state)
+            # Whoever follows the factory's events looks again.
+            os.utime(folder.fd)
 
     def _group_of(self, state: State) -> Group:
         group = group_of(state)
@@ -281,4 +300,4 @@ class KnownContainer:
 
 def group_of(state: State) -> Group | None:
     """Return the cgroup of a container, or None if it has none."""
-    return Group(state.cgroup) if state.cgroup else None
+    return Group(state.cgroup, state.unit) if state.cgroup else None

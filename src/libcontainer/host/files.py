@@ -21,7 +21,10 @@ def identity(fd: int) -> tuple[int, int]:
 def read_all(fd: int) -> bytes:
     """Return what is left of a file."""
     # Not the most at once: for that the kernel would have to map so much memory.
-    parts = [os.read(fd, _CHUNK)]
+    part = os.read(fd, _CHUNK)
+    if len(part) < _CHUNK:  # Of a file less than was asked for is all there is.
+        return part
+    parts = [part]
     while parts[-1] and sum(map(len, parts)) < _MAX_FILE:
         parts.append(os.read(fd, _CHUNK))
     return b"".join(parts)

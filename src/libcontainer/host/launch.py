@@ -24,13 +24,18 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import socket
 import time
 from collections.abc import Callable, Mapping
 from math import inf
 from typing import TYPE_CHECKING
 
 from libcontainer.bindings.clone import new_box, spawn
+from libcontainer.bindings.control import (
+    Inbox,
+    close_fds,
+    control_pair,
+    control_send,
+)
 from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
 from libcontainer.errors import (
@@ -42,17 +47,19 @@ from libcontainer.errors import (
 )
 from libcontainer.host.children import kill_and_reap, open_child, reap
 from libcontainer.host.failure import place, step_error
-from libcontainer.host.fds import FIRST_FREE, above_stdio, close_all
+from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.ops import Barrier
 from libcontainer.plan.steps import CONTROL_SLOT, Side, Spawn, Step
 
 if TYPE_CHECKING:
+    import socket
+
     from libcontainer.host.monitor import MonitorEnd
 
 _KILL_SECONDS = 5.0
-_MAX_FDS = 1
+_MAX_MILLISECONDS = 2**31 - 1
 
 HostRunner = Callable[["Launch", Step], None]
 
@@ -99,7 +106,8 @@ class Launch:
         self._deadline = time.monotonic() + self._deadline_seconds
         self._fault = fault
         self._opened: list[int] = []
-        self._control: socket.socket | None = None
+        self._control = -1
+        self._inbox = Inbox()
         # Filled in by C before the call returns: an exception between the
         # call and an assignment must not lose the child.
         self._box = new_box()
@@ -134,13 +142,29 @@ class Launch:
         """
         for slot, fd in given.items():
             self.slots[slot] = fd
+        compiled = self._compiled
+        try:
+            for step in compiled.dialogue:
+                self._run_step(step)
+            self._let_go()
+            if compiled.executes and not compiled.waits:
+                self._await_exec()
+            self._close()
+        except BaseException:
+            self.abort()
+            raise
+
+    def hold(self) -> None:
+        """Carry out every step, and leave the process waiting at the last barrier.
+
+        It ends with `abort`, or with the caller.
+
+        Raises:
+            LibcontainerError: as for `run`; nothing is left behind.
+        """
         try:
             for step in self._compiled.dialogue:
                 self._run_step(step)
-            self._let_go()
-            if self._compiled.executes and not self._compiled.waits:
-                self._await_exec()
-            self._close()
         except BaseException:
             self.abort()
             raise
@@ -190,7 +214,9 @@ class Launch:
         self._let_go()
         if isinstance(step.action, Barrier) and step.action.early:
             self._send_go()
-            self._await_barrier(step)
+            # After the last word nothing that is said needs an answer: sleep until
+            # the helper has become the program, or has ended.
+            self._await_barrier(step, at_end=step is self._compiled.last_word)
             self._at_barrier = False
         else:
             self._await_barrier(step)
@@ -201,21 +227,19 @@ class Launch:
             self._send_go()
 
     def _send_go(self) -> None:
-        # A helper that has failed is no longer there; its report still is. The
-        # program around us may have SIGPIPE at its default, which would end it.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._control_socket().send(wire.GO_MESSAGE, socket.MSG_NOSIGNAL)
+        # A helper that has failed is no longer there; its report still is.
+        control_send(self._control_end(), wire.GO_MESSAGE)
 
     def _await_exec(self) -> None:
         """Wait until the program has taken the helper's place."""
-        received = self._receive(self._control_socket())
+        received = self._receive()
         if received is not None:
             self._unexpected(received[0])
 
     def _run_host(self, step: Step) -> None:
         try:
             if isinstance(step.action, Spawn):
-                self._spawn(step.action.flags)
+                self._spawn(step.action)
             else:
                 self._run_host_step(self, step)
         except (CgroupError, HookError, NetworkError) as error:
@@ -226,12 +250,9 @@ class Launch:
                 raise
             raise step_error(self.plan, step, error.errno) from error
 
-    def _spawn(self, flags: int) -> None:
-        ours, theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
-        )
-        self._control = _above_stdio(ours)
-        self.own(CONTROL_SLOT, above_stdio(theirs.detach()))
+    def _spawn(self, action: Spawn) -> None:
+        self._control, theirs = control_pair()
+        self.own(CONTROL_SLOT, theirs)
         image = self._compiled.image.fill(
             self.slots,
             deadline_ms=_milliseconds(self._deadline_seconds),
@@ -240,8 +261,9 @@ class Launch:
         plan_fd = above_stdio(sealed_memfd("libcontainer-plan", image))
         self._opened.append(plan_fd)
         fds = [plan_fd, *dict.fromkeys(fd for fd in self.slots if fd >= 0)]
-        spawn(self.helper, flags, fds, self._box)
-        close_all(self._opened)
+        cgroup = self.slots[action.cgroup] if action.cgroup >= 0 else -1
+        spawn(self.helper, action.flags, fds, self._box, cgroup_fd=cgroup)
+        close_fds(self._opened)
         self._opened.clear()
         if not self._compiled.clones:
             self._adopt(self._box.pidfd, self._box.pid)
@@ -249,8 +271,8 @@ class Launch:
     def _adopt(self, pidfd: int, host_pid: int) -> None:
         self.pidfd, self.host_pid = pidfd, host_pid
 
-    def _await_barrier(self, step: Step) -> None:
-        received = self._receive(self._control_socket())
+    def _await_barrier(self, step: Step, *, at_end: bool = False) -> None:
+        received = self._receive(at_end=at_end)
         if received is None:
             raise self._helper_died(step)
         kind, index, _, _ = received
@@ -260,60 +282,58 @@ class Launch:
 
     # -- messages
 
-    def _receive(self, control: socket.socket) -> tuple[int, int, int, int] | None:
+    def _receive(self, *, at_end: bool = False) -> tuple[int, int, int, int] | None:
         """Return the next message that is about a step, or None at the end."""
         while True:
-            message, fds = self._receive_one(control, self._deadline)
+            message, fd = self._receive_one(self._deadline, at_end=at_end)
             if message is None:
                 return None
             kind, index, number, where = message
             if kind == wire.FAILED:
                 step = self.plan.steps[index - 1]
                 raise step_error(self.plan, step, number, where)
-            if kind == wire.CLONED and not fds and number > 0:
-                fds = [open_child(number)]
-            if not self._take(kind, index, fds):
+            if kind == wire.CLONED and fd < 0 and number > 0:
+                fd = open_child(number)
+            if not self._take(kind, index, fd):
                 return message
 
     def _receive_one(
-        self, control: socket.socket, deadline: float
-    ) -> tuple[tuple[int, int, int, int] | None, list[int]]:
-        seconds = deadline - time.monotonic()
-        poll = select.poll()
-        poll.register(control, select.POLLIN)
-        if not poll.poll(None if seconds == inf else max(0, int(seconds * 1000))):
-            message = f"launch took longer than {self._deadline_seconds} s"
-            raise LaunchTimeoutError(message)
+        self, deadline: float, *, at_end: bool = False
+    ) -> tuple[tuple[int, int, int, int] | None, int]:
+        """Return a message and the fd that came with it, or -1."""
+        control = self._control_end()
+        left = -1
+        if deadline != inf:
+            seconds = max(0.0, deadline - time.monotonic())
+            left = min(int(seconds * 1000), _MAX_MILLISECONDS)
         try:
-            data, fds, _, _ = socket.recv_fds(control, wire.MESSAGE_SIZE, _MAX_FDS)
-        except ConnectionResetError:
-            # It ended without reading our word. The kernel tells that once, and
-            # before what the helper had sent: its report, then the end.
-            data, fds, _, _ = socket.recv_fds(control, wire.MESSAGE_SIZE, _MAX_FDS)
-        if not data:
-            return None, []
-        return wire.decode_message(data), [above_stdio(fd) for fd in fds]
+            message = self._inbox.receive(control, left, at_end=at_end)
+        except TimeoutError as error:
+            text = f"launch took longer than {self._deadline_seconds} s"
+            raise LaunchTimeoutError(text) from error
+        return message, self._inbox.take_fd()
 
-    def _take(self, kind: int, index: int, fds: list[int]) -> bool:
+    def _take(self, kind: int, index: int, fd: int) -> bool:
+        if fd < 0:
+            # A clone's own word without a descriptor: its parent's has the pid.
+            return kind == wire.CLONED
         if kind == wire.CLONED:
-            # Without a descriptor it is the clone's own word, and its parent's follows.
-            for pidfd in fds:
-                self._adopt_clone(index, pidfd)
+            self._adopt_clone(index, fd)
             return True
-        if kind == wire.TERMINAL_FD and fds:
-            self.terminal = fds[0]
+        if kind == wire.TERMINAL_FD:
+            self.terminal = fd
             if self._take_terminal is not None:
                 self._take_terminal(self.terminal)
                 self.close_terminal()
             return True
-        if kind == wire.LISTENER_FD and fds and self._on_listener is not None:
+        if kind == wire.LISTENER_FD and self._on_listener is not None:
             # At once: the program's first call may have to be answered.
-            self._on_listener(fds[0], self.host_pid)
+            self._on_listener(fd, self.host_pid)
             return True
-        if kind == wire.AT_BARRIER and fds and self.sent < 0:
-            self.sent = fds[0]
+        if kind == wire.AT_BARRIER and self.sent < 0:
+            self.sent = fd
             return False
-        close_all(fds)
+        os.close(fd)
         return False
 
     def _adopt_clone(self, index: int, pidfd: int) -> None:
@@ -342,21 +362,21 @@ class Launch:
 
     def _drain(self) -> None:
         """End what was cloned just before its parent was killed."""
-        if self._control is None:
+        if self._control < 0:
             return
         deadline = time.monotonic() + _KILL_SECONDS
-        with contextlib.suppress(LaunchTimeoutError, ValueError, OSError):
+        with contextlib.suppress(LaunchTimeoutError, OSError):
             while self._clones < self._compiled.clones:
-                message, fds = self._receive_one(self._control, deadline)
+                message, fd = self._receive_one(deadline)
                 if message is None:
                     return
-                if message[0] == wire.CLONED and not fds and message[2] > 0:
-                    fds = [open_child(message[2])]
-                if message[0] == wire.CLONED and fds:
-                    self._adopt_clone(message[1], fds[0])
+                if message[0] == wire.CLONED and fd < 0 and message[2] > 0:
+                    fd = open_child(message[2])
+                if message[0] == wire.CLONED and fd >= 0:
+                    self._adopt_clone(message[1], fd)
                     kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
                 else:
-                    close_all(fds)
+                    close_all((fd,))
 
     def _unexpected(self, kind: int) -> None:
         message = f"the helper sent message {kind}, which is not expected here"
@@ -367,21 +387,22 @@ class Launch:
         kill_and_reap(pidfd, timeout=_KILL_SECONDS)
         return HelperError(f"the helper ended before step {step.index} ({step.title})")
 
-    def _control_socket(self) -> socket.socket:
-        if self._control is None:
+    def _control_end(self) -> int:
+        if self._control < 0:
             message = "the helper has not been started"
             raise HelperError(message)
         return self._control
 
     def _close(self) -> None:
-        close_all(self._opened)
-        self._opened.clear()
+        if self._opened:
+            close_fds(self._opened)
+            self._opened.clear()
         close_all((self.sent,) if self.sent >= 0 else ())
         self.sent = -1
-        if self._control is not None:
+        if self._control >= 0:
             # Whatever close(2) reports, the descriptor is gone.
-            close_all((self._control.detach(),))
-            self._control = None
+            close_all((self._control,))
+            self._control = -1
         if self.monitor is not None:
             self.monitor.close()
             self.monitor = None
@@ -390,11 +411,3 @@ class Launch:
 def _milliseconds(seconds: float) -> int:
     """Return a deadline as the helper takes it; 0 is none."""
     return 0 if seconds == inf else min(int(seconds * 1000), 2**32 - 1)
-
-
-def _above_stdio(end: socket.socket) -> socket.socket:
-    if end.fileno() >= FIRST_FREE:
-        return end
-    return socket.socket(
-        socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=above_stdio(end.detach())
-    )

@@ -50,21 +50,17 @@ int timer_disarm(void)
     return set_timer(0);
 }
 
-// An ignored signal stays ignored over execve(2), so every one is reset here; until
-// then all are blocked but the alarm.
-static int reset_signals(void)
+// Whoever starts the helper has no signal ignored in it and all of them blocked. One
+// of them is let through.
+static int allow_alarm(void)
 {
-    int result = 0;
-    struct kernel_sigaction normal = {0}, alarm = {.handler = on_alarm};
+    struct kernel_sigaction alarm = {.handler = on_alarm};
     uint64_t blocked = ~((uint64_t)1 << (SIGALRM - 1));
 #if ARCH_NEEDS_RESTORER
     alarm.flags = SA_RESTORER;
     alarm.restorer = arch_restorer;
 #endif
-    for (int number = 1; number <= SIGNALS; number++)
-        if (number != SIGALRM && number != SIGKILL && number != SIGSTOP)
-            result |= rt_sigaction(number, &normal, NULL, sizeof(blocked));
-    result |= rt_sigaction(SIGALRM, &alarm, NULL, sizeof(blocked));
+    int result = rt_sigaction(SIGALRM, &alarm, NULL, sizeof(blocked));
     return result | rt_sigprocmask(SIG_SETMASK, &blocked, NULL, sizeof(blocked));
 }
 
@@ -181,7 +177,7 @@ void helper_start(const long *stack)
         exit_group(EXIT_FAILED);
     helper->control = helper->root = -1;
     helper->null_slot = -1;
-    if (reset_signals() != 0)
+    if (allow_alarm() != 0)
         exit_group(EXIT_FAILED);
     int fd = plan_fd(stack);
     int result = fd < 0 ? fd : read_plan(fd, &helper->plan);

@@ -163,13 +163,11 @@ static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
     return 0;
 }
 
+// The handler of the alarm goes with execve(2).
 static int restore_signals(void)
 {
-    struct kernel_sigaction normal = {0};
     uint64_t none = 0;
     int result = timer_disarm();
-    if (result == 0)
-        result = rt_sigaction(SIGALRM, &normal, NULL, sizeof(none));
     return result < 0 ? result
                       : rt_sigprocmask(SIG_SETMASK, &none, NULL, sizeof(none));
 }
