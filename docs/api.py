@@ -51,6 +51,13 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 # Public classes that are reached from others, not by a name of the package.
 FURTHER = {
+    "Images": (
+        "libcontainer.image.model",
+        "libcontainer.image.store",
+        "libcontainer.image.local",
+        "libcontainer.image.registry",
+        "libcontainer.image.unpack",
+    ),
     "Parts of statistics": ("libcontainer.cgroups.stats",),
     "Bundles": ("libcontainer.oci",),
     "Devices of vendors": ("libcontainer.cdi.registry", "libcontainer.cdi.spec"),

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Hooks,
         IdMap,
         IdMapping,
+        LatencyDevice,
         Mount,
         MountAttr,
         NamespaceType,
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
         ForkedError,
         HelperError,
         HookError,
+        ImageError,
         InvalidIdError,
         LaunchTimeoutError,
         LibcontainerError,
@@ -100,6 +102,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RegistryError,
         RemoteError,
         StateError,
         StateFileError,
@@ -172,6 +175,7 @@ _HOMES = {
         "Overlay",
         "Propagation",
         "DeviceRule",
+        "LatencyDevice",
         "Resources",
         "ThrottleDevice",
         "WeightDevice",
@@ -214,6 +218,7 @@ _HOMES = {
         "ForkedError",
         "HelperError",
         "HookError",
+        "ImageError",
         "InvalidIdError",
         "LaunchTimeoutError",
         "LibcontainerError",
@@ -225,6 +230,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RegistryError",
         "RemoteError",
         "StateError",
         "StateFileError",
@@ -252,6 +258,9 @@ _HOMES = {
     "usage": ("Usage",),
     "verdict": ("Verdict",),
 }
+
+# Parts with names of their own, loaded when they are named: lc.image.Store.
+_MODULES = ("image",)
 
 # Written out, for type checkers to see what may be used from outside.
 __all__ = [
@@ -306,6 +315,7 @@ __all__ = [
     "Hooks",
     "IdMap",
     "IdMapping",
+    "ImageError",
     "InterfaceStats",
     "InvalidIdError",
     "IoPriority",
@@ -313,6 +323,7 @@ __all__ = [
     "Landlock",
     "LandlockPath",
     "LandlockPort",
+    "LatencyDevice",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
@@ -343,6 +354,7 @@ __all__ = [
     "ProgramNotExecutableError",
     "ProgramNotFoundError",
     "Propagation",
+    "RegistryError",
     "Relay",
     "RemoteError",
     "Resources",
@@ -391,6 +403,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:  # noqa: ANN401
         import importlib
 
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
         for home, names in _HOMES.items():
             if name in names:
                 value = getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -154,6 +154,21 @@ class Launch:
             self.abort()
             raise
 
+    def hold(self) -> None:
+        """Carry out every step, and leave the process waiting at the last barrier.
+
+        It ends with `abort`, or with the caller.
+
+        Raises:
+            LibcontainerError: as for `run`; nothing is left behind.
+        """
+        try:
+            for step in self._compiled.dialogue:
+                self._run_step(step)
+        except BaseException:
+            self.abort()
+            raise
+
     def abort(self) -> None:
         """End whatever this launch has started, and reap it. Twice is once.
 

@@ -295,10 +295,10 @@ class Folder:
     def remove_cgroup(self) -> None:
         """End what is in the container's cgroup, and remove it."""
         try:
-            paths = self.read().cgroup
+            state = self.read()
         except (ContainerNotFoundError, StateFileError):
             return
-        group = Group(paths)
+        group = Group(state.cgroup, state.unit)
         if group.exists():
             group.kill()
             group.remove()
