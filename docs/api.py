@@ -49,6 +49,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 # Public classes that are reached from others, not by a name of the package.
 FURTHER = {
     "Parts of statistics": ("libcontainer.cgroups.stats",),
+    "Cgroups without a container": ("libcontainer.cgroups.cgroup",),
     "Bundles": ("libcontainer.oci",),
 }
 STRATEGIES = (

@@ -21,7 +21,7 @@ PAGES = {
     "docs/how/files.md": 2,
     "docs/guide/security.md": 1,
     "docs/guide/seccomp.md": 3,
-    "docs/guide/statistics.md": 3,
+    "docs/guide/statistics.md": 4,
     "docs/guide/python.md": 2,
 }
 
