@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from libcontainer.host.children import ExitStatus
     from libcontainer.usage import Usage
 
 
@@ -223,6 +224,42 @@ def _rebuild_step_error(
     return error
 
 
+class CriuError(LibcontainerError, OSError):
+    """CRIU could not do what it was asked to.
+
+    After a failed checkpoint the container goes on as it was; after a failed
+    restore nothing of it is left.
+
+    Attributes:
+        errno: why, where CRIU or the kernel said so, else None.
+        what: what it was asked for: ``dump``, ``restore``.
+        reason: what is wrong, in words.
+        log: the errors of CRIU's log, or its end.
+    """
+
+    def __init__(
+        self, what: str, reason: str, *, errno: int | None = None, log: str = ""
+    ) -> None:
+        super().__init__(errno, reason)
+        self.what = what
+        self.reason = reason
+        self.log = log
+
+    def __str__(self) -> str:
+        number = "" if self.errno is None else f" [{errno_name(self.errno)}]"
+        text = f"criu {self.what}: {self.reason or 'it failed'}{number}"
+        return f"{text}\nlog: {self.log}" if self.log else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_criu_error, (dict(vars(self)), self.errno)
+
+
+def _rebuild_criu_error(fields: dict[str, str], number: int | None) -> CriuError:
+    error = CriuError(fields["what"], fields["reason"], errno=number)
+    error.log = fields["log"]
+    return error
+
+
 class HookError(StepError):
     """A hook failed; what it was part of has been undone.
 
@@ -302,6 +339,71 @@ class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     """A process ended with a non-zero status and ``check`` was set."""
 
     verdict = "exited"
+
+
+class ForkedError(LibcontainerError, RuntimeError):
+    """A fork has used what belongs to the process that it is a fork of.
+
+    Attributes:
+        what: what was used.
+        pid: of the process that has made it.
+    """
+
+    def __init__(self, what: str, pid: int) -> None:
+        self.what = what
+        self.pid = pid
+        super().__init__(what, pid)
+
+    def __str__(self) -> str:
+        return f"{self.what} of process {self.pid} cannot be used in a fork of it"
+
+
+class CallError(LibcontainerError, RuntimeError):
+    """A function that was called in a container gave no proper answer."""
+
+
+class CallFailedError(CallError):
+    """The process of a called function ended without an answer.
+
+    Attributes:
+        status: how it ended.
+        verdict: why, a word of `Result.verdict`.
+    """
+
+    def __init__(self, status: ExitStatus) -> None:
+        self.status = status
+        self.verdict = "exited" if status.signal is None else "signalled"
+        super().__init__(status)
+
+    def __str__(self) -> str:
+        if self.status.signal is not None:
+            return f"killed by signal {self.status.signal} [{self.verdict}]"
+        return f"ended with exit code {self.status.code} [{self.verdict}]"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.status,), {"verdict": self.verdict}
+
+
+class RemoteError(CallError):
+    """A function raised in a container what has no plain form.
+
+    Attributes:
+        module: where the class of its exception is from.
+        name: of that class.
+        message: of the exception.
+        trace: its traceback, with what a terminal would obey spelled out.
+    """
+
+    def __init__(self, module: str, name: str, message: str, trace: str) -> None:
+        self.module = module
+        self.name = name
+        self.message = message
+        self.trace = trace
+        super().__init__(module, name, message, trace)
+
+    def __str__(self) -> str:
+        what = f"{self.module}.{self.name}: {self.message}"
+        return f"{what}\nIn the container:\n{self.trace}"
 
 
 class CopyLimitError(LibcontainerError):

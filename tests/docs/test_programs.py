@@ -22,7 +22,7 @@ PAGES = {
     "docs/guide/security.md": 1,
     "docs/guide/seccomp.md": 3,
     "docs/guide/statistics.md": 4,
-    "docs/guide/python.md": 2,
+    "docs/guide/python.md": 4,
 }
 
 

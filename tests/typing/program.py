@@ -46,6 +46,19 @@ async def in_a_loop(container: lc.Container) -> lc.ExitStatus:
     return await process.handle
 
 
+@lc.contained(memory="64M", timeout=5)
+def work(numbers: list[int]) -> dict[str, int]:
+    """Be run in a container."""
+    return {"sum": sum(numbers)}
+
+
+def functions(container: lc.Container) -> None:
+    """Call functions there."""
+    assert_type(work([1]), dict[str, int])
+    assert_type(container.call(work, [1]), dict[str, int])
+    assert_type(lc.with_python(container.config), lc.Config)
+
+
 def a_configuration(image: Path) -> lc.Config:
     """Give every field what is natural to write."""
     return lc.Config(

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from libcontainer.commands import nsinit_cgroup, nsinit_stats
+from libcontainer.commands import nsinit_cgroup, nsinit_checkpoint, nsinit_stats
 from libcontainer.commands.exec_options import add_options, process_of
 from libcontainer.commands.foreground import (
     Ended,
@@ -26,6 +26,7 @@ from libcontainer.commands.foreground import (
     stand_in,
     stand_in_attached,
 )
+from libcontainer.commands.nsinit_checkpoint import add_commands
 from libcontainer.commands.subreaper import become_subreaper
 from libcontainer.config import Config, Device
 from libcontainer.config.container_json import (
@@ -101,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(run=_config)
     nsinit_stats.add_commands(commands, _with_container)
     nsinit_cgroup.add_commands(commands)
+    add_commands(commands.add_parser)
+    commands.choices["checkpoint"].set_defaults(run=_checkpoint)
+    commands.choices["restore"].set_defaults(run=_restore)
     return parser
 
 
@@ -282,6 +286,26 @@ _FUNCTIONS = {
 def _config(arguments: argparse.Namespace) -> int:
     print(to_container_json(_read_config().document))
     return 0
+
+
+def _checkpoint(arguments: argparse.Namespace) -> int:
+    with Factory() as factory:
+        nsinit_checkpoint.checkpoint(factory.load(_container_id()), arguments)
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    config = _filtered(_read_config().config)
+    become_subreaper()
+    with Factory() as factory:
+        if _container_id() in factory:
+            factory.load(_container_id()).delete()
+        try:
+            return nsinit_checkpoint.restore(
+                factory, _container_id(), config, arguments, _write_state
+            )
+        finally:
+            _remove_state()
 
 
 def _running(factory: Factory) -> Container | None:
