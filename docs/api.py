@@ -50,6 +50,13 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 # Public classes that are reached from others, not by a name of the package.
 FURTHER = {
+    "Images": (
+        "libcontainer.image.model",
+        "libcontainer.image.store",
+        "libcontainer.image.local",
+        "libcontainer.image.registry",
+        "libcontainer.image.unpack",
+    ),
     "Parts of statistics": ("libcontainer.cgroups.stats",),
     "Cgroups without a container": ("libcontainer.cgroups.cgroup",),
     "Bundles": ("libcontainer.oci",),

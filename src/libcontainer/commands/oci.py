@@ -66,6 +66,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "list": ("oci_show", "show_list"),
     "ps": ("oci_show", "ps"),
     "events": ("oci_events", "events"),
+    "image": ("oci_image", "image"),
     "spec": ("oci_spec", "spec"),
     "features": ("oci_spec", "features"),
 }
@@ -105,6 +106,11 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     _add_control(add)
     _add_update(add("update", "change the limits of a container"))
     _add_shows(add)
+    images = add("image", "pull, unpack, list and remove images")
+    if "image" in words:
+        from libcontainer.commands.oci_image import add_options  # noqa: PLC0415
+
+        add_options(images)
     return parser
 
 
