@@ -8,11 +8,13 @@ import errno
 import os
 from typing import TYPE_CHECKING, Self
 
-from libcontainer.cgroups.group import FREEZE_SECONDS, Group
+from libcontainer.cgroups.freezer import FREEZE_SECONDS
+from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.hierarchy import Hierarchies, Hierarchy, parse
-from libcontainer.cgroups.strategy import Cgroupfs, limits, update_limits
+from libcontainer.cgroups.limits import limits, update_limits
+from libcontainer.cgroups.strategy import Cgroupfs
 from libcontainer.config import Config, Resources
-from libcontainer.errors import CgroupError, ConfigError
+from libcontainer.errors import CgroupError, ConfigError, UnsupportedError
 from libcontainer.validate import validate, validate_resources
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Cgroup:
         """
         wanted = Resources() if resources is None else resources
         config = _config(path, wanted)
-        paths = Cgroupfs().place("", config)
+        paths = Cgroupfs().place("", config).paths
         if wanted.devices:
             writes = limits(config, paths)
         else:
@@ -81,7 +83,7 @@ class Cgroup:
             ConfigError: *path* is wrong.
             CgroupError: there is none (``ENOENT``).
         """
-        paths = Cgroupfs().place("", _config(path, Resources()))
+        paths = Cgroupfs().place("", _config(path, Resources())).paths
         there = {name: found for name, found in paths.items() if os.path.isdir(found)}
         if not there:
             raise CgroupError(errno.ENOENT, f"open the cgroup {path!r}")
@@ -149,14 +151,19 @@ class Cgroup:
         """Change limits, all or none; what is None stays as it is.
 
         Raises:
-            ConfigError, UnsupportedError, CgroupError: as for `Container.update`.
+            ConfigError, CgroupError: as for `Container.update`.
+            UnsupportedError: a limit that is not of this version, or device rules.
         """
         if problems := validate_resources(resources):
             raise ConfigError(problems)
-        writes = update_limits(resources, self.group.paths)
-        before = self.group.read(writes)
+        if resources.devices:
+            # Those that hold are not known here, and v2 has to state them all.
+            need = "another cgroup with those that are to hold"
+            raise UnsupportedError("an update of device rules", need)
+        before = self.group.read(update_limits(resources, self.group.paths))
+        now = {write.file: write.value for write in before}
         try:
-            self.group.write(writes)
+            self.group.write(update_limits(resources, self.group.paths, now))
         except BaseException:
             self.group.restore(before)
             raise
