@@ -59,6 +59,7 @@ FURTHER = {
         "libcontainer.image.unpack",
     ),
     "Parts of statistics": ("libcontainer.cgroups.stats",),
+    "Cgroups without a container": ("libcontainer.cgroups.cgroup",),
     "Bundles": ("libcontainer.oci",),
     "Devices of vendors": ("libcontainer.cdi.registry", "libcontainer.cdi.spec"),
 }
