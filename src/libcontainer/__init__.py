@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         MemoryLevel,
         PressureTrigger,
     )
+    from libcontainer.checks import Check, check
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         Hooks,
         IdMap,
         IdMapping,
+        LatencyDevice,
         Mount,
         MountAttr,
         NamespaceType,
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
         ForkedError,
         HelperError,
         HookError,
+        ImageError,
         InvalidIdError,
         LaunchTimeoutError,
         LibcontainerError,
@@ -99,6 +102,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RegistryError,
         RemoteError,
         StateError,
         StateFileError,
@@ -144,6 +148,7 @@ _HOMES = {
     "cgroups.events": ("CgroupEvents",),
     "asyncrun": ("arun",),
     "calls.python": ("with_python",),
+    "checks": ("Check", "check"),
     "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
@@ -170,6 +175,7 @@ _HOMES = {
         "Overlay",
         "Propagation",
         "DeviceRule",
+        "LatencyDevice",
         "Resources",
         "ThrottleDevice",
         "WeightDevice",
@@ -202,8 +208,6 @@ _HOMES = {
     "errors": (
         "CallError",
         "CallFailedError",
-        "CallError",
-        "CallFailedError",
         "CalledProcessError",
         "CgroupError",
         "ConfigError",
@@ -214,6 +218,7 @@ _HOMES = {
         "ForkedError",
         "HelperError",
         "HookError",
+        "ImageError",
         "InvalidIdError",
         "LaunchTimeoutError",
         "LibcontainerError",
@@ -225,6 +230,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RegistryError",
         "RemoteError",
         "StateError",
         "StateFileError",
@@ -253,6 +259,9 @@ _HOMES = {
     "verdict": ("Verdict",),
 }
 
+# Parts with names of their own, loaded when they are named: lc.image.Store.
+_MODULES = ("image",)
+
 # Written out, for type checkers to see what may be used from outside.
 __all__ = [
     "DEVNULL",
@@ -271,6 +280,7 @@ __all__ = [
     "CgroupEvent",
     "CgroupEvents",
     "Change",
+    "Check",
     "Cni",
     "Config",
     "ConfigError",
@@ -305,6 +315,7 @@ __all__ = [
     "Hooks",
     "IdMap",
     "IdMapping",
+    "ImageError",
     "InterfaceStats",
     "InvalidIdError",
     "IoPriority",
@@ -312,6 +323,7 @@ __all__ = [
     "Landlock",
     "LandlockPath",
     "LandlockPort",
+    "LatencyDevice",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
@@ -342,6 +354,7 @@ __all__ = [
     "ProgramNotExecutableError",
     "ProgramNotFoundError",
     "Propagation",
+    "RegistryError",
     "Relay",
     "RemoteError",
     "Resources",
@@ -371,6 +384,7 @@ __all__ = [
     "WeightDevice",
     "__version__",
     "arun",
+    "check",
     "contained",
     "cpu_percent",
     "host_device",
@@ -389,6 +403,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:  # noqa: ANN401
         import importlib
 
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
         for home, names in _HOMES.items():
             if name in names:
                 value = getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m libcontainer``: the command line of an OCI runtime."""
+"""``python -m libcontainer``: the command ``libcontainer``."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +14,7 @@ from attrs import evolve
 from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.calls.verbs import CallVerbs
+from libcontainer.cgroups.group import Group
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
 from libcontainer.contents import ContentsOfContainer
@@ -34,6 +36,7 @@ from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launcher import Start
+from libcontainer.limited import LimitedContainer
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
 from libcontainer.state import State
@@ -44,9 +47,10 @@ if TYPE_CHECKING:
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 
 
-class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
+class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
@@ -73,9 +77,10 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             ConfigError: the configuration or the process is wrong.
             UnsupportedError: the host does not offer what is needed.
         """
-        names = tuple(self.state().cgroup)
+        state = self.state()
+        group = Group(state.cgroup, state.unit)
         config = _complete(self.config, self.path)
-        return self._launcher.explain(config, process, gate=gate, cgroups=names)
+        return self._launcher.explain(config, process, gate=gate, group=group)
 
     # -- running
 
@@ -183,19 +188,25 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
 
         Args:
             process: what to run; paths and ids are the container's.
-            ignore_paused: whether to try in a paused container too: where its
-                freezer takes the process as well, the call waits until another
-                program thaws it, and at the deadline of a launch it is undone.
+            ignore_paused: whether to wait, where the container is paused, until
+                another program resumes it, as long as a launch may take. Its
+                cgroup would hold the process before its first instruction.
 
         Raises:
             ConfigError, ProgramError, StepError: as for `run`.
             StateError: the container is neither ``created`` nor ``running``.
         """
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            verb = "exec (ignore paused)" if ignore_paused else "exec"
-            require(self.id, self._status(folder, state), verb)
-            return self._join(state, process)
+        deadline = time.monotonic() + self._launcher.deadline_seconds
+        while True:
+            with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+                state = folder.read()
+                status = self._status(folder, state)
+                waits = ignore_paused and status is Status.PAUSED
+                if not waits or time.monotonic() >= deadline:
+                    require(self.id, status, "exec")
+                    return self._join(state, process)
+            # Unlocked: who resumes it needs the lock.
+            time.sleep(_POLL_SECONDS)
 
     def exec_host(
         self,

@@ -28,6 +28,8 @@ from libcontainer.host.stdio import Stdio
 from libcontainer.host.streams import exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.relay import Relay
     from libcontainer.host.seccomp_notify import NotifyServer
@@ -80,6 +82,8 @@ class ProcessHandle:
         self._companions = [] if companions is None else companions
         # Ends by itself, when the last process with the filter is gone.
         self.notifier = notifier
+        # Removes what was made for the process alone.
+        self.on_end: Callable[[], None] | None = None
         self._is_closed = False
         self._record = record
         self._pidfd = pidfd
@@ -128,6 +132,8 @@ class ProcessHandle:
                 self._status = self._look()
                 if self._status is not None:
                     self._close_pidfd()
+                    if self.on_end is not None:
+                        self.on_end()
             return self._status
 
     def _look(self) -> ExitStatus | None:

@@ -66,8 +66,10 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "list": ("oci_show", "show_list"),
     "ps": ("oci_show", "ps"),
     "events": ("oci_events", "events"),
+    "image": ("oci_image", "image"),
     "spec": ("oci_spec", "spec"),
     "features": ("oci_spec", "features"),
+    "check": ("check", "run"),
 }
 
 
@@ -105,6 +107,11 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     _add_control(add)
     _add_update(add("update", "change the limits of a container"))
     _add_shows(add)
+    images = add("image", "pull, unpack, list and remove images")
+    if "image" in words:
+        from libcontainer.commands.oci_image import add_options  # noqa: PLC0415
+
+        add_options(images)
     return parser
 
 
@@ -234,6 +241,9 @@ def _add_shows(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
         "--check", action="store_true", help="read one instead and tell what is wrong"
     )
     add("features", "print what this runtime can do as JSON")
+    check = add("check", "try what works on this machine, for this user")
+    check.add_argument("-f", "--format", choices=("table", "json"), default="table")
+    check.add_argument("features", nargs="*", metavar="FEATURE", help="only these")
 
 
 def program() -> None:
