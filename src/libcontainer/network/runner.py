@@ -22,7 +22,7 @@ from libcontainer.plan.network import AddRoute, ConnectNetwork
 class Launched(Protocol):
     """What of a launch is looked at."""
 
-    sent: int
+    sent: list[int]
 
     @property
     def at_work(self) -> tuple[int, int]:
@@ -90,7 +90,14 @@ class NetworkRunner:
         record = next(r for r in self.records if r["number"] == action.number)
         self._begun = True
         strategy = strategy_of(record["strategy"])
-        strategy.connect(action.network, record, context)
+        if action.has_socket:
+            context.socket = launch.sent.pop(0)
+        try:
+            strategy.connect(action.network, record, context)
+        finally:
+            if action.has_socket:
+                os.close(context.socket)
+                context.socket = -1
 
     def undo(self, error: BaseException) -> None:
         """Take down what a failed launch has connected."""
@@ -114,8 +121,7 @@ class NetworkRunner:
 
     def _open(self, launch: Launched) -> Context:
         if self._context is None:
-            fd, launch.sent = launch.sent, -1
-            inside = Netlink(fd)
+            inside = Netlink(launch.sent.pop(0))
             try:
                 namespace = inside.namespace()
             except BaseException:
