@@ -7,11 +7,14 @@ Every check returns None if the machine has it, else the reason why not.
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from libcontainer.bindings.pidfd import pidfd_get_info
 from libcontainer.security import apparmor, selinux
@@ -67,6 +70,26 @@ def _cgroup(kind: str) -> str | None:
     return f"no {kind} hierarchy is mounted"
 
 
+def _controllers() -> str | None:
+    """Tell whether v2 has the controllers, not v1 and not nobody."""
+    try:
+        found = Path("/sys/fs/cgroup/cgroup.controllers").read_text().split()
+    except OSError:
+        found = []
+    wanted = {"memory", "cpu", "pids", "io", "cpuset"}
+    return None if wanted <= set(found) else "v1 has the controllers: ./dev vm cgroup2"
+
+
+def _systemd() -> str | None:
+    if not Path("/run/systemd/system").is_dir():
+        return "not booted with systemd: ./dev vm systemd"
+    return None
+
+
+def _hybrid() -> str | None:
+    return _cgroup("cgroup") or _cgroup("cgroup2")
+
+
 def _peers() -> str | None:
     if shutil.which("runc") or shutil.which("crun"):
         return None
@@ -120,6 +143,53 @@ def _engine(*names: str) -> str | None:
     return _root() or _rootfs() or _programs("tini", "nsenter", "ip", *names)
 
 
+@functools.cache
+def working_criu() -> str | None:
+    """Return the path of a CRIU that works on this kernel, or None.
+
+    Debian 12's does not know newer kernels; a package of the test extra brings one.
+    """
+    found = importlib.util.find_spec("agentdocker_lite")
+    places = [] if found is None else list(found.submodule_search_locations or ())
+    bundled = [f"{place}/_vendor/criu" for place in places]
+    for path in (shutil.which("criu"), *bundled):
+        if path is None or not Path(path).exists():
+            continue
+        os.chmod(path, 0o755)
+        done = subprocess.run([path, "check"], capture_output=True, check=False)
+        if done.returncode == 0:
+            return path
+    return None
+
+
+def criu_messages() -> Any:
+    """Return CRIU's messages as protocol buffers; another's reading of them."""
+    return importlib.import_module("agentdocker_lite._vendor.criu_rpc_pb2")
+
+
+def _criu() -> str | None:
+    if os.geteuid() == 0 and working_criu() is not None:
+        return None
+    return "no CRIU that works here: criu check"
+
+
+def _criu_memory() -> str | None:
+    path = working_criu()
+    if path is None:
+        return _criu()
+    command = [path, "check", "--feature", "mem_dirty_track"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode == 0:
+        return None
+    return "the kernel does not track memory (CONFIG_MEM_SOFT_DIRTY): ./dev vm criu"
+
+
+def _criu_messages() -> str | None:
+    if importlib.util.find_spec("agentdocker_lite") is None:
+        return "agentdocker-lite is not installed"
+    return None
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -131,11 +201,17 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "selinux": _selinux,
     "cgroup1": lambda: _cgroup("cgroup"),
     "cgroup2": lambda: _cgroup("cgroup2"),
+    "controllers2": _controllers,
+    "hybrid": _hybrid,
+    "systemd": _systemd,
     "peers": _peers,
     "compiler": lambda: _programs("gcc"),
     "debian": lambda: _programs("mmdebstrap"),
     "nft": lambda: _programs("nft"),
     "cni": _cni,
+    "criu": _criu,
+    "criu_memory": _criu_memory,
+    "criu_messages": _criu_messages,
     "tun": _tun,
     "pasta": lambda: _programs("pasta"),
     "slirp4netns": lambda: _programs("slirp4netns"),

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Hooks,
         IdMap,
         IdMapping,
+        LatencyDevice,
         Mount,
         MountAttr,
         NamespaceType,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         TimeOffset,
         WeightDevice,
     )
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.network import (
@@ -84,8 +86,11 @@ if TYPE_CHECKING:
         ContainerExistsError,
         ContainerNotFoundError,
         CopyLimitError,
+        CriuError,
+        ForkedError,
         HelperError,
         HookError,
+        ImageError,
         InvalidIdError,
         LaunchTimeoutError,
         LibcontainerError,
@@ -97,6 +102,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RegistryError,
         RemoteError,
         StateError,
         StateFileError,
@@ -106,6 +112,7 @@ if TYPE_CHECKING:
         UserLookupError,
     )
     from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
+    from libcontainer.executor import ContainerExecutor
     from libcontainer.factory import Factory
     from libcontainer.files.changes import Change
     from libcontainer.files.copy import Copied
@@ -121,6 +128,7 @@ if TYPE_CHECKING:
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.oneshot.popen import Popen
     from libcontainer.oneshot.result import Result
+    from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
     from libcontainer.usage import Usage
@@ -166,12 +174,14 @@ _HOMES = {
         "Overlay",
         "Propagation",
         "DeviceRule",
+        "LatencyDevice",
         "Resources",
         "ThrottleDevice",
         "WeightDevice",
         "Rlimit",
         "TimeOffset",
     ),
+    "config.criu": ("CriuOptions",),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "config.memory": ("MemoryPolicy", "Personality"),
     "config.network": (
@@ -205,9 +215,12 @@ _HOMES = {
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CriuError",
         "CopyLimitError",
+        "ForkedError",
         "HelperError",
         "HookError",
+        "ImageError",
         "InvalidIdError",
         "LaunchTimeoutError",
         "LibcontainerError",
@@ -219,6 +232,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RegistryError",
         "RemoteError",
         "StateError",
         "StateFileError",
@@ -228,6 +242,7 @@ _HOMES = {
         "UserLookupError",
     ),
     "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
+    "executor": ("ContainerExecutor",),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -239,11 +254,15 @@ _HOMES = {
     "learn": ("learn_seccomp",),
     "oneshot.popen": ("Popen",),
     "oneshot.result": ("Result",),
+    "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
     "usage": ("Usage",),
     "verdict": ("Verdict",),
 }
+
+# Parts with names of their own, loaded when they are named: lc.image.Store.
+_MODULES = ("image",)
 
 # Written out, for type checkers to see what may be used from outside.
 __all__ = [
@@ -269,12 +288,15 @@ __all__ = [
     "Container",
     "ContainerEvent",
     "ContainerEventKind",
+    "ContainerExecutor",
     "ContainerExistsError",
     "ContainerFiles",
     "ContainerNotFoundError",
     "Copied",
     "CopyLimitError",
     "CpuAffinity",
+    "CriuError",
+    "CriuOptions",
     "CustomNetwork",
     "Device",
     "DeviceRule",
@@ -287,12 +309,14 @@ __all__ = [
     "Factory",
     "FactoryEvents",
     "FileInfo",
+    "ForkedError",
     "HelperError",
     "Hook",
     "HookError",
     "Hooks",
     "IdMap",
     "IdMapping",
+    "ImageError",
     "InterfaceStats",
     "InvalidIdError",
     "IoPriority",
@@ -300,6 +324,7 @@ __all__ = [
     "Landlock",
     "LandlockPath",
     "LandlockPort",
+    "LatencyDevice",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
@@ -317,6 +342,7 @@ __all__ = [
     "Overlay",
     "Pasta",
     "Personality",
+    "Pool",
     "Popen",
     "Port",
     "PressureTrigger",
@@ -330,6 +356,7 @@ __all__ = [
     "ProgramNotFoundError",
     "Propagation",
     "Proxy",
+    "RegistryError",
     "Relay",
     "RemoteError",
     "Resources",
@@ -377,6 +404,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:  # noqa: ANN401
         import importlib
 
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
         for home, names in _HOMES.items():
             if name in names:
                 value = getattr(importlib.import_module(f"{__name__}.{home}"), name)

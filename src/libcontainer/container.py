@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +14,7 @@ from attrs import evolve
 from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.calls.verbs import CallVerbs
+from libcontainer.cgroups.group import Group
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
 from libcontainer.contents import ContentsOfContainer
@@ -34,18 +36,21 @@ from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launcher import Start
+from libcontainer.limited import LimitedContainer
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
 from libcontainer.state import State
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 
 
-class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
+class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
@@ -72,9 +77,10 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             ConfigError: the configuration or the process is wrong.
             UnsupportedError: the host does not offer what is needed.
         """
-        names = tuple(self.state().cgroup)
+        state = self.state()
+        group = Group(state.cgroup, state.unit)
         config = _complete(self.config, self.path)
-        return self._launcher.explain(config, process, gate=gate, cgroups=names)
+        return self._launcher.explain(config, process, gate=gate, group=group)
 
     # -- running
 
@@ -182,19 +188,25 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
 
         Args:
             process: what to run; paths and ids are the container's.
-            ignore_paused: whether to try in a paused container too: where its
-                freezer takes the process as well, the call waits until another
-                program thaws it, and at the deadline of a launch it is undone.
+            ignore_paused: whether to wait, where the container is paused, until
+                another program resumes it, as long as a launch may take. Its
+                cgroup would hold the process before its first instruction.
 
         Raises:
             ConfigError, ProgramError, StepError: as for `run`.
             StateError: the container is neither ``created`` nor ``running``.
         """
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            verb = "exec (ignore paused)" if ignore_paused else "exec"
-            require(self.id, self._status(folder, state), verb)
-            return self._join(state, process)
+        deadline = time.monotonic() + self._launcher.deadline_seconds
+        while True:
+            with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+                state = folder.read()
+                status = self._status(folder, state)
+                waits = ignore_paused and status is Status.PAUSED
+                if not waits or time.monotonic() >= deadline:
+                    require(self.id, status, "exec")
+                    return self._join(state, process)
+            # Unlocked: who resumes it needs the lock.
+            time.sleep(_POLL_SECONDS)
 
     def exec_host(
         self,
@@ -360,7 +372,7 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             ProcessNotStartedError: there has never been an init process.
             TimeoutExpired: it still runs.
         """
-        own = self._init
+        own = self._init if self._init is None or self._init.is_own else None
         status = own.wait(timeout) if own else self._wait_for_recorded(timeout)
         if shares_pids(self.config):
             with contextlib.suppress(ContainerNotFoundError):
@@ -443,13 +455,67 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             self._end_own()
             self._launcher.forget(self.id)
 
+    # -- checkpoint
+
+    def checkpoint(
+        self, image: str | os.PathLike[str], options: CriuOptions | None = None
+    ) -> None:
+        """Write the container's processes to an image that `Factory.restore` takes.
+
+        The container has ended then, unless *options* leave it running; its state
+        folder stays until `delete`. Its root filesystem is not part of the image.
+
+        Args:
+            image: the directory of the image, a host path; made if it is not there.
+            options: what CRIU is asked to do; None is a `CriuOptions()`.
+
+        Raises:
+            ConfigError: *options* are wrong.
+            StateError: it is not ``running``.
+            CriuError: it was not taken; the container goes on.
+            UnsupportedError: CRIU is not there, the caller is not root, or the root
+                filesystem is thrown away with the container.
+
+        Needs root, and CRIU 3.17 or newer. See criu(8).
+        """
+        from libcontainer.checkpoint.steps import take_checkpoint  # noqa: PLC0415
+
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "checkpoint")
+            with self._live_init(state, "checkpoint") as init:
+                take_checkpoint(
+                    os.fspath(image), options, self.config, state, init, group_of(state)
+                )
+
+    def _restore(
+        self, image: str, process: Process, options: CriuOptions | None
+    ) -> None:
+        from libcontainer.checkpoint.steps import bring_back  # noqa: PLC0415
+
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "restore")
+            limits = self._launcher.limits(self.config, state.cgroup)
+            self._init = bring_back(
+                image,
+                options,
+                _complete(self.config, self.path),
+                process,
+                (folder, state, limits),
+                self._joined,
+            )
+
     # -- life
 
     def __enter__(self) -> Self:
+        self._user = os.getpid()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.delete(force=True)
+        # A fork that leaves the block too leaves the container to its parent.
+        if os.getpid() == self._user:
+            self.delete(force=True)
 
     # -- parts
 
@@ -534,16 +600,15 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
         # in init's hands, and where it is not, init ends only after they are reaped.
-        for handle in tuple(self._joined):
+        own = [h for h in (*self._joined, self._init) if h is not None and h.is_own]
+        for handle in own:
             handle.kill()
             handle.wait(_KILL_SECONDS)
-        if self._init is not None:
-            self._init.kill()
-            self._init.wait(_KILL_SECONDS)
+        if self._init in own:
             self._init.close()
-        for one in (self._init, *self._joined):
-            if one is not None and one.notifier is not None:
-                one.notifier.join(_KILL_SECONDS)
+        for handle in own:
+            if handle.notifier is not None:
+                handle.notifier.join(_KILL_SECONDS)
 
 
 def _disconnect(state: State) -> None:

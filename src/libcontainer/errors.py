@@ -224,6 +224,42 @@ def _rebuild_step_error(
     return error
 
 
+class CriuError(LibcontainerError, OSError):
+    """CRIU could not do what it was asked to.
+
+    After a failed checkpoint the container goes on as it was; after a failed
+    restore nothing of it is left.
+
+    Attributes:
+        errno: why, where CRIU or the kernel said so, else None.
+        what: what it was asked for: ``dump``, ``restore``.
+        reason: what is wrong, in words.
+        log: the errors of CRIU's log, or its end.
+    """
+
+    def __init__(
+        self, what: str, reason: str, *, errno: int | None = None, log: str = ""
+    ) -> None:
+        super().__init__(errno, reason)
+        self.what = what
+        self.reason = reason
+        self.log = log
+
+    def __str__(self) -> str:
+        number = "" if self.errno is None else f" [{errno_name(self.errno)}]"
+        text = f"criu {self.what}: {self.reason or 'it failed'}{number}"
+        return f"{text}\nlog: {self.log}" if self.log else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_criu_error, (dict(vars(self)), self.errno)
+
+
+def _rebuild_criu_error(fields: dict[str, str], number: int | None) -> CriuError:
+    error = CriuError(fields["what"], fields["reason"], errno=number)
+    error.log = fields["log"]
+    return error
+
+
 class HookError(StepError):
     """A hook failed; what it was part of has been undone.
 
@@ -305,6 +341,23 @@ class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     verdict = "exited"
 
 
+class ForkedError(LibcontainerError, RuntimeError):
+    """A fork has used what belongs to the process that it is a fork of.
+
+    Attributes:
+        what: what was used.
+        pid: of the process that has made it.
+    """
+
+    def __init__(self, what: str, pid: int) -> None:
+        self.what = what
+        self.pid = pid
+        super().__init__(what, pid)
+
+    def __str__(self) -> str:
+        return f"{self.what} of process {self.pid} cannot be used in a fork of it"
+
+
 class CallError(LibcontainerError, RuntimeError):
     """A function that was called in a container gave no proper answer."""
 
@@ -355,3 +408,19 @@ class RemoteError(CallError):
 
 class CopyLimitError(LibcontainerError):
     """What was to be copied is more than was allowed; nothing is left of the copy."""
+
+
+class ImageError(LibcontainerError):
+    """An image is not what it says, or does what no image may."""
+
+
+class RegistryError(ImageError):
+    """A registry did not give what it was asked for.
+
+    Attributes:
+        status: of its answer, as HTTP has it; 0 if there was none.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status

@@ -9,7 +9,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from libcontainer.cgroups.strategy import STRATEGIES, CgroupStrategy
+from libcontainer.cgroups.strategy import (
+    STRATEGIES,
+    CgroupStrategy,
+    new_strategy,
+)
 from libcontainer.config import Config, config_from_json
 from libcontainer.container import Container
 from libcontainer.errors import (
@@ -21,11 +25,13 @@ from libcontainer.errors import (
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
 from libcontainer.launcher import DEADLINE_SECONDS, Launcher
+from libcontainer.process import Process
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
 
 if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.events import FactoryEvents
 
 
@@ -41,8 +47,9 @@ class Factory:
             0700. None is ``/run/libcontainer`` for root, else
             ``$XDG_RUNTIME_DIR/libcontainer``, of a user namespace's root too.
         cgroups: how containers get a cgroup: ``auto`` (wherever the caller may make
-            one), ``cgroupfs`` (always), ``disabled`` (never), or a strategy of
-            your own.
+            one), ``cgroupfs`` (always), ``hybrid`` (where v1 and v2 are mounted, in
+            both), ``systemd`` (as a scope), ``disabled`` (never), or a
+            `CgroupStrategy`.
         deadline_seconds: how long one launch may take before it is undone.
 
     Raises:
@@ -90,15 +97,16 @@ class Factory:
         if completed is not config:
             config = completed
             text = self._launcher.check(config)
-        paths = self._cgroups.place(container_id, config)
-        self._launcher.limits(config, paths)
+        placement = self._cgroups.place(container_id, config)
+        self._launcher.limits(config, placement.paths)
         state = State(
             id=container_id,
             created=time.time(),
             owner_uid=os.geteuid(),
             creator=own_record(os.getpid()),
             status=Status.CREATING,
-            cgroup=paths,
+            cgroup=placement.paths,
+            unit=placement.unit,
             network=_network_records(container_id, config),
         )
         folder = self._store.create(state, text)
@@ -107,6 +115,52 @@ class Factory:
         finally:
             folder.close()
         return Container(self._store, self._launcher, container_id, config)
+
+    def restore(
+        self,
+        container_id: str,
+        config: Config,
+        image: str | os.PathLike[str],
+        process: Process | None = None,
+        options: CriuOptions | None = None,
+    ) -> Container:
+        """Make a container of an image that `Container.checkpoint` has written.
+
+        The image is not trusted. What is mounted from outside, the cgroup and the
+        limits are those of *config*, and a process that would have other
+        namespaces, another root or more privileges than *config* gives is refused
+        before any of them goes on. Its networks are connected anew, with the addresses
+        of *config*, before its processes come back. `Container.init` is the handle of
+        its init.
+
+        Args:
+            container_id: its id; it need not be the old one.
+            config: what it is; as the container had it that the image is of.
+            image: the directory of the image, a host path. Its files must belong to
+                the caller.
+            process: whose *stdin*, *stdout* and *stderr* take the place of standard
+                streams that came from outside; the rest of it means nothing.
+            options: what CRIU is asked to do; None is a `CriuOptions()`.
+
+        Raises:
+            ConfigError: *config* or *options* are wrong.
+            ContainerExistsError: the id is taken.
+            CriuError: it failed, or was refused; nothing is left.
+            UnsupportedError: CRIU is not there, the caller is not root, or *config*
+                has a root that is thrown away.
+            NetworkError: a network could not be connected; nothing is left.
+
+        Needs root, and CRIU 3.17 or newer. See criu(8).
+        """
+        container = self.create(container_id, config)
+        try:
+            container._restore(  # noqa: SLF001 - the other half of this call
+                os.fspath(image), process or Process(["restored"]), options
+            )
+        except BaseException:
+            container.delete(force=True)
+            raise
+        return container
 
     def load(self, container_id: str) -> Container:
         """Return a container that any process of this user has made.
@@ -244,7 +298,7 @@ def _strategy(cgroups: str | CgroupStrategy) -> CgroupStrategy:
     if cgroups not in STRATEGIES:
         message = f"cgroups must be one of {', '.join(STRATEGIES)}, not {cgroups!r}"
         raise ValueError(message)
-    return STRATEGIES[cgroups]()
+    return new_strategy(cgroups)
 
 
 def is_rootless() -> bool:

@@ -154,6 +154,21 @@ class Launch:
             self.abort()
             raise
 
+    def hold(self) -> None:
+        """Carry out every step, and leave the process waiting at the last barrier.
+
+        It ends with `abort`, or with the caller.
+
+        Raises:
+            LibcontainerError: as for `run`; nothing is left behind.
+        """
+        try:
+            for step in self._compiled.dialogue:
+                self._run_step(step)
+        except BaseException:
+            self.abort()
+            raise
+
     def abort(self) -> None:
         """End whatever this launch has started, and reap it. Twice is once.
 
@@ -222,7 +237,7 @@ class Launch:
     def _run_host(self, step: Step) -> None:
         try:
             if isinstance(step.action, Spawn):
-                self._spawn(step.action.flags)
+                self._spawn(step.action)
             else:
                 self._run_host_step(self, step)
         except (CgroupError, HookError, NetworkError) as error:
@@ -233,7 +248,7 @@ class Launch:
                 raise
             raise step_error(self.plan, step, error.errno) from error
 
-    def _spawn(self, flags: int) -> None:
+    def _spawn(self, action: Spawn) -> None:
         self._control, theirs = control_pair()
         self.own(CONTROL_SLOT, theirs)
         image = self._compiled.image.fill(
@@ -244,7 +259,8 @@ class Launch:
         plan_fd = above_stdio(sealed_memfd("libcontainer-plan", image))
         self._opened.append(plan_fd)
         fds = [plan_fd, *dict.fromkeys(fd for fd in self.slots if fd >= 0)]
-        spawn(self.helper, flags, fds, self._box)
+        cgroup = self.slots[action.cgroup] if action.cgroup >= 0 else -1
+        spawn(self.helper, action.flags, fds, self._box, cgroup_fd=cgroup)
         close_fds(self._opened)
         self._opened.clear()
         if not self._compiled.clones:

@@ -295,10 +295,10 @@ class Folder:
     def remove_cgroup(self) -> None:
         """End what is in the container's cgroup, and remove it."""
         try:
-            paths = self.read().cgroup
+            state = self.read()
         except (ContainerNotFoundError, StateFileError):
             return
-        group = Group(paths)
+        group = Group(state.cgroup, state.unit)
         if group.exists():
             group.kill()
             group.remove()
@@ -340,7 +340,11 @@ class Folder:
         """Remove every file of the folder, the state first of all."""
         for name in (_STATE, *os.listdir(self.fd)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self.fd)
+                try:
+                    os.unlink(name, dir_fd=self.fd)
+                except IsADirectoryError:
+                    # Where a restore would have had its root, on a stage now gone.
+                    os.rmdir(name, dir_fd=self.fd)
 
     def remove(self) -> None:
         """Remove the folder; the container is gone when this returns.
@@ -368,7 +372,10 @@ class Folder:
     def close(self) -> None:
         """Close the folder and let go of its lock."""
         fd, self.fd = self.fd, -1
-        close_all((fd,) if fd >= 0 else ())
+        if fd >= 0:
+            # Said, not left to the close: a fork of the program has the fd too.
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            close_all((fd,))
 
     @contextlib.contextmanager
     def locked(self, *, timeout: float) -> Iterator[Folder]:

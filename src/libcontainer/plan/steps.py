@@ -172,6 +172,15 @@ class MakeCgroup:
 
 
 @frozen
+class AttachToUnit:
+    """Let systemd put the process into the unit that is the container's cgroup."""
+
+    @property
+    def title(self) -> str:
+        return "enter the systemd unit"
+
+
+@frozen
 class OpenCgroup:
     """Clone the mount of the container's own cgroup into *slot*, detached.
 
@@ -229,15 +238,21 @@ class OpenNotify:
 
 @frozen
 class Spawn:
-    """Start the helper, in the new namespaces *flags*."""
+    """Start the helper, in the new namespaces *flags*.
+
+    Attributes:
+        cgroup: the slot of the v2 cgroup that it starts in, or -1.
+    """
 
     flags: int
+    cgroup: int = -1
 
     @property
     def title(self) -> str:
+        where = "" if self.cgroup < 0 else " in its cgroup"
         if not self.flags:
-            return "start the helper"
-        return f"start the helper in new namespaces {flags_text(self.flags)}"
+            return f"start the helper{where}"
+        return f"start the helper{where} in new namespaces {flags_text(self.flags)}"
 
 
 @frozen
