@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         MemoryLevel,
         PressureTrigger,
     )
+    from libcontainer.checks import Check, check
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -148,6 +149,7 @@ _HOMES = {
     "cgroups.events": ("CgroupEvents",),
     "asyncrun": ("arun",),
     "calls.python": ("with_python",),
+    "checks": ("Check", "check"),
     "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
@@ -206,8 +208,6 @@ _HOMES = {
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
-        "CallError",
-        "CallFailedError",
         "CallError",
         "CallFailedError",
         "CalledProcessError",
@@ -282,6 +282,7 @@ __all__ = [
     "CgroupEvent",
     "CgroupEvents",
     "Change",
+    "Check",
     "Cni",
     "Config",
     "ConfigError",
@@ -386,6 +387,7 @@ __all__ = [
     "WeightDevice",
     "__version__",
     "arun",
+    "check",
     "contained",
     "cpu_percent",
     "host_device",

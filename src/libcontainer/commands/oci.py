@@ -69,6 +69,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "image": ("oci_image", "image"),
     "spec": ("oci_spec", "spec"),
     "features": ("oci_spec", "features"),
+    "check": ("check", "run"),
 }
 
 
@@ -240,6 +241,9 @@ def _add_shows(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
         "--check", action="store_true", help="read one instead and tell what is wrong"
     )
     add("features", "print what this runtime can do as JSON")
+    check = add("check", "try what works on this machine, for this user")
+    check.add_argument("-f", "--format", choices=("table", "json"), default="table")
+    check.add_argument("features", nargs="*", metavar="FEATURE", help="only these")
 
 
 def program() -> None:
