@@ -12,7 +12,7 @@ from attrs import define, field
 
 from libcontainer.config import Config
 from libcontainer.config.network import CustomNetwork
-from libcontainer.errors import LibcontainerError
+from libcontainer.errors import LibcontainerError, UnsupportedError
 from libcontainer.network import strategy_of
 from libcontainer.network._netlink import Netlink, open_namespace
 from libcontainer.network.base import Companion, Context, NetworkStrategy, Record
@@ -23,6 +23,7 @@ class Launched(Protocol):
     """What of a launch is looked at."""
 
     sent: list[int]
+    """Sockets of the container's network namespace, in the order of the plan."""
 
     @property
     def at_work(self) -> tuple[int, int]:
@@ -91,6 +92,8 @@ class NetworkRunner:
         self._begun = True
         strategy = strategy_of(record["strategy"])
         if action.has_socket:
+            if not launch.sent:
+                raise UnsupportedError(action.title, "a launch: it is not restored")
             context.socket = launch.sent.pop(0)
         try:
             strategy.connect(action.network, record, context)
