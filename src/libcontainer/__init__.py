@@ -132,6 +132,7 @@ if TYPE_CHECKING:
     from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
+    from libcontainer.supervise import RestartPolicy, Supervisor
     from libcontainer.usage import Usage
     from libcontainer.verdict import Verdict
 
@@ -257,6 +258,7 @@ _HOMES = {
     "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
+    "supervise": ("RestartPolicy", "Supervisor"),
     "usage": ("Usage",),
     "verdict": ("Verdict",),
 }
@@ -361,6 +363,7 @@ __all__ = [
     "Relay",
     "RemoteError",
     "Resources",
+    "RestartPolicy",
     "Result",
     "Rlimit",
     "Route",
@@ -373,6 +376,7 @@ __all__ = [
     "StatsReader",
     "Status",
     "StepError",
+    "Supervisor",
     "Syscall",
     "SyscallArg",
     "ThrottleDevice",

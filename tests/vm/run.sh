@@ -50,7 +50,9 @@ case ${1:-} in
         machine=(--kernel 6.1)
         tests=(tests/cgroups tests/root/test_cgroup2.py tests/root/test_limits.py
             tests/root/test_live_devices.py tests/root/test_exec_cgroup.py
-            tests/root/test_device_filter.py)
+            tests/root/test_device_filter.py tests/root/test_stats.py
+            tests/root/test_cgroup_events.py tests/root/test_factory_events.py
+            tests/root/test_cgroup_alone.py)
         needs=root,rootfs,cgroup2,controllers2
         ;;
     links) # dummies, VLANs, macvlan and ipvlan as modules
