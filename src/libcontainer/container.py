@@ -509,6 +509,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 group = group_of(state)
                 if group is not None:
                     group.remove()
+                folder.remove_rdt()
                 folder.remove()
                 self._launcher.forget(self.id)
                 if state.init is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from libcontainer.config import Resources
+    from libcontainer.container import Container
 
 _MAX_FILE: Final = 1024 * 1024
 
@@ -40,6 +41,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for option, field, text in _OPTIONS:
         kind = str if text else int
         parser.add_argument(option, dest=field, type=kind, metavar="VALUE")
+    for option in ("--l3-cache-schema", "--mem-bw-schema"):
+        parser.add_argument(option, metavar="SCHEMA", help="Intel RDT")
     for option in ("--kernel-memory", "--kernel-memory-tcp"):
         # Of kernels long gone; engines may still say them.
         parser.add_argument(option, help=argparse.SUPPRESS)
@@ -61,8 +64,23 @@ def update(arguments: argparse.Namespace) -> int:
         if value is not None
     }
     with open_factory(arguments) as factory:
-        load(factory, arguments).update(evolve(resources, **changes))
+        container = load(factory, arguments)
+        container.update(evolve(resources, **changes))
+        _update_rdt(container, arguments)
     return 0
+
+
+def _update_rdt(container: Container, arguments: argparse.Namespace) -> None:
+    cache, bandwidth = arguments.l3_cache_schema, arguments.mem_bw_schema
+    rdt = container.config.intel_rdt
+    if cache is None and bandwidth is None:
+        return
+    from libcontainer.config.rdt import IntelRdt  # noqa: PLC0415 - rare
+
+    clos_id = None if rdt is None else rdt.clos_id
+    container.update_rdt(
+        IntelRdt(clos_id=clos_id, l3_cache_schema=cache, mem_bw_schema=bandwidth)
+    )
 
 
 def _size(text: str) -> int | str:

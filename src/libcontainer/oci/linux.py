@@ -8,6 +8,7 @@ from typing import Any, Final
 from libcontainer.config import DEFAULT_DEVICES, NamespaceType, TimeOffset
 from libcontainer.config.container_reader import Reader
 from libcontainer.config.memory import MemoryPolicy, Personality
+from libcontainer.config.rdt import IntelRdt
 from libcontainer.config.seccomp import Seccomp
 from libcontainer.errors import ConfigError
 from libcontainer.oci.mounts import known, read_devices, read_id_mappings
@@ -20,7 +21,6 @@ _KEYS: Final = (
     *("timeOffsets", "memoryPolicy"),
 )
 _NOT_YET: Final = {
-    "intelRdt": "is not supported by this release",
     "netDevices": "is not supported by this release",
 }
 _KINDS: Final = tuple(kind.value for kind in NamespaceType)
@@ -49,6 +49,7 @@ def read_linux(linux: Reader) -> dict[str, Any]:
         "seccomp": _seccomp(linux),
         "personality": _personality(linux),
         "memory_policy": _memory_policy(linux),
+        "intel_rdt": _intel_rdt(linux),
     }
     propagation = linux.text("rootfsPropagation")
     if propagation:
@@ -117,3 +118,17 @@ def _memory_policy(linux: Reader) -> MemoryPolicy | None:
     flags = [text for _, text in policy.texts("flags")]
     nodes = policy.text("nodes") or None
     return MemoryPolicy(policy.text("mode"), nodes, flags=flags)
+
+
+def _intel_rdt(linux: Reader) -> IntelRdt | None:
+    if linux.get("intelRdt") is None:
+        return None
+    rdt = linux.child("intelRdt")
+    known(rdt, "closID", "schemata", "l3CacheSchema", "memBwSchema", "enableMonitoring")
+    return IntelRdt(
+        clos_id=rdt.text("closID") or None,
+        schemata=[text for _, text in rdt.texts("schemata")],
+        l3_cache_schema=rdt.text("l3CacheSchema") or None,
+        mem_bw_schema=rdt.text("memBwSchema") or None,
+        enable_monitoring=rdt.boolean("enableMonitoring"),
+    )
