@@ -7,10 +7,12 @@ The man pages are built from the same two files.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from libcontainer.commands import nsinit, oci
+from libcontainer.commands import exec_table, nsinit, oci_update
+from libcontainer.commands.options import Option
+from libcontainer.commands.table import COMMANDS, GLOBAL
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 
@@ -102,9 +104,38 @@ def render(name: str, parser: argparse.ArgumentParser) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-# With "exec", whose options are made only when they are asked for.
+def _add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+    for option in options:
+        settings: dict[str, object] = {"action": "store_true"}
+        if option.kind != "flag":
+            settings = {"metavar": option.metavar, "choices": option.choices or None}
+            if option.choices:
+                settings["metavar"] = "|".join(option.choices)
+        parser.add_argument(
+            *option.names, help=option.what or argparse.SUPPRESS, **settings
+        )
+
+
+def oci_parser() -> argparse.ArgumentParser:
+    """Return what the tables of ``libcontainer`` say in the form of argparse."""
+    parser = argparse.ArgumentParser(prog="libcontainer")
+    _add_options(parser, GLOBAL)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    loaded = {"exec_table": exec_table.OPTIONS, "oci_update": oci_update.OPTIONS}
+    for name, command in COMMANDS.items():
+        below = commands.add_parser(name, help=command.what)
+        own = command.options
+        _add_options(below, loaded[own] if isinstance(own, str) else own)
+        for operand in command.operands:
+            optional = {"nargs": "?"} if operand.startswith("[") else {}
+            below.add_argument(operand.strip("[]"), **optional)
+        if command.rest:
+            below.add_argument(command.rest, nargs=argparse.REMAINDER)
+    return parser
+
+
 PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
-    "libcontainer": lambda: oci._parser(["exec"]),  # noqa: SLF001
+    "libcontainer": oci_parser,
     "nsinit": nsinit._parser,  # noqa: SLF001
 }
 

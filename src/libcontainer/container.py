@@ -37,6 +37,7 @@ from libcontainer.state import State
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
+    from libcontainer.cgroups.group import Group
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
@@ -174,7 +175,13 @@ class Container(KnownContainer):
             folder.write(state)
             self._poststart(folder, state)
 
-    def exec(self, process: Process, *, ignore_paused: bool = False) -> ProcessHandle:
+    def exec(
+        self,
+        process: Process,
+        *,
+        ignore_paused: bool = False,
+        cgroup: Sequence[str] = (),
+    ) -> ProcessHandle:
         """Run a further process in the namespaces of init.
 
         Args:
@@ -182,6 +189,10 @@ class Container(KnownContainer):
             ignore_paused: whether to try in a paused container too: where its
                 freezer takes the process as well, the call waits until another
                 program thaws it, and at the deadline of a launch it is undone.
+            cgroup: cgroups below the container's that it is to be in, which are
+                there: ``PATH``, or ``CONTROLLER[,...]:PATH`` for some hierarchies
+                of cgroup v1; ``/`` is the container's own. Empty is that too, or
+                on v2 init's where processes cannot be in it.
 
         Raises:
             ConfigError, ProgramError, StepError: as for `run`.
@@ -190,8 +201,12 @@ class Container(KnownContainer):
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             verb = "exec (ignore paused)" if ignore_paused else "exec"
-            require(self.id, self._status(folder, state), verb)
-            return self._join(state, process)
+            status = self._status(folder, state)
+            require(self.id, status, verb)
+            if status is not Status.PAUSED:
+                return self._join(state, process, cgroup)
+        # Without the lock: who thaws it needs that.
+        return self._join(state, process, cgroup)
 
     def exec_host(
         self,
@@ -475,13 +490,15 @@ class Container(KnownContainer):
             self._end_init(state)
             raise
 
-    def _join(self, state: State, process: Process) -> ProcessHandle:
+    def _join(
+        self, state: State, process: Process, cgroup: Sequence[str] = ()
+    ) -> ProcessHandle:
         with self._live_init(state, "exec") as init:
             handle = self._launcher.join(
                 self.config,
                 process,
                 init,
-                group_of(state),
+                _entered_group(state, init, cgroup),
                 container=(self.id, self.path),
             )
         for ended in [h for h in self._joined if h.is_reaped]:
@@ -566,6 +583,23 @@ def _end_leftovers(state: State) -> None:
     from libcontainer.host import leftovers  # noqa: PLC0415 - rare
 
     leftovers.end_all(state, group_of(state), timeout=_KILL_SECONDS)
+
+
+def _entered_group(
+    state: State, init: ProcessRef, words: Sequence[str]
+) -> Group | None:
+    group = group_of(state)
+    if group is None:
+        if words:
+            need = "a cgroup: Factory(cgroups='cgroupfs'), as root or delegated"
+            raise UnsupportedError(f"container {state.id!r}", need)
+        return None
+    if not words and not group.is_unified:
+        return group
+    # Loaded here: most have no cgroup v2 and name none.
+    from libcontainer.cgroups.subgroup import joinable, sub_group  # noqa: PLC0415
+
+    return sub_group(group, words) if words else joinable(group, init.host_pid)
 
 
 def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:

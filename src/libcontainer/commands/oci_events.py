@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from libcontainer.cgroups.stats import IoStats, MemoryStats, Stats
 from libcontainer.commands.oci_common import load, open_factory
+from libcontainer.commands.options import Arguments
 from libcontainer.container import Container
 from libcontainer.errors import StateError, TimeoutExpired
 
@@ -19,7 +19,7 @@ _INTERVAL: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
 _NO_LIMIT: Final = 2**64 - 1
 
 
-def events(arguments: argparse.Namespace) -> int:
+def events(arguments: Arguments) -> int:
     """Print a line at each interval until the container has stopped."""
     seconds = _seconds(arguments.interval)
     with open_factory(arguments) as factory:
@@ -49,7 +49,7 @@ def _say(kind: str, container: Container, data: Mapping[str, Any] | None) -> Non
     found: dict[str, Any] = {"type": kind, "id": container.id}
     if data is not None:
         found["data"] = data
-    print(json.dumps(found), flush=True)
+    print(json.dumps(found, separators=(",", ":")), flush=True)
 
 
 def _seconds(text: str) -> float:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
-
 from attrs import evolve
 
 from libcontainer.commands.exec_options import process_of
@@ -13,19 +11,18 @@ from libcontainer.commands.oci_common import (
     check_console,
     load,
     open_factory,
+    read_json,
     write_pid_file,
 )
+from libcontainer.commands.options import Arguments
 from libcontainer.config.report import Report
-from libcontainer.config.strict_json import parse_strict_json
 from libcontainer.container import Container
 from libcontainer.errors import ConfigError
 from libcontainer.oci.process import read_process
 from libcontainer.process import Process
 
-_MAX_FILE = 1024 * 1024
 
-
-def execute(arguments: argparse.Namespace) -> int:
+def execute(arguments: Arguments) -> int:
     """Run a further program; return its exit status, or 0 if it is left alone."""
     with open_factory(arguments) as factory:
         container = load(factory, arguments)
@@ -43,27 +40,30 @@ def execute(arguments: argparse.Namespace) -> int:
                 process, console_size=process.console_size or caller_size()
             )
         with Signals() as signals:
-            handle = container.exec(process, ignore_paused=arguments.ignore_paused)
+            handle = container.exec(
+                process,
+                ignore_paused=arguments.ignore_paused,
+                cgroup=arguments.cgroup or (),
+            )
             write_pid_file(handle, arguments)
             if arguments.detach:
                 return 0
             return stand_in(handle, signals).shell
 
 
-def _process(container: Container, arguments: argparse.Namespace) -> Process:
+def _process(container: Container, arguments: Arguments) -> Process:
     args = arguments.args[1:] if arguments.args[:1] == ["--"] else arguments.args
     if arguments.process is None:
         if not args:
             message = "a command is needed, or --process"
             raise ValueError(message)
         return process_of(arguments, args, container.config)
-    with open(arguments.process, "rb") as file:
-        document = parse_strict_json(file.read(_MAX_FILE), arguments.process)
+    document = read_json(arguments.process)
     report = Report()
     process = read_process(document, report, Report())
     if process is None:
         raise ConfigError(report.problems)
-    options = argparse.Namespace(**{**vars(arguments), "process": None})
+    options = Arguments(**{**vars(arguments), "process": None})
     given = process_of(options, process.args, container.config)
     changes = {
         name: getattr(given, name)
