@@ -19,11 +19,12 @@ FOLDER = Path(__file__).resolve().parent / "reference"
 
 # Title of a section: the modules whose public names it has, in this order.
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Run a program": ("api", "oneshot"),
+    "Run a program": ("api", "oneshot", "asyncrun", "calls", "contained"),
     "Make and find containers": ("factory", "container", "known", "status"),
     "What runs": (
         "process",
         "handle",
+        "aio.process",
         "host.children",
         "host.attachment",
         "host.relay",
@@ -35,18 +36,22 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "host.subids",
     ),
     "Mounts": ("config.mounts", "config.mount_options"),
+    "Files": ("files", "contents"),
     "Devices": ("config.devices", "host.devices"),
     "Identity": ("config.identity",),
     "Limits": ("config.resources",),
+    "Statistics and events": ("cgroups", "usage", "verdict", "events", "supervise"),
     "Networks": ("config.network", "network"),
     "Security": ("config.seccomp", "config.landlock", "learn"),
     "What a process gets of the machine": ("config.scheduling", "config.memory"),
     "Hooks": ("config.hooks",),
+    "Checkpoints": ("config.criu",),
 }
 # Public classes that are reached from others, not by a name of the package.
 FURTHER = {
-    "Statistics": ("libcontainer.cgroups.stats",),
+    "Parts of statistics": ("libcontainer.cgroups.stats",),
     "Bundles": ("libcontainer.oci",),
+    "Devices of vendors": ("libcontainer.cdi.registry", "libcontainer.cdi.spec"),
 }
 STRATEGIES = (
     "libcontainer.network.base",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
-from libcontainer.commands import exec_table, nsinit, oci_update
-from libcontainer.commands.options import Option
+from libcontainer.commands import nsinit
+from libcontainer.commands.argparsed import add_to
+from libcontainer.commands.options import Command, Option
 from libcontainer.commands.table import COMMANDS, GLOBAL
 
 FOLDER = Path(__file__).resolve().parent / "reference"
@@ -104,31 +106,27 @@ def render(name: str, parser: argparse.ArgumentParser) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
-    for option in options:
-        settings: dict[str, object] = {"action": "store_true"}
-        if option.kind != "flag":
-            settings = {"metavar": option.metavar, "choices": option.choices or None}
-            if option.choices:
-                settings["metavar"] = "|".join(option.choices)
-        parser.add_argument(
-            *option.names, help=option.what or argparse.SUPPRESS, **settings
-        )
+def _options_of(command: Command) -> Iterable[Option]:
+    if not isinstance(command.options, str):
+        return command.options
+    module, _, name = command.options.partition(":")
+    found: Iterable[Option] = getattr(
+        import_module(f"libcontainer.commands.{module}"), name
+    )
+    return found
 
 
 def oci_parser() -> argparse.ArgumentParser:
     """Return what the tables of ``libcontainer`` say in the form of argparse."""
     parser = argparse.ArgumentParser(prog="libcontainer")
-    _add_options(parser, GLOBAL)
+    add_to(parser, GLOBAL)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    loaded = {"exec_table": exec_table.OPTIONS, "oci_update": oci_update.OPTIONS}
     for name, command in COMMANDS.items():
         below = commands.add_parser(name, help=command.what)
-        own = command.options
-        _add_options(below, loaded[own] if isinstance(own, str) else own)
+        add_to(below, _options_of(command))
         for operand in command.operands:
-            optional = {"nargs": "?"} if operand.startswith("[") else {}
-            below.add_argument(operand.strip("[]"), **optional)
+            count = "?" if operand.startswith("[") else None
+            below.add_argument(operand.strip("[]"), nargs=count)
         if command.rest:
             below.add_argument(command.rest, nargs=argparse.REMAINDER)
     return parser

@@ -15,7 +15,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from libcontainer.aio.process import AsyncProcess
     from libcontainer.api import run
+    from libcontainer.asyncrun import arun
+    from libcontainer.calls.python import with_python
+    from libcontainer.cgroups.events import CgroupEvents
+    from libcontainer.cgroups.openmetrics import openmetrics
+    from libcontainer.cgroups.reader import StatsReader
+    from libcontainer.cgroups.stats import Stats, cpu_percent
+    from libcontainer.cgroups.stream import EventStream
+    from libcontainer.cgroups.watch import (
+        CgroupEvent,
+        EventKind,
+        MemoryLevel,
+        PressureTrigger,
+    )
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -37,6 +51,7 @@ if TYPE_CHECKING:
         TimeOffset,
         WeightDevice,
     )
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.network import (
@@ -49,20 +64,27 @@ if TYPE_CHECKING:
         Macvlan,
         Neighbour,
         NetDevice,
+        Pasta,
         Port,
         Route,
+        Slirp4netns,
         Veth,
         Vlan,
     )
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
+    from libcontainer.contained import contained
     from libcontainer.container import Container
     from libcontainer.errors import (
         CalledProcessError,
+        CallError,
+        CallFailedError,
         CgroupError,
         ConfigError,
         ContainerExistsError,
         ContainerNotFoundError,
+        CopyLimitError,
+        CriuError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -76,6 +98,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RemoteError,
         StateError,
         StateFileError,
         StepError,
@@ -83,7 +106,12 @@ if TYPE_CHECKING:
         UnsupportedError,
         UserLookupError,
     )
+    from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
     from libcontainer.factory import Factory
+    from libcontainer.files.changes import Change
+    from libcontainer.files.copy import Copied
+    from libcontainer.files.info import FileInfo
+    from libcontainer.files.view import ContainerFiles
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
@@ -96,13 +124,34 @@ if TYPE_CHECKING:
     from libcontainer.oneshot.result import Result
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
+    from libcontainer.usage import Usage
+    from libcontainer.verdict import Verdict
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 _HOMES = {
+    "files.changes": ("Change",),
+    "files.copy": ("Copied",),
+    "files.info": ("FileInfo",),
+    "files.view": ("ContainerFiles",),
+    "aio.process": ("AsyncProcess",),
     "api": ("run",),
+    "cgroups.events": ("CgroupEvents",),
+    "asyncrun": ("arun",),
+    "calls.python": ("with_python",),
+    "contained": ("contained",),
+    "cgroups.openmetrics": ("openmetrics",),
+    "cgroups.reader": ("StatsReader",),
+    "cgroups.stats": ("Stats", "cpu_percent"),
+    "cgroups.stream": ("EventStream",),
+    "cgroups.watch": (
+        "CgroupEvent",
+        "EventKind",
+        "MemoryLevel",
+        "PressureTrigger",
+    ),
     "config": (
         "Capabilities",
         "Config",
@@ -124,6 +173,7 @@ _HOMES = {
         "Rlimit",
         "TimeOffset",
     ),
+    "config.criu": ("CriuOptions",),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "config.memory": ("MemoryPolicy", "Personality"),
     "config.network": (
@@ -136,8 +186,10 @@ _HOMES = {
         "Macvlan",
         "Neighbour",
         "NetDevice",
+        "Pasta",
         "Port",
         "Route",
+        "Slirp4netns",
         "Veth",
         "Vlan",
     ),
@@ -145,11 +197,17 @@ _HOMES = {
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
+        "CallError",
+        "CallFailedError",
+        "CallError",
+        "CallFailedError",
         "CalledProcessError",
         "CgroupError",
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CriuError",
+        "CopyLimitError",
         "HelperError",
         "HookError",
         "InvalidIdError",
@@ -163,6 +221,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RemoteError",
         "StateError",
         "StateFileError",
         "StepError",
@@ -170,6 +229,7 @@ _HOMES = {
         "UnsupportedError",
         "UserLookupError",
     ),
+    "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -183,6 +243,8 @@ _HOMES = {
     "oneshot.result": ("Result",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
+    "usage": ("Usage",),
+    "verdict": ("Verdict",),
 }
 
 # Written out, for type checkers to see what may be used from outside.
@@ -193,25 +255,42 @@ __all__ = [
     "MIB",
     "PIPE",
     "STDOUT",
+    "AsyncProcess",
     "Attachment",
+    "CallError",
+    "CallFailedError",
     "CalledProcessError",
     "Capabilities",
     "CgroupError",
+    "CgroupEvent",
+    "CgroupEvents",
+    "Change",
     "Cni",
     "Config",
     "ConfigError",
     "Container",
+    "ContainerEvent",
+    "ContainerEventKind",
     "ContainerExistsError",
+    "ContainerFiles",
     "ContainerNotFoundError",
+    "Copied",
+    "CopyLimitError",
     "CpuAffinity",
+    "CriuError",
+    "CriuOptions",
     "CustomNetwork",
     "Device",
     "DeviceRule",
     "Directory",
     "Dns",
     "Dummy",
+    "EventKind",
+    "EventStream",
     "ExitStatus",
     "Factory",
+    "FactoryEvents",
+    "FileInfo",
     "HelperError",
     "Hook",
     "HookError",
@@ -231,6 +310,7 @@ __all__ = [
     "Log",
     "Loopback",
     "Macvlan",
+    "MemoryLevel",
     "MemoryPolicy",
     "Mount",
     "MountAttr",
@@ -239,9 +319,11 @@ __all__ = [
     "NetDevice",
     "NetworkError",
     "Overlay",
+    "Pasta",
     "Personality",
     "Popen",
     "Port",
+    "PressureTrigger",
     "Problem",
     "Process",
     "ProcessHandle",
@@ -252,14 +334,18 @@ __all__ = [
     "ProgramNotFoundError",
     "Propagation",
     "Relay",
+    "RemoteError",
     "Resources",
     "Result",
     "Rlimit",
     "Route",
     "Scheduler",
     "Seccomp",
+    "Slirp4netns",
     "StateError",
     "StateFileError",
+    "Stats",
+    "StatsReader",
     "Status",
     "StepError",
     "Syscall",
@@ -268,16 +354,23 @@ __all__ = [
     "TimeOffset",
     "TimeoutExpired",
     "UnsupportedError",
+    "Usage",
     "UserLookupError",
+    "Verdict",
     "Veth",
     "Vlan",
     "WeightDevice",
     "__version__",
+    "arun",
+    "contained",
+    "cpu_percent",
     "host_device",
     "host_devices",
     "learn_seccomp",
+    "openmetrics",
     "run",
     "subid_mappings",
+    "with_python",
 ]
 
 

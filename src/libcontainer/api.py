@@ -145,7 +145,9 @@ def take_own(options: dict[str, Any]) -> tuple[Any, float | None, bool]:
 def checked(result: Result[Any], *, check: bool) -> Result[Any]:
     """Return a result, if it is a success or that does not matter."""
     if check and result.returncode:
-        raise CalledProcessError(
+        error = CalledProcessError(
             result.returncode, result.args, result.stdout, result.stderr
         )
+        error.verdict = result.verdict
+        raise error
     return result

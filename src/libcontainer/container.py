@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
+from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
+from libcontainer.calls.verbs import CallVerbs
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
+from libcontainer.contents import ContentsOfContainer
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
@@ -29,7 +33,7 @@ from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
-from libcontainer.known import LOCK_SECONDS, KnownContainer, group_of
+from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launcher import Start
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
@@ -38,18 +42,21 @@ from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
     from libcontainer.cgroups.group import Group
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
+_LEFT_SECONDS = 1.0
+_POLL_SECONDS = 0.005
 
 
-class Container(KnownContainer):
+class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
     change it at any time. Every method looks first, under the container's lock.
-    It may be shared between threads. Leaving it as a context manager kills and
-    deletes the container.
+    It may be shared between threads. Leaving it as a context manager, also an
+    asynchronous one, kills and deletes the container.
 
     Attributes:
         id: its name in the factory.
@@ -361,9 +368,9 @@ class Container(KnownContainer):
 
         From another program than the one that started it, the status of a
         detached container is always known, and that of a prepared one once its
-        maker has waited. Of any other it is known only from Linux 6.15 on, and
-        only if init has not ended yet when the wait begins; else both fields of
-        the status are None.
+        maker has waited. Of any other it is known if init has not ended yet when
+        the wait begins, before Linux 6.15 unless its maker reaps it at once; else
+        both fields of the status are None.
 
         Args:
             timeout: seconds to wait at most; None is for ever.
@@ -442,9 +449,10 @@ class Container(KnownContainer):
                 _disconnect(state)
                 self._end_init(state)
                 group = group_of(state)
-                if group is not None:
+                if group is not None and (state.init or _is_deserted(group)):
                     group.remove()
                 folder.remove()
+                self._launcher.forget(self.id)
                 if state.init is not None:
                     self._launcher.poststop(self.id, self.path, self.config)
         except ContainerNotFoundError:
@@ -452,6 +460,58 @@ class Container(KnownContainer):
                 raise
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
+            self._launcher.forget(self.id)
+
+    # -- checkpoint
+
+    def checkpoint(
+        self, image: str | os.PathLike[str], options: CriuOptions | None = None
+    ) -> None:
+        """Write the container's processes to an image that `Factory.restore` takes.
+
+        The container has ended then, unless *options* leave it running; its state
+        folder stays until `delete`. Its root filesystem is not part of the image.
+
+        Args:
+            image: the directory of the image, a host path; made if it is not there.
+            options: what CRIU is asked to do; None is a `CriuOptions()`.
+
+        Raises:
+            ConfigError: *options* are wrong.
+            StateError: it is not ``running``.
+            CriuError: it was not taken; the container goes on.
+            UnsupportedError: CRIU is not there, the caller is not root, or the root
+                filesystem is thrown away with the container.
+
+        Needs root, and CRIU 3.17 or newer. See criu(8).
+        """
+        from libcontainer.checkpoint.steps import take_checkpoint  # noqa: PLC0415
+
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "checkpoint")
+            with self._live_init(state, "checkpoint") as init:
+                take_checkpoint(
+                    os.fspath(image), options, self.config, state, init, group_of(state)
+                )
+
+    def _restore(
+        self, image: str, process: Process, options: CriuOptions | None
+    ) -> None:
+        from libcontainer.checkpoint.steps import bring_back  # noqa: PLC0415
+
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), "restore")
+            limits = self._launcher.limits(self.config, state.cgroup)
+            self._init = bring_back(
+                image,
+                options,
+                _complete(self.config, self.path),
+                process,
+                (folder, state, limits),
+                self._joined,
+            )
 
     # -- life
 
@@ -469,7 +529,7 @@ class Container(KnownContainer):
         if state.init is not None:
             # Its maker was killed while hooks ran, and it ends with it.
             self._end_init(state)
-            state = evolve(state, init=None, monitor=None)
+            state = evolve(state, init=None, monitor=None, companions=())
         self._init = self._launcher.create(
             folder,
             state,
@@ -500,11 +560,11 @@ class Container(KnownContainer):
                 init,
                 _entered_group(state, init, cgroup),
                 container=(self.id, self.path),
+                joined=self._joined,
             )
         for ended in [h for h in self._joined if h.is_reaped]:
             with contextlib.suppress(ValueError):
                 self._joined.remove(ended)
-        self._joined.append(handle)
         return handle
 
     def _listener_taker(self, state: State) -> Callable[[int], None] | None:
@@ -519,12 +579,13 @@ class Container(KnownContainer):
 
     def _end_init(self, state: State) -> None:
         group = group_of(state)
-        if group is not None and group.exists():
+        if group is not None and state.init is not None and group.exists():
             # Frozen processes end too, and what shares a pid namespace with others.
             group.kill()
         self._end_own()
         # Another process may have made the container anew under the same id.
-        with ProcessRef.open(state.init) as init:
+        gone = self._has_reaped(state)
+        with ProcessRef.open(None if gone else state.init) as init:
             if init is not None and shares_pids(self.config):
                 state = self._launcher.with_leftovers(state, init)
             if init is not None and not kill_and_reap(
@@ -533,7 +594,10 @@ class Container(KnownContainer):
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         if shares_pids(self.config):
             _end_leftovers(state)
-        _end_leftovers(state)
+        if state.companions:
+            from libcontainer.host.companions import end_companions  # noqa: PLC0415
+
+            end_companions(state.companions)
         if state.monitor is not None:
             from libcontainer.host.monitor import end_monitor  # noqa: PLC0415
 
@@ -583,6 +647,19 @@ def _end_leftovers(state: State) -> None:
     from libcontainer.host import leftovers  # noqa: PLC0415 - rare
 
     leftovers.end_all(state, group_of(state), timeout=_KILL_SECONDS)
+
+
+def _is_deserted(group: Group) -> bool:
+    """Tell whether nothing is in the cgroup of a container that never began.
+
+    Who is in it then is another's; what a killed maker has left ends by itself.
+    """
+    deadline = time.monotonic() + _LEFT_SECONDS
+    while group.exists() and group.pids():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _entered_group(

@@ -13,9 +13,18 @@ import os
 import subprocess
 from collections.abc import Iterable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libcontainer.host.children import ExitStatus
+    from libcontainer.usage import Usage
+
 
 class LibcontainerError(Exception):
     """Base of every error raised by the library."""
+
+    verdict: str = "setup"
+    """Why the program ended, a word of `Verdict`: it never ran, if nothing else is
+    said."""
 
 
 def errno_name(number: int) -> str:
@@ -159,10 +168,7 @@ class StepError(LibcontainerError, OSError):
         stage: the stage of the plan that the step belongs to.
         side: ``"host"`` or ``"init"``.
         hint: one line that helps where the errno misleads, or None.
-        verdict: ``setup``, beside the words of `Result.verdict`.
     """
-
-    verdict = "setup"
 
     def __init__(  # noqa: PLR0913 - each is a fact of the failed step
         self,
@@ -215,6 +221,42 @@ def _rebuild_step_error(
 ) -> StepError:
     error = kind(number, str(fields["title"]))
     error.__dict__.update(fields)
+    return error
+
+
+class CriuError(LibcontainerError, OSError):
+    """CRIU could not do what it was asked to.
+
+    After a failed checkpoint the container goes on as it was; after a failed
+    restore nothing of it is left.
+
+    Attributes:
+        errno: why, where CRIU or the kernel said so, else None.
+        what: what it was asked for: ``dump``, ``restore``.
+        reason: what is wrong, in words.
+        log: the errors of CRIU's log, or its end.
+    """
+
+    def __init__(
+        self, what: str, reason: str, *, errno: int | None = None, log: str = ""
+    ) -> None:
+        super().__init__(errno, reason)
+        self.what = what
+        self.reason = reason
+        self.log = log
+
+    def __str__(self) -> str:
+        number = "" if self.errno is None else f" [{errno_name(self.errno)}]"
+        text = f"criu {self.what}: {self.reason or 'it failed'}{number}"
+        return f"{text}\nlog: {self.log}" if self.log else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_criu_error, (dict(vars(self)), self.errno)
+
+
+def _rebuild_criu_error(fields: dict[str, str], number: int | None) -> CriuError:
+    error = CriuError(fields["what"], fields["reason"], errno=number)
+    error.log = fields["log"]
     return error
 
 
@@ -289,7 +331,63 @@ class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
     """
 
     verdict = "timeout"
+    usage: Usage | None = None
+    """What it had used by then, of `run` alone."""
 
 
 class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     """A process ended with a non-zero status and ``check`` was set."""
+
+    verdict = "exited"
+
+
+class CallError(LibcontainerError, RuntimeError):
+    """A function that was called in a container gave no proper answer."""
+
+
+class CallFailedError(CallError):
+    """The process of a called function ended without an answer.
+
+    Attributes:
+        status: how it ended.
+        verdict: why, a word of `Result.verdict`.
+    """
+
+    def __init__(self, status: ExitStatus) -> None:
+        self.status = status
+        self.verdict = "exited" if status.signal is None else "signalled"
+        super().__init__(status)
+
+    def __str__(self) -> str:
+        if self.status.signal is not None:
+            return f"killed by signal {self.status.signal} [{self.verdict}]"
+        return f"ended with exit code {self.status.code} [{self.verdict}]"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.status,), {"verdict": self.verdict}
+
+
+class RemoteError(CallError):
+    """A function raised in a container what has no plain form.
+
+    Attributes:
+        module: where the class of its exception is from.
+        name: of that class.
+        message: of the exception.
+        trace: its traceback, with what a terminal would obey spelled out.
+    """
+
+    def __init__(self, module: str, name: str, message: str, trace: str) -> None:
+        self.module = module
+        self.name = name
+        self.message = message
+        self.trace = trace
+        super().__init__(module, name, message, trace)
+
+    def __str__(self) -> str:
+        what = f"{self.module}.{self.name}: {self.message}"
+        return f"{what}\nIn the container:\n{self.trace}"
+
+
+class CopyLimitError(LibcontainerError):
+    """What was to be copied is more than was allowed; nothing is left of the copy."""

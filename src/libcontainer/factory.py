@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from libcontainer.cgroups.strategy import STRATEGIES, CgroupStrategy
 from libcontainer.config import Config, config_from_json
@@ -21,8 +21,14 @@ from libcontainer.errors import (
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
 from libcontainer.launcher import DEADLINE_SECONDS, Launcher
+from libcontainer.process import Process
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
+
+if TYPE_CHECKING:
+    from libcontainer.cgroups.stats import Stats
+    from libcontainer.config.criu import CriuOptions
+    from libcontainer.events import FactoryEvents
 
 
 class Factory:
@@ -104,6 +110,52 @@ class Factory:
             folder.close()
         return Container(self._store, self._launcher, container_id, config)
 
+    def restore(
+        self,
+        container_id: str,
+        config: Config,
+        image: str | os.PathLike[str],
+        process: Process | None = None,
+        options: CriuOptions | None = None,
+    ) -> Container:
+        """Make a container of an image that `Container.checkpoint` has written.
+
+        The image is not trusted. What is mounted from outside, the cgroup and the
+        limits are those of *config*, and a process that would have other
+        namespaces, another root or more privileges than *config* gives is refused
+        before any of them goes on. Its networks are connected anew, with the addresses
+        of *config*, before its processes come back. `Container.init` is the handle of
+        its init.
+
+        Args:
+            container_id: its id; it need not be the old one.
+            config: what it is; as the container had it that the image is of.
+            image: the directory of the image, a host path. Its files must belong to
+                the caller.
+            process: whose *stdin*, *stdout* and *stderr* take the place of standard
+                streams that came from outside; the rest of it means nothing.
+            options: what CRIU is asked to do; None is a `CriuOptions()`.
+
+        Raises:
+            ConfigError: *config* or *options* are wrong.
+            ContainerExistsError: the id is taken.
+            CriuError: it failed, or was refused; nothing is left.
+            UnsupportedError: CRIU is not there, the caller is not root, or *config*
+                has a root that is thrown away.
+            NetworkError: a network could not be connected; nothing is left.
+
+        Needs root, and CRIU 3.17 or newer. See criu(8).
+        """
+        container = self.create(container_id, config)
+        try:
+            container._restore(  # noqa: SLF001 - the other half of this call
+                os.fspath(image), process or Process(["restored"]), options
+            )
+        except BaseException:
+            container.delete(force=True)
+            raise
+        return container
+
     def load(self, container_id: str) -> Container:
         """Return a container that any process of this user has made.
 
@@ -141,6 +193,43 @@ class Factory:
 
     def __getitem__(self, container_id: str) -> Container:
         return self.load(container_id)
+
+    def stats(self) -> dict[str, Stats]:
+        """Measure every container, by id.
+
+        Left out are those without a cgroup, those in which nothing has run yet, and
+        those that vanish meanwhile or cannot be read.
+        """
+        # Loaded here: a launch needs none of it.
+        from libcontainer.measure import measure_all  # noqa: PLC0415
+
+        return measure_all(self._store, self._store.ids())
+
+    def openmetrics(self) -> str:
+        """Return what `stats` measures as OpenMetrics text, for Prometheus.
+
+        The label ``container`` is the id. For further labels see
+        `libcontainer.openmetrics`.
+        """
+        from libcontainer.cgroups.openmetrics import openmetrics  # noqa: PLC0415
+
+        return openmetrics(self.stats())
+
+    def events(self, *, existing: bool = False) -> FactoryEvents:
+        """Return what happens to the containers from now on.
+
+        ``for event in factory.events()``, ``async for``, or a callback; see
+        `EventStream`. It does not matter which program makes things happen.
+
+        Args:
+            existing: whether to begin with what has become of those that are there.
+
+        Raises:
+            OSError: the root directory cannot be made, or watched.
+        """
+        from libcontainer.events import FactoryEvents  # noqa: PLC0415
+
+        return FactoryEvents(self._store, existing=existing)
 
     def recover(self) -> tuple[str, ...]:
         """Remove what crashed creators left; return the ids of what was removed.

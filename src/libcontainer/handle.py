@@ -9,6 +9,7 @@ import signal as signals
 import threading
 import time
 import warnings
+from collections.abc import Generator
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.relay import Relay
     from libcontainer.host.seccomp_notify import NotifyServer
+    from libcontainer.state import ProcessRecord
 
 
 class ProcessHandle:
@@ -36,7 +38,8 @@ class ProcessHandle:
 
     Made by `Container.run`, `Container.prepare` and `Container.exec`. It may
     be shared between threads. Leaving it as a context manager closes its
-    streams and waits for the process, as `subprocess.Popen` does.
+    streams and waits for the process, as `subprocess.Popen` does. Under asyncio
+    ``await handle`` waits, without a thread, and returns what `wait` does.
 
     Attributes:
         args: what was run.
@@ -46,6 +49,7 @@ class ProcessHandle:
         stderr: a readable binary file if PIPE was asked for, else None.
         terminal: fd of the terminal's master, or None without a terminal.
         notifier: who answers its seccomp notifications, or None.
+        record: what its container has written down of it, if it is the init process.
     """
 
     def __init__(  # noqa: PLR0913 - made by the launcher alone
@@ -63,6 +67,7 @@ class ProcessHandle:
     ) -> None:
         self.args = args
         self.host_pid = host_pid
+        self.record: ProcessRecord | None = None
         self.terminal = terminal
         self.stdin: IO[Any] | None = stdio.stdin if stdio else None
         self.stdout: IO[Any] | None = stdio.stdout if stdio else None
@@ -141,13 +146,35 @@ class ProcessHandle:
             status = self.poll()
             if status is not None:
                 return status
-            for other in tuple(self._companions):
-                if other.poll() is not None:
-                    with contextlib.suppress(ValueError):
-                        self._companions.remove(other)
+            self._reap_companions()
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not self._await_end(left):
                 raise TimeoutExpired(list(self.args), timeout or 0.0)
+
+    def __await__(self) -> Generator[Any, None, ExitStatus]:
+        """Wait under asyncio: ``status = await handle``."""
+        return self._wait_in_loop().__await__()
+
+    async def _wait_in_loop(self) -> ExitStatus:
+        # Loaded here: asyncio takes longer to load than a launch takes.
+        from libcontainer.host.loop import any_readable  # noqa: PLC0415
+
+        while (status := self.poll()) is None:
+            self._reap_companions()
+            pidfds = [h._duplicate() for h in (self, *self._companions)]  # noqa: SLF001
+            known = [fd for fd in pidfds if fd >= 0]
+            try:
+                if pidfds[0] >= 0:
+                    await any_readable(known)
+            finally:
+                close_all(known)
+        return status
+
+    def _reap_companions(self) -> None:
+        for other in tuple(self._companions):
+            if other.poll() is not None:
+                with contextlib.suppress(ValueError):
+                    self._companions.remove(other)
 
     def _await_end(self, timeout: float | None) -> bool:
         """Wait until this process or a companion has ended; tell if one has."""
@@ -324,8 +351,21 @@ class ProcessHandle:
             os.close(pidfd)
 
 
+def _named_signal(name: str) -> int | None:
+    import re  # noqa: PLC0415 - a number is what most give
+
+    found = re.fullmatch(r"(RTMIN|RTMAX)([+-][0-9]{1,2})", name)
+    if found is not None:
+        number = signals.Signals[f"SIG{found[1]}"] + int(found[2])
+        return number if signals.SIGRTMIN <= number <= signals.SIGRTMAX else None
+    try:
+        return signals.Signals[f"SIG{name}"].value
+    except KeyError:
+        return None
+
+
 def signal_number(signal: int | str) -> int:
-    """Return the number of a signal given by number or name.
+    """Return the number of a signal given by number or name, ``RTMIN+3`` too.
 
     Raises:
         ValueError: there is no such signal.
@@ -334,13 +374,11 @@ def signal_number(signal: int | str) -> int:
         message = f"unknown signal {signal!r}"
         raise ValueError(message)
     if isinstance(signal, str) and not signal.isdigit():
-        name = signal.upper()
-        name = name if name.startswith("SIG") else f"SIG{name}"
-        try:
-            return signals.Signals[name].value
-        except KeyError:
+        number = _named_signal(signal.upper().removeprefix("SIG"))
+        if number is None:
             message = f"unknown signal {signal!r}"
-            raise ValueError(message) from None
+            raise ValueError(message)
+        return number
     number = int(signal)
     if number not in range(signals.NSIG):
         message = f"signal {number} is not from 0 to {signals.NSIG - 1}"

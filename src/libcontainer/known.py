@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from libcontainer.cgroups.group import FREEZE_SECONDS, Group
-from libcontainer.cgroups.stats import Stats, read_stats
 from libcontainer.config import Config, Resources
 from libcontainer.errors import HelperError, StateError, UnsupportedError
 from libcontainer.handle import ProcessHandle
@@ -22,7 +22,12 @@ from libcontainer.state import State, oci_state
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
+    from libcontainer.cgroups.events import CgroupEvents
+    from libcontainer.cgroups.reader import StatsReader
+    from libcontainer.cgroups.stats import Stats
+    from libcontainer.cgroups.watch import Wanted
     from libcontainer.network.stats import InterfaceStats
+    from libcontainer.usage import Usage
 
 LOCK_SECONDS = 30.0
 
@@ -38,10 +43,14 @@ class KnownContainer:
         self._store = store
         self._launcher = launcher
         self._init: ProcessHandle | None = None
-        self._joined: list[ProcessHandle] = []
 
     def __repr__(self) -> str:
         return f"<Container {self.id!r}>"
+
+    @property
+    def _joined(self) -> list[ProcessHandle]:
+        """Handles of the processes that joined it, whichever object ran them."""
+        return self._launcher.joined(self.id)
 
     # -- looking
 
@@ -145,13 +154,69 @@ class KnownContainer:
     def stats(self) -> Stats:
         """Measure the container; until it is deleted, also after its end.
 
+        The counters of its links are there as long as init lives, in a network
+        namespace of its own.
+
         Raises:
             UnsupportedError: it has no cgroup.
             StateError: nothing has run in it yet.
+            CgroupError: somebody has removed its cgroup.
         """
-        state = self.state()
-        require(self.id, state.status, "stats")
-        return read_stats(self._group_of(state))
+        # Loaded here: a launch needs none of it.
+        from libcontainer.measure import measure  # noqa: PLC0415
+
+        state = self._measurable()
+        self._group_of(state)
+        return measure(state)
+
+    def stats_reader(self) -> StatsReader:
+        """Return what measures its cgroup again and again at the least cost.
+
+        It has no counters of links: see `network_stats`.
+
+        Raises:
+            UnsupportedError, StateError: as for `stats`.
+        """
+        from libcontainer.cgroups.reader import StatsReader  # noqa: PLC0415
+
+        return StatsReader(self._group_of(self._measurable()))
+
+    def events(self, *wanted: Wanted) -> CgroupEvents:
+        """Return what happens to its cgroup from now on.
+
+        ``for event in container.events("oom")``, ``async for``, or a callback; see
+        `EventStream`. It ends when the container is deleted.
+
+        Args:
+            wanted: words of `EventKind` (``oom``, ``memory``, ``populated``,
+                ``frozen``), `PressureTrigger` and `MemoryLevel`; nothing is all of
+                the words that its cgroup can tell of.
+
+        Raises:
+            ConfigError: *wanted* is wrong.
+            UnsupportedError: it has no cgroup, or not one that tells of that.
+            StateError: nothing has run in it yet.
+        """
+        from libcontainer.cgroups.events import CgroupEvents  # noqa: PLC0415
+
+        return CgroupEvents(self._group_of(self._measurable()), wanted)
+
+    def usage(self, wall_seconds: float | None = None) -> Usage:
+        """Return what it has used so far, in a few figures.
+
+        Args:
+            wall_seconds: how long it has been running; None is from the start of
+                its init process until now.
+
+        Raises:
+            StateError: nothing has run in it yet.
+        """
+        from libcontainer.usage import read_usage, seconds_since  # noqa: PLC0415
+
+        state = self._measurable()
+        if wall_seconds is None and state.init is not None:
+            wall_seconds = seconds_since(state.init.start_time)
+        return read_usage(group_of(state), wall_seconds or 0.0)
 
     def network_stats(self) -> dict[str, InterfaceStats]:
         """Return the counters of each of its links, by name, as it sees them.
@@ -172,9 +237,24 @@ class KnownContainer:
 
     # -- parts
 
+    def _measurable(self) -> State:
+        """Return its state, if there has been anything to measure.
+
+        Whether it runs, or is paused, makes no difference here and costs to find out.
+        """
+        folder = self._store.open(self.id)
+        try:
+            state = folder.read()
+        finally:
+            folder.close()
+        require(self.id, state.status, "stats")
+        return state
+
     def _status(self, folder: Folder, state: State) -> Status:
         if state.init is None:
             return Status.CREATING
+        if self._has_reaped(state):
+            return Status.STOPPED
         with ProcessRef.open(state.init) as init:
             if init is None or has_ended(init.pidfd):
                 return Status.STOPPED
@@ -185,12 +265,19 @@ class KnownContainer:
             return Status.PAUSED
         return Status.CREATED if folder.has_gate() else Status.RUNNING
 
+    def _has_reaped(self, state: State) -> bool:
+        """Tell whether this object has seen the end of the init of *state*."""
+        own = self._init
+        return own is not None and own.is_reaped and own.record == state.init
+
     @contextlib.contextmanager
     def _locked_group(self, verb: str) -> Iterator[Group]:
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), verb)
             yield self._group_of(state)
+            # Whoever follows the factory's events looks again.
+            os.utime(folder.fd)
 
     def _group_of(self, state: State) -> Group:
         group = group_of(state)

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from libcontainer.bindings.helper import sealed_helper
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.strategy import limits, update_limits
+from libcontainer.cgroups.v1 import swap_first
 from libcontainer.cgroups.writes import Write
 from libcontainer.config import (
     Config,
@@ -57,7 +58,7 @@ from libcontainer.plan.hostroot import is_host_root
 from libcontainer.plan.join import INIT_SLOT
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
-from libcontainer.state import State, oci_state
+from libcontainer.state import ProcessRecord, State, oci_state
 from libcontainer.status import Status
 from libcontainer.validate import (
     validate,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from libcontainer.network.runner import NetworkRunner
 
 DEADLINE_SECONDS = 30.0
+_END_SECONDS = 10.0
 
 
 @frozen(kw_only=True)
@@ -103,19 +105,31 @@ class _Recorder:
         self._folder = folder
         self._config = config
         self._state = evolve(state, args=args)
+        self._launch: tuple[str, Launch] | None = None
+        self.init: ProcessRecord | None = None
 
     def save(self, status: str, launch: Launch) -> None:
         """Save the state of a container whose init is of *launch*."""
         if launch.monitor is not None and self._state.monitor is None:
             self._state = evolve(self._state, monitor=launch.monitor.meet())
+        self._launch = (status, launch)
+        self.init = record_of(launch.host_pid)
         self._folder.write(
             evolve(
                 self._state,
                 status=Status(status),
-                init=record_of(launch.host_pid),
+                init=self.init,
                 mount_namespace=_leftovers_in(self._config, launch.host_pid),
             )
         )
+
+    def save_companions(self, companions: tuple[ProcessRecord, ...]) -> None:
+        """Save who runs beside the container, with what was saved before."""
+        self._state = evolve(self._state, companions=companions)
+        if self._launch is None:
+            self._folder.write(self._state)
+        else:
+            self.save(*self._launch)
 
     def exit_record(self, launch: Launch) -> ExitRecord:
         """Return where the end of that init is to be written down."""
@@ -141,6 +155,21 @@ class Launcher:
         self._texts: Memo[Config, bytes] = Memo()
         self._limits: Memo[tuple[object, ...], tuple[Write, ...]] = Memo()
         self._plans: Memo[tuple[object, ...], Compiled] = Memo()
+        self._settings: Memo[tuple[object, ...], Settings] = Memo()
+        self._valid: Memo[tuple[object, ...], bool] = Memo()
+        self._joined: dict[str, list[ProcessHandle]] = {}
+
+    def joined(self, container_id: str) -> list[ProcessHandle]:
+        """Return where the processes that joined a container are kept.
+
+        One list for all objects of the container: whichever deletes it has to reap
+        them, for the kernel ends no init before.
+        """
+        return self._joined.setdefault(container_id, [])
+
+    def forget(self, container_id: str) -> None:
+        """Forget the processes of a container that is gone."""
+        self._joined.pop(container_id, None)
 
     def check(self, config: Config) -> bytes:
         """Return a configuration's JSON text if nothing is wrong with it.
@@ -179,8 +208,10 @@ class Launcher:
     ) -> str:
         """Return the plan of an init process as text."""
         self.check(config)
-        _check_process(config, process)
-        compiled, _ = self._compile_create(config, process, Start(gate=gate), cgroups)
+        self._check_process(config, process)
+        template = self._take_template() >= 0
+        start = Start(gate=gate)
+        compiled, _ = self._compile_create(config, process, start, cgroups, template)
         return explain(compiled.plan)
 
     def create(
@@ -206,20 +237,22 @@ class Launcher:
         Raises:
             LibcontainerError: nothing is left behind, the state is as before.
         """
-        _check_process(config, process)
+        self._check_process(config, process)
         _check_log(process, start)
-        names = tuple(state.cgroup)
-        compiled, settings = self._compile_create(config, process, start, names)
+        names, template = tuple(state.cgroup), self._take_template()
+        compiled, settings = self._compile_create(
+            config, process, start, names, template >= 0
+        )
         recorder = _Recorder(folder, state, config, settings.args)
         hooks = self._hook_runner(state.id, folder.path, config)
         actions = HostActions(
             folder,
-            self._take_template(),
+            template,
             recorder.save,
             hooks=hooks,
             pidfd_socket=process.pidfd_socket,
         )
-        actions.network = _network_runner(state, config)
+        actions.network = _network_runner(state, config, recorder.save_companions)
         if start != _PLAIN:
             actions.exit_record = recorder.exit_record
         if state.cgroup:
@@ -236,6 +269,7 @@ class Launcher:
                     compiled, config, process, (folder.id, folder.path), init=True
                 ),
             )
+            handle.record = recorder.init
             if hooks is not None and not start.gate:
                 _poststart(hooks, config, handle)
         except BaseException as error:
@@ -256,6 +290,7 @@ class Launcher:
         group: Group | None = None,
         *,
         container: tuple[str, str],
+        joined: list[ProcessHandle],
     ) -> ProcessHandle:
         """Launch a further process in the container of *init*, in its cgroup.
 
@@ -265,16 +300,17 @@ class Launcher:
             init: its init process.
             group: its cgroup, or None.
             container: its id and the path of its state folder.
+            joined: where the handle is put as soon as there is one.
 
         Raises:
             LibcontainerError: nothing is left behind.
         """
-        _check_process(config, process)
+        self._check_process(config, process)
         identity = identity_in_container(config, process, init.host_pid)
-        settings = merge(config, process, identity)
+        settings = self._merge(config, process, identity)
         names = () if group is None else tuple(group.paths)
-        facts = evolve(
-            read_facts(template=False, config=config, settings=settings), cgroups=names
+        facts = read_facts(
+            template=False, config=config, settings=settings, cgroups=names
         )
         facts = _with_maps_of(init, config, facts)
         compiled = self._plans.get(
@@ -292,6 +328,7 @@ class Launcher:
                 process,
                 actions,
                 given=given,
+                joined=joined,
                 taker=_taker(compiled, config, process, container, init=False),
             )
         finally:
@@ -317,7 +354,7 @@ class Launcher:
         writes = update_limits(resources, group.paths)
         before = group.read(writes)
         try:
-            group.write(writes)
+            group.write(swap_first(writes, before))
         except BaseException:
             group.restore(before)
             raise
@@ -334,7 +371,7 @@ class Launcher:
         Raises:
             LibcontainerError: nothing is left behind.
         """
-        _check_process(config, process)
+        self._check_process(config, process)
         home = dict(process.env or ()).get("HOME", "/")
         caller = Identity(uid=os.geteuid(), gid=os.getegid(), groups=(), home=home)
         # It stays the caller's user, whose streams these are.
@@ -466,7 +503,7 @@ class Launcher:
         with self._lock:
             helper, self._helper = self._helper, -1
         if helper >= 0:
-            os.close(helper)
+            close_all((helper,))
         self._template.close()
 
     def _compile_create(
@@ -474,11 +511,12 @@ class Launcher:
         config: Config,
         process: Process,
         start: Start,
-        cgroups: tuple[str, ...] = (),
+        cgroups: tuple[str, ...],
+        template: bool,  # noqa: FBT001
     ) -> tuple[Compiled, Settings]:
         identity = identity_in_rootfs(config, process)
-        settings = merge(config, process, identity)
-        facts = evolve(self._facts(config, settings), cgroups=cgroups)
+        settings = self._merge(config, process, identity)
+        facts = self._facts(config, settings, cgroups, template=template)
         gate, detached = start.gate, None
         if start.detach:
             # Loaded here, as is all of the monitor: most containers have none.
@@ -494,9 +532,35 @@ class Launcher:
         )
         return compiled, settings
 
-    def _facts(self, config: Config, settings: Settings) -> Facts:
-        template = self._take_template() >= 0
-        facts = read_facts(template=template, config=config, settings=settings)
+    def _check_process(self, config: Config, process: Process) -> None:
+        streams = (process.stdin, process.stdout, process.stderr)
+        if process.notify is not None or process.console_socket is not None:
+            _checked_process(config, process)
+        elif all(stream is None or type(stream) is int for stream in streams):
+            # Nothing is kept alive by the memory of it.
+            self._valid.get(
+                (config, process, streams), lambda _: _checked_process(config, process)
+            )
+        else:
+            _checked_process(config, process)
+
+    def _merge(self, config: Config, process: Process, identity: Identity) -> Settings:
+        return self._settings.get(
+            (config, process, identity),
+            lambda _: merge(config, process, identity),
+        )
+
+    def _facts(
+        self,
+        config: Config,
+        settings: Settings,
+        cgroups: tuple[str, ...],
+        *,
+        template: bool,
+    ) -> Facts:
+        facts = read_facts(
+            template=template, config=config, settings=settings, cgroups=cgroups
+        )
         if not facts.privileged and is_host_root(config):
             from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
 
@@ -532,50 +596,88 @@ class Launcher:
         *,
         given: Mapping[int, int] | None = None,
         companions: list[ProcessHandle] | None = None,
+        joined: list[ProcessHandle] | None = None,
         taker: ListenerTaker | None = None,
     ) -> ProcessHandle:
-        with (
-            _console(process) as console,
-            Stdio(
-                process, terminal=settings.terminal, detached=compiled.has_monitor
-            ) as stdio,
-        ):
-            launch = Launch(
-                compiled,
-                helper=self._image(),
-                run_host_step=actions,
-                deadline_seconds=self.deadline_seconds,
-                fault=self.fault,
-                on_listener=taker,
-                take_terminal=None if console is None else console.send,
-            )
-            if settings.host_uid is not None:
-                stdio.give_to(settings.host_uid)
-            slots = {**stdio.given(compiled.plan.stdio), **(given or {})}
-            if stdio.captured >= 0:
-                slots[compiled.slot_of(OUTPUT)] = stdio.captured
-            launch.run(slots)
-            if launch.notify:
-                _relay(launch)
-            return ProcessHandle(
-                settings.args,
-                pidfd=launch.pidfd,
-                host_pid=launch.host_pid,
-                terminal=launch.terminal if launch.terminal >= 0 else None,
-                stdio=stdio,
-                companions=companions,
-                status=launch.status,
-                record=_exit_record(actions, launch),
-                notifier=taker.server if taker else None,
-            )
+        launch: Launch | None = None
+        handle: ProcessHandle | None = None
+        try:
+            with (
+                _console(process) as console,
+                Stdio(
+                    process, terminal=settings.terminal, detached=compiled.has_monitor
+                ) as stdio,
+            ):
+                launch = Launch(
+                    compiled,
+                    helper=self._image(),
+                    run_host_step=actions,
+                    deadline_seconds=self.deadline_seconds,
+                    fault=self.fault,
+                    on_listener=taker,
+                    take_terminal=None if console is None else console.send,
+                )
+                if settings.host_uid is not None:
+                    stdio.give_to(settings.host_uid)
+                slots = {**stdio.given(compiled.plan.stdio), **(given or {})}
+                if stdio.captured >= 0:
+                    slots[compiled.slot_of(OUTPUT)] = stdio.captured
+                launch.run(slots)
+                handle = _handle_of(launch, settings, actions, stdio, companions, taker)
+                if joined is not None:
+                    joined.append(handle)
+        except BaseException:
+            # What came after the launch, too: a program that nobody has a handle
+            # of could not be waited for, and its container not be ended.
+            _end(launch, handle)
+            raise
+        return handle
 
 
-def _network_runner(state: State, config: Config) -> NetworkRunner | None:
+def _end(launch: Launch | None, handle: ProcessHandle | None) -> None:
+    if handle is not None:
+        handle.kill()
+        handle.wait(_END_SECONDS)
+        handle.close()
+    elif launch is not None:
+        launch.abort()
+
+
+def _handle_of(  # noqa: PLR0917 - what a handle is made of
+    launch: Launch,
+    settings: Settings,
+    actions: HostRunner,
+    stdio: Stdio,
+    companions: list[ProcessHandle] | None,
+    taker: ListenerTaker | None,
+) -> ProcessHandle:
+    if launch.notify:
+        _relay(launch)
+    return ProcessHandle(
+        settings.args,
+        pidfd=launch.pidfd,
+        host_pid=launch.host_pid,
+        terminal=launch.terminal if launch.terminal >= 0 else None,
+        stdio=stdio,
+        companions=companions,
+        status=launch.status,
+        record=_exit_record(actions, launch),
+        notifier=taker.server if taker else None,
+    )
+
+
+def _network_runner(
+    state: State,
+    config: Config,
+    save: Callable[[tuple[ProcessRecord, ...]], None],
+) -> NetworkRunner | None:
     if not config.networks and not config.routes:
         return None
-    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415 - rare
+    # Loaded here: most containers have no network.
+    from libcontainer.host.companions import Companions  # noqa: PLC0415
+    from libcontainer.network.runner import NetworkRunner  # noqa: PLC0415
 
-    return NetworkRunner(state.id, state.network)
+    return NetworkRunner(state.id, state.network, Companions(save))
 
 
 def _hierarchies() -> tuple[str, ...]:
@@ -698,7 +800,8 @@ def _check_log(process: Process, start: Start) -> None:
         raise ConfigError(problems)
 
 
-def _check_process(config: Config, process: Process) -> None:
+def _checked_process(config: Config, process: Process) -> bool:
     problems = validate_process(config, process)
     if problems:
         raise ConfigError(problems)
+    return True

@@ -87,7 +87,7 @@ class Log:
     ``path.2``, and the oldest goes. With 1 a full file is emptied."""
 
 
-@frozen
+@frozen(cache_hash=True)
 class Process:
     """A program and what it gets; None is taken from the container's `Config`.
 

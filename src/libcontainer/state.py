@@ -86,6 +86,7 @@ class State:
         network: what each of its networks leaves on the host, by place in the
             configuration; saved before any of it is made.
         monitor: the monitor of the init process, or None without one.
+        companions: programs that run beside it, and their keepers.
         unknown: keys of the file this version does not know.
     """
 
@@ -100,6 +101,7 @@ class State:
     mount_namespace: int | None = None
     network: tuple[Mapping[str, Any], ...] = ()
     monitor: ProcessRecord | None = None
+    companions: tuple[ProcessRecord, ...] = ()
     unknown: Mapping[str, Any] = field(factory=dict)
 
 
@@ -147,6 +149,8 @@ def dump(state: State) -> bytes:
         document["network"] = state.network
     if state.monitor is not None:
         document["monitor"] = _dump_process(state.monitor)
+    if state.companions:
+        document["companions"] = [_dump_process(one) for one in state.companions]
     return json.dumps(document).encode()
 
 
@@ -179,6 +183,9 @@ def parse(data: bytes) -> State:
             ),
             network=_take_records(document),
             monitor=None if monitor is None else _parse_process(monitor),
+            companions=tuple(
+                _parse_process(one) for one in document.pop("companions", ())
+            ),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -33,6 +33,11 @@ int main(int argc, char **argv, char **envp) {
             if (fcntl(fd, F_GETFD) >= 0) dprintf(100, "fd %d\n", fd);
         for (int n = 1; n < 32; n++)
             if (sigismember(&blocked, n)) dprintf(100, "blocked %d\n", n);
+        for (int n = 1; n < 65; n++) {
+            struct sigaction action;
+            if (sigaction(n, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+                dprintf(100, "ignored %d\n", n);
+        }
     }
     return 7;
 }

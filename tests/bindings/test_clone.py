@@ -5,6 +5,7 @@ import errno
 import os
 import select
 import signal
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +131,23 @@ def test_a_spawned_program_starts_with_every_signal_blocked(
     os.close(box.pidfd)
     blocked = {int(line.split()[1]) for line in said if line.startswith("blocked")}
     assert blocked == set(range(1, 32)) - {signal.SIGKILL, signal.SIGSTOP}
+
+
+def test_a_spawned_program_ignores_no_signal(in_child: InChild, program: Path) -> None:
+    script = """
+    for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGRTMAX):
+        signal.signal(number, signal.SIG_IGN)
+    reader, writer = os.pipe()
+    os.dup2(writer, 100, inheritable=False)
+    spawn(image, 0, [100], box)
+    os.close(writer)
+    os.close(100)
+    waitid(box.pidfd)
+    print(os.read(reader, 65536).decode())
+    """
+    said = in_child(PRELUDE + textwrap.dedent(script), program)
+    assert "arg libcontainer-init" in said
+    assert "ignored" not in said
 
 
 def _garbage() -> int:

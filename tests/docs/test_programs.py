@@ -18,9 +18,11 @@ PAGES = {
     "README.md": 2,
     "docs/tutorial.md": 5,
     "docs/how/debug-start.md": 1,
+    "docs/how/files.md": 2,
     "docs/guide/security.md": 1,
     "docs/guide/seccomp.md": 3,
-    "docs/guide/python.md": 1,
+    "docs/guide/python.md": 3,
+    "docs/guide/statistics.md": 3,
 }
 
 

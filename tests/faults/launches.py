@@ -218,7 +218,11 @@ def create_plan(factory: lc.Factory, container: lc.Container, kind: str) -> Plan
     start = Start(gate="prepare" in kind, detach="monitor" in kind)
     names = tuple(container.state().cgroup)
     launcher = factory._launcher
-    return launcher._compile_create(container.config, PROGRAM, start, names)[0].plan
+    template = launcher._take_template() >= 0
+    compiled, _ = launcher._compile_create(
+        container.config, PROGRAM, start, names, template
+    )
+    return compiled.plan
 
 
 def join_plan(container: lc.Container) -> Plan:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -157,10 +158,20 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
+@contextlib.contextmanager
+def opened(root: Path) -> Iterator[int]:
+    """Open a root for a block."""
+    fd = open_root(str(root))
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 @pytest.fixture
 def root_fd(root: Path) -> Iterator[int]:
     """The same, open."""
-    with open_root(str(root)) as fd:
+    with opened(root) as fd:
         yield fd
 
 
@@ -193,7 +204,7 @@ def test_what_is_no_regular_file_is_refused_without_waiting(
     elif kind == "directory":
         path.mkdir()
     elif kind == "socket":
-        with socket.socket(socket.AF_UNIX) as server, open_root(str(root)) as fd:
+        with socket.socket(socket.AF_UNIX) as server, opened(root) as fd:
             server.bind(f"/proc/self/fd/{fd}/etc/passwd")
     else:
         path.symlink_to("passwd")
@@ -220,7 +231,7 @@ def test_a_link_does_not_lead_out_of_the_root(
 
 def test_a_magic_link_is_refused() -> None:
     with (
-        open_root("/") as fd,
+        opened(Path("/")) as fd,
         pytest.raises(UserLookupError, match=r"\[ELOOP\]"),
     ):
         read_capped(fd, "proc/self/exe")
@@ -236,7 +247,7 @@ def make_layer(path: Path, files: dict[str, bytes]) -> Path:
 
 def layered(*paths: Path) -> bytes | None:
     """Read /etc/passwd of an overlay."""
-    with open_root(str(paths[0])) as top, open_root(str(paths[1])) as base:
+    with opened(paths[0]) as top, opened(paths[1]) as base:
         return read_layered([top, base], "etc/passwd")
 
 

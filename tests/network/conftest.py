@@ -7,9 +7,11 @@ its end nothing but ``lo`` may be there, and no nftables table.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,45 @@ def veth(number: int, **wishes: Any) -> lc.Veth:
             **wishes,
         }
     )
+
+
+OUTSIDE = "203.0.113.9"
+OUTSIDE6 = "2001:db8::9"
+
+
+@contextlib.contextmanager
+def outside() -> Iterator[list[str]]:
+    """A third namespace beyond the host; yields the prefix of programs there.
+
+    It has no route to the containers: only what has the host's address is
+    answered.
+    """
+    process = subprocess.Popen(["unshare", "--net", "sleep", "1000"])
+    try:
+        own = Path("/proc/thread-self/ns/net").readlink()
+        there = Path(f"/proc/{process.pid}/ns/net")
+        while there.readlink() == own:
+            time.sleep(0.01)
+        enter = ["nsenter", "-t", str(process.pid), "-n"]
+        peer = ("type", "veth", "peer", "name", "out", "netns", str(process.pid))
+        sh("ip", "link", "add", "wan", *peer)
+        sh("ip", "link", "set", "wan", "up")
+        sh("ip", "addr", "add", "203.0.113.1/24", "dev", "wan")
+        sh("ip", "addr", "add", "2001:db8::1/64", "dev", "wan", "nodad")
+        sh(*enter, "ip", "link", "set", "lo", "up")
+        sh(*enter, "ip", "link", "set", "out", "up")
+        sh(*enter, "ip", "addr", "add", f"{OUTSIDE}/24", "dev", "out")
+        sh(*enter, "ip", "addr", "add", f"{OUTSIDE6}/64", "dev", "out", "nodad")
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
+        yield enter
+    finally:
+        process.kill()
+        process.wait()
+        for _ in range(500):
+            if "wan" not in links():
+                break
+            time.sleep(0.01)
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:

@@ -30,6 +30,8 @@ ALL = (
     lc.NetDevice(device="wlan0", name="net%d"),
     lc.Cni(name="cni0", conflist={"name": "x", "plugins": [{"type": "ptp"}]}),
     lc.CustomNetwork(strategy="acme", options={"speed": 3}),
+    lc.Pasta(name="user0", ports=[lc.Port(host=81, container=8080)]),
+    lc.Slirp4netns(name="user1", subnet="10.3.0.0/24", mtu=1400, host_loopback=True),
 )
 
 
@@ -87,6 +89,15 @@ def test_bad_names_of_links_are_refused(name: Any, field: str) -> None:
             "networks[0].conflist: must be a CNI list",
         ),
         (lc.CustomNetwork(strategy="a b"), "networks[0].strategy: is no name"),
+        (lc.Pasta(name="a/b"), "networks[0].name: must be letters"),
+        (lc.Pasta(host_loopback=1), "networks[0].host_loopback: must be"),
+        (lc.Slirp4netns(mtu=10), "networks[0].mtu: must be from 68"),
+        (lc.Slirp4netns(subnet="fd00::/64"), "networks[0].subnet: must be an IPv4"),
+        (lc.Slirp4netns(subnet="10.0.0.0/26"), "networks[0].subnet: must be an IPv4"),
+        (
+            lc.Slirp4netns(ports=[lc.Port(host=1, container=1, address="::1")]),
+            "networks[0].ports[0].address: slirp4netns publishes on IPv4 alone",
+        ),
         ("veth", "networks[0]: must be a network, not str"),
     ],
 )

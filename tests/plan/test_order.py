@@ -579,3 +579,11 @@ def test_on_v2_a_privileged_caller_enters_the_cgroup_with_its_own_rights(
     ]
     assert [i > clone for i in joined] == [late]
     assert joined[0] < place(plan, ops.BecomeRoot) < place(plan, ops.SetIdentity)
+
+
+def test_on_v2_the_first_process_of_all_is_born_in_the_cgroup() -> None:
+    facts = attrs.evolve(samples.PRIVILEGED, cgroups=("",))
+    plan = create(Config(rootfs="/srv/rootfs"), facts)
+    spawn = next(s.action for s in plan.steps if isinstance(s.action, Spawn))
+    assert plan.slots[spawn.cgroup].name == "cgroup v2"
+    assert places(plan, ops.Clone) == []

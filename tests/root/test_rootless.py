@@ -474,3 +474,18 @@ say([seen.decode().split(), said.code])
     seen, code = script(text, "yes" if subids else "", subids=subids)
     assert seen == ["it", "0", "got", "it"]
     assert code == 7
+
+
+def test_the_users_own_files_of_a_container_are_reached(script: Script) -> None:
+    said = script(
+        "config = lc.Config(rootfs=lc.Overlay(rootfs), **SINGLE)\n"
+        "with lc.Factory() as factory, factory.create('box', config) as container:\n"
+        "    container.run(lc.Process(['sleep', '60']))\n"
+        "    container.fs.write('/new', 'words', permissions=0o600)\n"
+        "    seen = lc.Process(['stat', '-c', '%u %a', '/new'], stdout=lc.PIPE)\n"
+        "    with container.exec(seen) as running:\n"
+        "        inside = running.communicate()[0].decode().split()\n"
+        "    changed = [change.path for change in container.changes()]\n"
+        "    say([container.fs.read('/new').decode(), inside, changed])\n"
+    )
+    assert said == ["words", ["0", "600"], ["/new"]]

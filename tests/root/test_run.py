@@ -144,6 +144,31 @@ def test_a_signal_from_outside_is_a_verdict(run: Run) -> None:
     assert result.verdict == "signalled"
 
 
+def test_a_timeout_and_a_failed_setup_are_verdicts(run: Run) -> None:
+    with pytest.raises(lc.TimeoutExpired) as late:
+        run("sh", "-c", "while :; do :; done", timeout=0.5)
+    assert late.value.verdict == lc.Verdict.TIMEOUT
+    assert late.value.usage is not None
+    assert 0.5 <= late.value.usage.wall_seconds < 10
+    with pytest.raises(lc.ProgramNotFoundError) as missing:
+        run("nothing")
+    assert missing.value.verdict == lc.Verdict.SETUP
+    with pytest.raises(lc.CalledProcessError) as failed:
+        run("sh", "-c", FILL, check=True, memory="32M")
+    assert failed.value.verdict == lc.Verdict.OOM
+
+
+def test_the_usage_is_that_of_all_its_processes(run: Run) -> None:
+    # The work is a grandchild's, which init does not wait for.
+    script = "(sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done' &) ; sleep 2"
+    used = run("sh", "-c", script).usage
+    assert 2 <= used.wall_seconds < 20
+    assert used.cpu_seconds is not None
+    assert 0.05 < used.cpu_seconds < used.wall_seconds * 2
+    assert used.memory_peak is not None
+    assert 100_000 < used.memory_peak < 100 << 20
+
+
 def test_limits_are_those_of_the_cgroup(run: Run) -> None:
     result = run("true", memory="64M", cpus=0.5, pids=20)
     assert result.stats is not None

@@ -58,6 +58,8 @@ STATES = st.builds(
     creator=RECORDS,
     status=st.sampled_from(Status),
     init=st.none() | RECORDS,
+    monitor=st.none() | RECORDS,
+    companions=st.lists(RECORDS, max_size=2).map(tuple),
     mount_namespace=st.none() | st.integers(1, 2**64 - 1),
     args=st.lists(st.text(max_size=8), max_size=3).map(tuple),
     unknown=st.dictionaries(

@@ -33,6 +33,32 @@ def a_running_program() -> int:
     return process.wait()
 
 
+async def in_a_loop(container: lc.Container) -> lc.ExitStatus:
+    """Do the same under asyncio."""
+    assert_type(await lc.arun("true", text=True), lc.Result[str])
+    assert_type(await lc.arun("true"), lc.Result[bytes])
+    async with container as same:
+        assert_type(same, lc.Container)
+        async with await same.arun(lc.Process("true")) as process:
+            assert_type(process, lc.AsyncProcess)
+            assert_type(await process.communicate(), tuple[bytes | None, bytes | None])
+            assert_type(await process.wait(), lc.ExitStatus)
+    return await process.handle
+
+
+@lc.contained(memory="64M", timeout=5)
+def work(numbers: list[int]) -> dict[str, int]:
+    """Be run in a container."""
+    return {"sum": sum(numbers)}
+
+
+def functions(container: lc.Container) -> None:
+    """Call functions there."""
+    assert_type(work([1]), dict[str, int])
+    assert_type(container.call(work, [1]), dict[str, int])
+    assert_type(lc.with_python(container.config), lc.Config)
+
+
 def a_configuration(image: Path) -> lc.Config:
     """Give every field what is natural to write."""
     return lc.Config(

@@ -73,7 +73,9 @@ def capget(pid: int = 0) -> CapabilitySets:
     Linux >= 2.6.26 (version 3, 64 bits).
     """
     sets = ffi.new("uint64_t[3]")
-    check(lib.lc_capget(pid, sets), "capget", pid)
+    result = lib.lc_capget(pid, sets)
+    if result < 0:
+        check(result, "capget", pid)
     return CapabilitySets(sets[0], sets[1], sets[2])
 
 

@@ -87,14 +87,21 @@ def new_box() -> SpawnBox:
     return SpawnBox()
 
 
-def spawn(image_fd: int, flags: int, fds: Sequence[int], box: SpawnBox) -> None:
+def spawn(
+    image_fd: int,
+    flags: int,
+    fds: Sequence[int],
+    box: SpawnBox,
+    *,
+    cgroup_fd: int = -1,
+) -> None:
     """Start the executable behind an fd, as ``libcontainer-init``.
 
     The calling thread stands still until the child has executed, some tenths of a
     millisecond, whatever the caller's size: ``CLONE_VM | CLONE_VFORK``. The program
-    starts with an empty environment and **with every signal blocked**, and inherits the
-    caller's ignored signals; it has to reset both. It is a child of the calling
-    process, ends with SIGCHLD and is waited for with `waitid`.
+    starts with an empty environment, no signal ignored, and **every signal blocked**,
+    which it has to change. It is a child of the calling process, ends with SIGCHLD and
+    is waited for with `waitid`.
 
     Args:
         image_fd: an ELF executable, such as `libcontainer.bindings.helper` makes.
@@ -103,6 +110,8 @@ def spawn(image_fd: int, flags: int, fds: Sequence[int], box: SpawnBox) -> None:
         fds: the caller's fds that it inherits, under their numbers; of all others it
             gets those that are not close-on-exec. The caller's own stay close-on-exec.
             The number of the first is the program's only argument.
+        cgroup_fd: the cgroup v2 directory that it starts in (Linux 5.7); -1 is the
+            caller's cgroup.
         box: empty; filled before the call returns.
 
     Raises:
@@ -113,11 +122,11 @@ def spawn(image_fd: int, flags: int, fds: Sequence[int], box: SpawnBox) -> None:
     namespace in the same call. Linux >= 5.4. See clone(2), execveat(2).
     """
     cells = box._cells  # noqa: SLF001
-    result = lib.lc_spawn(
-        image_fd, flags, ffi.new("int[]", list(fds)), len(fds), cells, cells + 1
-    )
+    kept = ffi.new("int[]", list(fds))
+    result = lib.lc_spawn(image_fd, flags, cgroup_fd, kept, len(fds), cells, cells + 1)
     if result < 0:
-        check(result, "clone", CloneFlag(flags), f"execveat {image_fd}", list(fds))
+        shown = (CloneFlag(flags), f"execveat {image_fd}", list(fds))
+        check(result, "clone", *shown, f"cgroup_fd={cgroup_fd}")
 
 
 def clone3(  # noqa: PLR0913

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 from enum import IntFlag
 
 from libcontainer.bindings._lib import check, lib, path_bytes
@@ -35,8 +34,14 @@ class Seal(IntFlag):
     EXEC = 0x20
 
 
+# Plain numbers, as every launch makes such a file.
+_ALLOW_SEALING = int(MemfdFlag.ALLOW_SEALING)
+_EXEC = int(MemfdFlag.EXEC)
+_NOEXEC_SEAL = int(MemfdFlag.NOEXEC_SEAL)
+
 FIXED = Seal.WRITE | Seal.GROW | Seal.SHRINK | Seal.SEAL
 """The seals after which nobody can change the content, nor the seals."""
+_FIXED = int(FIXED)
 
 
 def memfd_create(name: str, flags: int = 0) -> int:
@@ -96,19 +101,16 @@ def sealed_memfd(name: str, content: bytes, *, executable: bool = False) -> int:
     Returns:
         An fd, close-on-exec, at offset 0, with the seals `FIXED`.
     """
-    if executable:
-        fd = memfd_create(name, MemfdFlag.ALLOW_SEALING | MemfdFlag.EXEC)
-    else:
-        fd = data_memfd(name)
-    try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        os.lseek(fd, 0, os.SEEK_SET)
-        add_seals(fd, FIXED)
-    except BaseException:
-        os.close(fd)
-        raise
+    first = _EXEC if executable else _NOEXEC_SEAL
+    encoded = path_bytes(name)
+    for kind in (first, 0):
+        flags = _ALLOW_SEALING | kind
+        fd = lib.lc_sealed_memfd(encoded, flags, content, len(content), _FIXED)
+        # Before Linux 6.3 there is no such flag.
+        if fd != -errno.EINVAL:
+            break
+    if fd < 0:
+        check(fd, "memfd_create", name, MemfdFlag(flags))
     return fd
 
 

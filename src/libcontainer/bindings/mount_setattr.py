@@ -37,6 +37,7 @@ AT_SYMLINK_NOFOLLOW = AtFlag.SYMLINK_NOFOLLOW
 AT_NO_AUTOMOUNT = AtFlag.NO_AUTOMOUNT
 AT_EMPTY_PATH = AtFlag.EMPTY_PATH
 AT_RECURSIVE = AtFlag.RECURSIVE
+_EMPTY_PATH = int(AT_EMPTY_PATH)
 
 
 def mount_setattr(  # noqa: PLR0913
@@ -70,7 +71,7 @@ def mount_setattr(  # noqa: PLR0913
     """
     encoded = path_bytes(path)
     if not encoded:
-        flags |= AT_EMPTY_PATH
+        flags |= _EMPTY_PATH
     owner = -1 if userns_fd is None else userns_fd
     result = lib.lc_mount_setattr(
         dirfd, encoded, flags, attr_set, attr_clr, propagation, owner

@@ -25,6 +25,14 @@ RESOLVE_IN_ROOT = Resolve.IN_ROOT
 RESOLVE_NO_MAGICLINKS = Resolve.NO_MAGICLINKS
 
 
+def try_openat2(dirfd: int, path: bytes, flags: int, resolve: int) -> int:
+    """Open a path as `openat2` does; return the fd, or minus the errno.
+
+    For a path that need not be there: an exception costs more than the call.
+    """
+    return lib.lc_openat2(dirfd, path, flags, 0, resolve)
+
+
 def openat2(
     dirfd: int, path: PathLike, flags: int, *, mode: int = 0, resolve: int = 0
 ) -> int:
@@ -52,6 +60,8 @@ def openat2(
     encoded = path_bytes(path)
     while True:
         fd = lib.lc_openat2(dirfd, encoded, flags, mode, resolve)
+        if fd >= 0:
+            return fd
         try:
             shown = (f"flags {flags:#x}", f"mode {mode:#o}", Resolve(resolve))
             return check(fd, "openat2", dirfd, path, *shown)

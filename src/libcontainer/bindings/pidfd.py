@@ -104,7 +104,10 @@ def pidfd_open(pid: int, flags: int = 0) -> int:
 
     Linux >= 5.3.
     """
-    return check(lib.lc_pidfd_open(pid, flags), "pidfd_open", pid, PidfdFlag(flags))
+    pidfd = lib.lc_pidfd_open(pid, flags)
+    if pidfd < 0:
+        check(pidfd, "pidfd_open", pid, PidfdFlag(flags))
+    return pidfd
 
 
 def pidfd_send_signal(pidfd: int, number: int, flags: int = 0) -> None:

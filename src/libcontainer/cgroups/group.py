@@ -15,13 +15,14 @@ from attrs import frozen
 from libcontainer.bindings.bpf import attach_cgroup_device, load_cgroup_device
 from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
 from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
+from libcontainer.cgroups.values import OPEN, Writer, read_value, write_value
 from libcontainer.cgroups.writes import DeviceFilter, Write
 from libcontainer.errors import CgroupError
 from libcontainer.plan.cgroup import UNIFIED
 
 # PROC_USER_INIT_INO of the kernel.
 _FIRST_USER_NAMESPACE = 0xEFFFFFFD
-_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW
+_NO_SUBDIRECTORY = 2
 FREEZE_SECONDS = 5.0
 _REMOVE_SECONDS = 5.0
 _POLL_SECONDS = 0.002
@@ -80,17 +81,17 @@ class Group:
         Raises:
             CgroupError: with the file that was refused; earlier ones hold.
         """
-        for write in writes:
-            directory = self.directory(write.controller)
-            if directory is None:
-                if write.optional:
-                    continue
-                raise CgroupError(
-                    errno.ENOENT,
-                    f"write {write.value!r} to {write.file}",
-                    hint=f"the {write.controller} controller is not mounted",
-                )
-            _write_limit(directory, write)
+        with Writer() as writer:
+            for write in writes:
+                directory = self.directory(write.controller)
+                if directory is not None:
+                    _write_limit(directory, write, writer)
+                elif not write.optional:
+                    raise CgroupError(
+                        errno.ENOENT,
+                        f"write {write.value!r} to {write.file}",
+                        hint=f"the {write.controller} controller is not mounted",
+                    )
 
     def read(self, writes: Iterable[Write]) -> tuple[Write, ...]:
         """Return what the files of *writes* hold now, last first.
@@ -104,7 +105,7 @@ class Group:
             if directory is None or write.file in _NOT_RESTORED:
                 continue
             with contextlib.suppress(OSError):
-                value = _read(f"{directory}/{write.file}").strip()
+                value = read_value(f"{directory}/{write.file}").strip()
                 found.append(Write(write.controller, write.file, value))
         return tuple(reversed(found))
 
@@ -128,9 +129,9 @@ class Group:
         try:
             for name, path in self.paths.items():
                 if name == UNIFIED:
-                    fds.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY | _OPEN))
+                    fds.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY | OPEN))
                 else:
-                    fds.append(os.open(f"{path}/tasks", os.O_WRONLY | _OPEN))
+                    fds.append(os.open(f"{path}/tasks", os.O_WRONLY | OPEN))
         except BaseException:
             for fd in fds:
                 os.close(fd)
@@ -152,7 +153,7 @@ class Group:
         found: set[int] = set()
         for directory in _tree(path):
             with contextlib.suppress(FileNotFoundError):
-                text = _read(f"{directory}/cgroup.procs")
+                text = read_value(f"{directory}/cgroup.procs")
                 found.update(int(word) for word in text.split())
         return sorted(found - {0})
 
@@ -163,10 +164,14 @@ class Group:
             return False
         try:
             if self._freezes_by_v1():
-                return _read(f"{path}/freezer.state").strip() == "FROZEN"
-            return "frozen 1" in _read(f"{path}/cgroup.events").splitlines()
+                return read_value(f"{path}/freezer.state").strip() == "FROZEN"
+            return "frozen 1" in read_value(f"{path}/cgroup.events").splitlines()
         except (FileNotFoundError, NotADirectoryError):
             return False
+
+    def freezer_directory(self) -> str | None:
+        """Return the directory by which its processes are frozen, or None."""
+        return self._freezer()
 
     # -- acting
 
@@ -197,7 +202,7 @@ class Group:
         path = self.paths.get(UNIFIED)
         if path is not None and self.is_unified:
             try:
-                _write(f"{path}/cgroup.kill", "1")
+                write_value(f"{path}/cgroup.kill", "1")
             except FileNotFoundError:
                 self._kill_frozen()
             return
@@ -259,9 +264,9 @@ class Group:
                 hint="the freezer controller is not mounted",
             )
         if self._freezes_by_v1():
-            _write(f"{path}/freezer.state", "FROZEN" if frozen else "THAWED")
+            write_value(f"{path}/freezer.state", "FROZEN" if frozen else "THAWED")
         else:
-            _write(f"{path}/cgroup.freeze", "1" if frozen else "0")
+            write_value(f"{path}/cgroup.freeze", "1" if frozen else "0")
 
     def _await(self, is_done: Callable[[], bool], timeout: float, what: str) -> None:
         deadline = time.monotonic() + timeout
@@ -278,14 +283,36 @@ class Group:
                 self._set_frozen(frozen=True)
 
     def _kill_frozen(self) -> None:
+        if not self.pids():
+            return  # Nobody is there who could fork.
         # Frozen, no process can fork away between the list and the signal.
-        with contextlib.suppress(CgroupError, OSError):
-            self._set_frozen(frozen=True)
-            self._await(self.is_frozen, 0.5, "freeze the cgroup")
-        for pid in self.pids():
-            _kill(pid)
-        with contextlib.suppress(CgroupError, OSError):
+        try:
+            with contextlib.suppress(CgroupError, OSError):
+                self._set_frozen(frozen=True)
+                self._await(self.is_frozen, 0.5, "freeze the cgroup")
+            for pid in self.pids():
+                _kill(pid)
+        finally:
+            self._let_go_on()
+
+    def _let_go_on(self) -> None:
+        """Thaw what is to end: on v1 a signal is delivered only then.
+
+        Raises:
+            CgroupError: twice refused; who waits for its end would wait for ever.
+        """
+        if self._freezer() is None:
+            return
+        with contextlib.suppress(OSError):
             self._set_frozen(frozen=False)
+            return
+        try:
+            self._set_frozen(frozen=False)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            number = error.errno or errno.EIO
+            raise CgroupError(number, "thaw the cgroup") from error
 
 
 def _kill(pid: int) -> None:
@@ -314,7 +341,7 @@ def _make_directory(name: str, path: str, made: list[str]) -> None:
     if name == UNIFIED:
         _enable_controllers(os.path.dirname(path))
     if "cpuset" in name.split(","):
-        _copy_cpuset(path)
+        _copy_cpuset(path, is_new=path in made)
 
 
 def _make_parents(name: str, path: str) -> None:
@@ -330,7 +357,7 @@ def _make_parents(name: str, path: str) -> None:
     with contextlib.suppress(OSError):
         os.setxattr(path, _MADE, b"")
     if "cpuset" in name.split(","):
-        _copy_cpuset(path)
+        _copy_cpuset(path, is_new=True)
 
 
 def _remove_made_parents(path: str) -> None:
@@ -362,26 +389,27 @@ def _enable_controllers(path: str) -> None:
     # One by one: the kernel takes all that are written together, or none.
     for controller in sorted(missing):
         with contextlib.suppress(OSError):
-            _write(f"{path}/cgroup.subtree_control", f"+{controller}")
+            write_value(f"{path}/cgroup.subtree_control", f"+{controller}")
 
 
 def _words(path: str) -> set[str] | None:
     try:
-        return set(_read(path).split())
+        return set(read_value(path).split())
     except FileNotFoundError:
         return None
 
 
-def _copy_cpuset(path: str) -> None:
+def _copy_cpuset(path: str, *, is_new: bool) -> None:
     # A new cpuset is empty, and nothing can enter an empty one.
     for file in ("cpuset.cpus", "cpuset.mems"):
-        if not _read(f"{path}/{file}").strip():
-            _write(f"{path}/{file}", _read(f"{os.path.dirname(path)}/{file}").strip())
+        if is_new or not read_value(f"{path}/{file}").strip():
+            value = read_value(f"{os.path.dirname(path)}/{file}").strip()
+            write_value(f"{path}/{file}", value)
 
 
 def _refuse_in_use(path: str) -> None:
     for directory in _tree(path):
-        if _read(f"{directory}/cgroup.procs").strip():
+        if read_value(f"{directory}/cgroup.procs").strip():
             raise CgroupError(
                 errno.EEXIST,
                 f"make the cgroup {path}",
@@ -392,6 +420,10 @@ def _refuse_in_use(path: str) -> None:
 def _tree(path: str) -> list[str]:
     found = [path]
     for directory in found:
+        with contextlib.suppress(FileNotFoundError):
+            # "." and ".." of itself, and one ".." of each that is below.
+            if os.stat(directory).st_nlink <= _NO_SUBDIRECTORY:
+                continue
         with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
             found.extend(
                 entry.path for entry in entries if entry.is_dir(follow_symlinks=False)
@@ -405,12 +437,12 @@ def _remove_below(path: str) -> None:
             os.rmdir(directory)
 
 
-def _write_limit(directory: str, write: Write) -> None:
+def _write_limit(directory: str, write: Write, writer: Writer) -> None:
     try:
         if isinstance(write, DeviceFilter):
             _attach(directory, write)
         else:
-            _write(f"{directory}/{write.file}", write.value)
+            writer.write(f"{directory}/{write.file}", write.value)
     except OSError as error:
         if write.optional and error.errno in {errno.ENOENT, errno.EOPNOTSUPP}:
             return
@@ -424,7 +456,7 @@ def _write_limit(directory: str, write: Write) -> None:
 def _attach(directory: str, limit: DeviceFilter) -> None:
     if limit.optional and not _may_filter():
         return
-    cgroup = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _OPEN)
+    cgroup = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | OPEN)
     try:
         program = load_cgroup_device(limit.program)
         try:
@@ -449,22 +481,3 @@ def _limit_hint(write: Write, number: int | None) -> str | None:
     if number == errno.EACCES and write.controller == "cpuset":
         return "the parent cgroup does not have these processors or nodes"
     return None
-
-
-def _read(path: str) -> str:
-    fd = os.open(path, os.O_RDONLY | _OPEN)
-    try:
-        parts = []
-        while part := os.read(fd, 65536):
-            parts.append(part)
-        return b"".join(parts).decode()
-    finally:
-        os.close(fd)
-
-
-def _write(path: str, value: str) -> None:
-    fd = os.open(path, os.O_WRONLY | _OPEN)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)

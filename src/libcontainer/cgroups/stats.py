@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cgroup has used: one form for v1 and v2."""
+"""What a cgroup has used: one form for v1 and v2. Pure data.
+
+Times are nanoseconds, sizes bytes, counts since the cgroup was made. A controller that
+is not there leaves its part empty.
+"""
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from libcontainer.cgroups.group import Group
-
-_USER_HZ: Final = os.sysconf("SC_CLK_TCK")
-_NANOSECONDS: Final = 1_000_000_000
-# v1 says "no limit" by the largest number of whole pages.
-_V1_UNLIMITED: Final = 1 << 62
+if TYPE_CHECKING:
+    from libcontainer.network.stats import InterfaceStats
 
 
 @frozen(kw_only=True)
@@ -30,6 +28,10 @@ class CpuStats:
     """In the kernel."""
     per_cpu: tuple[int, ...] = ()
     """By processor; v1 only."""
+    per_cpu_user: tuple[int, ...] = ()
+    """By processor in user mode; v1 only."""
+    per_cpu_system: tuple[int, ...] = ()
+    """By processor in the kernel; v1 only."""
     periods: int = 0
     """Periods of the quota that have passed."""
     throttled_periods: int = 0
@@ -52,18 +54,33 @@ class MemoryStats:
     """The most that was in use; None where the kernel does not keep it."""
     limit: int | None = None
     """The limit of the cgroup itself."""
+    soft_limit: int | None = None
+    """Above this it is pressed back: ``memory.high``, v1 the soft limit."""
     swap_usage: int | None = None
     """In swap now; None without swap accounting."""
+    swap_peak: int | None = None
+    """The most that was in swap; v1: in memory and swap together."""
     swap_limit: int | None = None
     """The limit on swap; v1: on memory and swap together."""
+    swap_failures: int = 0
+    """How often that limit was hit."""
     kernel: int = 0
     """Of the usage, what the kernel holds for the cgroup."""
+    kernel_tcp: int = 0
+    """Buffers of TCP."""
+    zswap: int | None = None
+    """Compressed swap in memory; v2 only."""
     failures: int = 0
     """How often the limit was hit."""
     oom_kills: int = 0
     """Processes that were killed for want of memory."""
+    events: Mapping[str, int] = field(factory=dict)
+    """``memory.events``, in the kernel's words; v2 only."""
     detail: Mapping[str, int] = field(factory=dict)
     """``memory.stat``, in the kernel's words."""
+    numa: Mapping[str, tuple[int, ...]] = field(factory=dict)
+    """``memory.numa_stat``: bytes of each node by the kernel's word; v1 has
+    ``hierarchical_`` words too, which count sub-cgroups as v2 always does."""
 
 
 @frozen(kw_only=True)
@@ -72,6 +89,8 @@ class PidsStats:
 
     current: int = 0
     """How many there are."""
+    peak: int | None = None
+    """The most there were; None where the kernel does not keep it."""
     limit: int | None = None
     """How many there may be; None is no limit."""
     failures: int = 0
@@ -80,7 +99,12 @@ class PidsStats:
 
 @frozen(kw_only=True)
 class IoStats:
-    """What went to and from one block device."""
+    """What went to and from one block device.
+
+    Queues, merges and times are those of the BFQ scheduler of a kernel that counts
+    them (CONFIG_BFQ_CGROUP_DEBUG), on v1. The *cost* fields are those of ``io.cost``,
+    on v2.
+    """
 
     major: int
     """Major number."""
@@ -98,6 +122,38 @@ class IoStats:
     """Bytes discarded."""
     discards: int = 0
     """Discards."""
+    queued_reads: int = 0
+    """Reads that wait in the queue now."""
+    queued_writes: int = 0
+    """Writes that wait in the queue now."""
+    merged_reads: int = 0
+    """Reads that were merged into others."""
+    merged_writes: int = 0
+    """Writes that were merged into others."""
+    read_service_time: int = 0
+    """From the device's taking of reads to their end."""
+    write_service_time: int = 0
+    """The same for writes."""
+    read_wait_time: int = 0
+    """Time that reads have spent in queues."""
+    write_wait_time: int = 0
+    """The same for writes."""
+    disk_time: int = 0
+    """Time for which the device was the cgroup's."""
+    sectors: int = 0
+    """Sectors that were moved, of 512 bytes."""
+    cost_vrate: float | None = None
+    """Speed of the device's clock in percent; of the root cgroup alone."""
+    cost_usage: int | None = None
+    """Time of the device that was used, in nanoseconds."""
+    cost_wait: int | None = None
+    """Time spent waiting for it."""
+    cost_indebt: int | None = None
+    """Time in debt."""
+    cost_indelay: int | None = None
+    """Time in which processes were slowed down for a debt."""
+    detail: Mapping[str, int] = field(factory=dict)
+    """Every other number of ``io.stat``, such as those of ``io.latency``."""
 
 
 @frozen(kw_only=True)
@@ -108,6 +164,36 @@ class HugetlbStats:
     """In use now."""
     peak: int | None = None
     """The most that was in use; v1 only."""
+    limit: int | None = None
+    """How many may be; None is no limit."""
+    failures: int = 0
+    """How often the limit was hit."""
+
+
+@frozen(kw_only=True)
+class RdmaStats:
+    """Resources of one RDMA device; a limit of None is no limit."""
+
+    handles: int = 0
+    """Handles that are open."""
+    handle_limit: int | None = None
+    """How many may be."""
+    objects: int = 0
+    """Objects that are there."""
+    object_limit: int | None = None
+    """How many may be."""
+
+
+@frozen(kw_only=True)
+class MiscStats:
+    """One resource of the misc controller, in its own unit; v2 only."""
+
+    usage: int = 0
+    """In use now."""
+    peak: int | None = None
+    """The most that was in use; None where the kernel does not keep it."""
+    limit: int | None = None
+    """How much may be; None is no limit."""
     failures: int = 0
     """How often the limit was hit."""
 
@@ -134,6 +220,9 @@ class Pressure:
 class Stats:
     """What a container has used until now."""
 
+    time: float = field(default=0.0, eq=False)
+    """When it was measured: seconds of `time.monotonic`. No part of what makes two
+    measurements equal."""
     cpu: CpuStats = field(factory=CpuStats)
     """Processor time."""
     memory: MemoryStats = field(factory=MemoryStats)
@@ -144,260 +233,29 @@ class Stats:
     """Block devices."""
     hugetlb: Mapping[str, HugetlbStats] = field(factory=dict)
     """Huge pages, by page size."""
+    rdma: Mapping[str, RdmaStats] = field(factory=dict)
+    """RDMA devices, by name."""
+    misc: Mapping[str, MiscStats] = field(factory=dict)
+    """Resources of the misc controller, by name."""
     cpu_pressure: Pressure | None = None
     """Waiting for a processor; None where the kernel does not tell."""
     memory_pressure: Pressure | None = None
     """Waiting for memory."""
     io_pressure: Pressure | None = None
     """Waiting for block devices."""
+    irq_pressure: Pressure | None = None
+    """Waiting while the processor served interrupts."""
+    interfaces: Mapping[str, InterfaceStats] = field(factory=dict)
+    """Links of the container's own network namespace, by name, as long as init
+    lives; the counters are the container's view."""
 
 
-def read_stats(group: Group) -> Stats:
-    """Measure a cgroup. A controller that is not there leaves its part at 0."""
-    if group.is_unified:
-        return _read_v2(next(iter(group.paths.values())))
-    return _read_v1(group)
+def cpu_percent(before: Stats, after: Stats) -> float:
+    """Return how much of one processor was used between two measurements.
 
-
-# -- v2
-
-
-def _read_v2(path: str) -> Stats:
-    return Stats(
-        cpu=parse_cpu_v2(_text(path, "cpu.stat")),
-        memory=_memory_v2(path),
-        pids=PidsStats(
-            current=_number(_text(path, "pids.current")) or 0,
-            limit=_number(_text(path, "pids.max")),
-            failures=flat(_text(path, "pids.events")).get("max", 0),
-        ),
-        io=parse_io_v2(_text(path, "io.stat")),
-        hugetlb=_hugetlb(path, "{}.current", "", "{}.events"),
-        cpu_pressure=parse_pressure(_text(path, "cpu.pressure")),
-        memory_pressure=parse_pressure(_text(path, "memory.pressure")),
-        io_pressure=parse_pressure(_text(path, "io.pressure")),
-    )
-
-
-def parse_cpu_v2(text: str) -> CpuStats:
-    """Return what ``cpu.stat`` says; the kernel counts in microseconds."""
-    found = flat(text)
-    return CpuStats(
-        usage=found.get("usage_usec", 0) * 1000,
-        user=found.get("user_usec", 0) * 1000,
-        system=found.get("system_usec", 0) * 1000,
-        periods=found.get("nr_periods", 0),
-        throttled_periods=found.get("nr_throttled", 0),
-        throttled=found.get("throttled_usec", 0) * 1000,
-        bursts=found.get("nr_bursts", 0),
-        burst=found.get("burst_usec", 0) * 1000,
-    )
-
-
-def _memory_v2(path: str) -> MemoryStats:
-    detail = flat(_text(path, "memory.stat"))
-    events = flat(_text(path, "memory.events"))
-    return MemoryStats(
-        usage=_number(_text(path, "memory.current")) or 0,
-        peak=_number(_text(path, "memory.peak")),
-        limit=_number(_text(path, "memory.max")),
-        swap_usage=_number(_text(path, "memory.swap.current")),
-        swap_limit=_number(_text(path, "memory.swap.max")),
-        kernel=detail.get("kernel", 0),
-        failures=events.get("max", 0),
-        oom_kills=events.get("oom_kill", 0),
-        detail=detail,
-    )
-
-
-def parse_io_v2(text: str) -> tuple[IoStats, ...]:
-    """Return what ``io.stat`` says."""
-    found = []
-    for line in text.splitlines():
-        device, *pairs = line.split()
-        major, _, minor = device.partition(":")
-        if not (major.isdigit() and minor.isdigit()):
-            continue
-        values = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-        found.append(
-            IoStats(
-                major=int(major),
-                minor=int(minor),
-                read_bytes=int(values.get("rbytes", 0)),
-                write_bytes=int(values.get("wbytes", 0)),
-                reads=int(values.get("rios", 0)),
-                writes=int(values.get("wios", 0)),
-                discard_bytes=int(values.get("dbytes", 0)),
-                discards=int(values.get("dios", 0)),
-            )
-        )
-    return tuple(found)
-
-
-def parse_pressure(text: str) -> Pressure | None:
-    """Return what a pressure file says, or None if there is none."""
-    values: dict[str, float] = {}
-    for line in text.splitlines():
-        kind, *pairs = line.split()
-        for pair in pairs:
-            key, _, value = pair.partition("=")
-            values[f"{kind}_{key}"] = int(value) if key == "total" else float(value)
-    return Pressure(**values) if values else None  # type: ignore[arg-type]  # totals are int
-
-
-# -- v1
-
-
-def _read_v1(group: Group) -> Stats:
-    blkio = group.directory("blkio") or ""
-    pids = group.directory("pids") or ""
-    return Stats(
-        cpu=_cpu_v1(group.directory("cpuacct") or "", group.directory("cpu") or ""),
-        memory=_memory_v1(group.directory("memory") or ""),
-        pids=PidsStats(
-            current=_number(_text(pids, "pids.current")) or 0,
-            limit=_number(_text(pids, "pids.max")),
-            failures=flat(_text(pids, "pids.events")).get("max", 0),
-        ),
-        io=parse_io_v1(
-            _text(blkio, "blkio.throttle.io_service_bytes"),
-            _text(blkio, "blkio.throttle.io_serviced"),
-        ),
-        hugetlb=_hugetlb(
-            group.directory("hugetlb") or "",
-            "{}.usage_in_bytes",
-            "{}.max_usage_in_bytes",
-            "{}.failcnt",
-        ),
-    )
-
-
-def _cpu_v1(accounting: str, scheduler: str) -> CpuStats:
-    ticks = flat(_text(accounting, "cpuacct.stat"))
-    found = flat(_text(scheduler, "cpu.stat"))
-    return CpuStats(
-        usage=_number(_text(accounting, "cpuacct.usage")) or 0,
-        user=ticks.get("user", 0) * _NANOSECONDS // _USER_HZ,
-        system=ticks.get("system", 0) * _NANOSECONDS // _USER_HZ,
-        per_cpu=tuple(map(int, _text(accounting, "cpuacct.usage_percpu").split())),
-        periods=found.get("nr_periods", 0),
-        throttled_periods=found.get("nr_throttled", 0),
-        throttled=found.get("throttled_time", 0),
-        bursts=found.get("nr_bursts", 0),
-        burst=found.get("burst_time", 0),
-    )
-
-
-def _memory_v1(path: str) -> MemoryStats:
-    usage = _number(_text(path, "memory.usage_in_bytes")) or 0
-    both = _number(_text(path, "memory.memsw.usage_in_bytes"))
-    return MemoryStats(
-        usage=usage,
-        peak=_number(_text(path, "memory.max_usage_in_bytes")),
-        limit=_v1_limit(_text(path, "memory.limit_in_bytes")),
-        swap_usage=None if both is None else max(0, both - usage),
-        swap_limit=_v1_limit(_text(path, "memory.memsw.limit_in_bytes")),
-        kernel=_number(_text(path, "memory.kmem.usage_in_bytes")) or 0,
-        failures=_number(_text(path, "memory.failcnt")) or 0,
-        oom_kills=flat(_text(path, "memory.oom_control")).get("oom_kill", 0),
-        detail=flat(_text(path, "memory.stat")),
-    )
-
-
-def parse_io_v1(service_bytes: str, serviced: str) -> tuple[IoStats, ...]:
-    """Return what the two blkio files say, by device."""
-    found: dict[str, dict[str, int]] = {}
-    for text, names in (
-        (service_bytes, ("read_bytes", "write_bytes", "discard_bytes")),
-        (serviced, ("reads", "writes", "discards")),
-    ):
-        words = dict(zip(("Read", "Write", "Discard"), names, strict=True))
-        for line in text.splitlines():
-            device, _, rest = line.partition(" ")
-            kind, _, number = rest.partition(" ")
-            if kind in words and ":" in device:
-                found.setdefault(device, {})[words[kind]] = int(number)
-    return tuple(_io_device(device, values) for device, values in found.items())
-
-
-def _io_device(device: str, values: Mapping[str, int]) -> IoStats:
-    major, _, minor = device.partition(":")
-    return IoStats(major=int(major), minor=int(minor), **values)
-
-
-def _v1_limit(text: str) -> int | None:
-    number = _number(text)
-    return None if number is None or number > _V1_UNLIMITED else number
-
-
-# -- both
-
-
-def flat(text: str) -> dict[str, int]:
-    """Return a file of ``key number`` lines."""
-    found = {}
-    for line in text.splitlines():
-        key, _, number = line.partition(" ")
-        if number.lstrip("-").isdigit():
-            found[key] = int(number)
-    return found
-
-
-def _hugetlb(
-    path: str, usage: str, peak: str, failures: str
-) -> dict[str, HugetlbStats]:
-    found = {}
-    for size in _huge_page_sizes() if path else ():
-        stem = f"hugetlb.{size}"
-        text = _text(path, usage.format(stem))
-        if not text:
-            continue
-        failed = _text(path, failures.format(stem))
-        found[size] = HugetlbStats(
-            usage=int(text),
-            peak=_number(_text(path, peak.format(stem))) if peak else None,
-            failures=flat(failed).get("max", 0) or _number(failed) or 0,
-        )
-    return found
-
-
-def _huge_page_sizes() -> Iterable[str]:
-    try:
-        names = os.listdir("/sys/kernel/mm/hugepages")
-    except FileNotFoundError:
-        return ()
-    return sorted(_size_name(int(n.removeprefix("hugepages-")[:-2])) for n in names)
-
-
-def _size_name(kib: int) -> str:
-    for unit in ("KB", "MB"):
-        if kib < 1024:
-            return f"{kib}{unit}"
-        kib //= 1024
-    return f"{kib}GB"
-
-
-def _number(text: str) -> int | None:
-    word = text.strip()
-    return int(word) if word.lstrip("-").isdigit() else None
-
-
-def _text(path: str, file: str) -> str:
-    if not path:
-        return ""
-    try:
-        fd = os.open(f"{path}/{file}", os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    try:
-        parts = []
-        while part := os.read(fd, 65536):
-            parts.append(part)
-        return b"".join(parts).decode()
-    except OSError as error:
-        # A controller that is switched off, or a cgroup that goes meanwhile.
-        if error.errno not in {errno.EOPNOTSUPP, errno.ENODEV}:
-            raise
-        return ""
-    finally:
-        os.close(fd)
+    100 is one processor all the time; with more, it can be more. 0 where no time has
+    passed, or *after* is not of the same cgroup.
+    """
+    seconds = after.time - before.time
+    used = after.cpu.usage - before.cpu.usage
+    return used / 1e9 / seconds * 100 if seconds > 0 and used > 0 else 0.0

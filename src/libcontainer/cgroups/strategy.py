@@ -27,6 +27,9 @@ PREFIX = "libcontainer-"
 """What the name of a cgroup begins with that nobody has named."""
 
 
+_UNLIMITED = Resources()
+
+
 class CgroupStrategy(Protocol):
     """Decides about the cgroup of a container. It changes nothing itself."""
 
@@ -58,7 +61,7 @@ class NoCgroups:
             UnsupportedError: *config* has limits, or names a cgroup.
         """
         del container_id
-        if config.resources != Resources() or config.cgroups_path is not None:
+        if config.resources != _UNLIMITED or config.cgroups_path is not None:
             need = "a factory whose cgroups are not disabled"
             raise UnsupportedError("limits on resources", need)
         return {}
@@ -106,8 +109,10 @@ class AutoCgroups:
         """
         # Rules for devices are passed over, as v2 does: who may make no cgroup can
         # make no device node either.
-        limits = evolve(config.resources, devices=())
-        wanted = limits != Resources() or config.cgroups_path is not None
+        limits = config.resources
+        if limits.devices:
+            limits = evolve(limits, devices=())
+        wanted = limits != _UNLIMITED or config.cgroups_path is not None
         try:
             paths = self._cgroupfs.place(container_id, config)
         except UnsupportedError:

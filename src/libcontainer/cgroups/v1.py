@@ -38,6 +38,31 @@ def writes(resources: Resources, rules: Iterable[DeviceRule]) -> tuple[Write, ..
     )
 
 
+_LIMIT = "memory.limit_in_bytes"
+_WITH_SWAP = "memory.memsw.limit_in_bytes"
+
+
+def swap_first(writes: Iterable[Write], held: Iterable[Write]) -> tuple[Write, ...]:
+    """Return the writes of an update in an order that the kernel takes.
+
+    The limit with swap is never below that without: where both grow past what
+    the first holds now, it is the first to be written.
+
+    Args:
+        writes: what is to be written.
+        held: what the same files hold now.
+    """
+    found = tuple(writes)
+    swap = next((write for write in found if write.file == _WITH_SWAP), None)
+    limit = next((write for write in found if write.file == _LIMIT), None)
+    now = next((write for write in held if write.file == _WITH_SWAP), None)
+    if swap is None or limit is None or now is None:
+        return found
+    if 0 <= int(limit.value) <= int(now.value):
+        return found
+    return (swap, *(write for write in found if write is not swap))
+
+
 def _number(controller: str, file: str, value: int | None) -> Iterable[Write]:
     if value is not None:
         yield Write(controller, file, str(value))

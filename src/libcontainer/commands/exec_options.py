@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, fields
 
-from libcontainer.commands.options import Arguments, Option
-from libcontainer.config import Capabilities, Config
+from libcontainer.commands.options import Option
+from libcontainer.config import CAPABILITY_NUMBERS, Capabilities, Config
 from libcontainer.errors import UnsupportedError
 from libcontainer.process import Process
 
 if TYPE_CHECKING:
-    import argparse
+    from libcontainer.commands.options import Given
 
 _MAX_FILE = 16 * 1024 * 1024
 _FIRST_FD = 3
@@ -50,27 +51,7 @@ PROCESS: tuple[Option, ...] = (
 )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a process to the parser of a command."""
-    for option in PROCESS:
-        settings: dict[str, Any] = {"action": "store_true"}
-        if option.kind != "flag":
-            action = "append" if option.kind == "list" else "store"
-            settings = {"action": action, "metavar": option.metavar}
-        if option.kind == "number":
-            settings["type"] = int
-        parser.add_argument(
-            *reversed(option.names),
-            dest=option.dest,
-            default=option.default,
-            help=option.what,
-            **settings,
-        )
-
-
-def process_of(
-    options: argparse.Namespace | Arguments, args: Sequence[str], config: Config
-) -> Process:
+def process_of(options: Given, args: Sequence[str], config: Config) -> Process:
     """Return the process that the options mean in a container of *config*.
 
     Raises:
@@ -80,17 +61,18 @@ def process_of(
     given = {
         field: value
         for option, field in _FIELDS
-        if (value := getattr(options, option.dest)) is not None and value is not False
+        if (value := getattr(options, option.dest))
     }
     fds = preserved_fds(options.preserve_fds)
     process = _read(options, args, given) or Process(args, **_wishes(given, config))
     return evolve(process, pass_fds=fds) if fds else process
 
 
-def preserved_fds(count: int) -> tuple[int, ...]:
-    """Return the descriptors that ``--preserve-fds`` means, those that are open.
+def preserved_fds(count: int, first: int = _FIRST_FD) -> tuple[int, ...]:
+    """Return the descriptors that ``--preserve-fds`` means, up to the last open one.
 
-    Who passes a hundred means all that there are.
+    Who passes a hundred means all that there are. They keep their numbers: where
+    one is not open, the program gets ``/dev/null``.
 
     Raises:
         ValueError: none of them is open, or they are not the caller's.
@@ -98,12 +80,18 @@ def preserved_fds(count: int) -> tuple[int, ...]:
     if count < 0:
         message = f"--preserve-fds must not be negative, not {count}"
         raise ValueError(message)
-    fds = range(_FIRST_FD, _FIRST_FD + count)
-    found = tuple(fd for fd in fds if is_callers(fd))
-    if count and not found:
-        message = f"--preserve-fds {count}: fd {_FIRST_FD} is not open: preserved-fd 0"
+    fds = range(first, first + count)
+    is_open = [is_callers(fd) for fd in fds]
+    if count and not any(is_open):
+        message = f"--preserve-fds {count}: fd {first} is not open: preserved-fd 0"
         raise ValueError(message)
-    return found
+    while is_open and not is_open[-1]:
+        is_open.pop()
+    flags = os.O_RDWR | os.O_CLOEXEC
+    return tuple(
+        fd if there else os.open(os.devnull, flags)
+        for fd, there in zip(fds, is_open, strict=False)
+    )
 
 
 def is_callers(fd: int) -> bool:
@@ -115,9 +103,7 @@ def is_callers(fd: int) -> bool:
         return False
 
 
-def _read(
-    options: argparse.Namespace | Arguments, args: Sequence[str], given: dict[str, Any]
-) -> Process | None:
+def _read(options: Given, args: Sequence[str], given: dict[str, Any]) -> Process | None:
     if options.process is None:
         return None
     others = [option.names[0] for option, field in _FIELDS if field in given]
@@ -154,9 +140,17 @@ def _gid(text: str) -> int:
     return int(text)
 
 
+def _is_capability(name: str) -> bool:
+    known = f"CAP_{name.upper().removeprefix('CAP_')}" in CAPABILITY_NUMBERS
+    if not known:
+        print(f"libcontainer: there is no capability {name!r}", file=sys.stderr)
+    return known
+
+
 def _with_more(has: Capabilities, names: Sequence[str]) -> Capabilities:
-    # Not inheritable and not ambient: those would outlast the program.
-    more = Capabilities.of(*names)
+    # A name of a newer kernel is passed over, as in a bundle. Not inheritable and
+    # not ambient: those would outlast the program.
+    more = Capabilities.of(*(name for name in names if _is_capability(name)))
     return evolve(
         has,
         bounding=has.bounding | more.bounding,

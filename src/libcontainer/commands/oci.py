@@ -95,7 +95,8 @@ def _read_command(
     own = command.options
     if isinstance(own, str):
         # What these are made of takes longer to load than all the rest.
-        own = _load(own).OPTIONS
+        module, _, table = own.partition(":")
+        own = getattr(_load(module), table)
     names = command.operands
     needed = [operand for operand in names if not operand.startswith("[")]
     # Global options are understood here, too.

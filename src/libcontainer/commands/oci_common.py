@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from typing import Any
 
 from libcontainer.commands.options import Arguments
 from libcontainer.container import Container
@@ -24,8 +26,12 @@ def open_factory(arguments: Arguments) -> Factory:
     return Factory(arguments.root, cgroups=cgroups)
 
 
-def read_json(path: str) -> object:
-    """Return what a file of JSON says; ``-`` is standard input.
+def read_json(path: str, array: str = "") -> dict[str, Any]:
+    """Return the object that a file of JSON is; ``-`` is standard input.
+
+    Args:
+        path: the file.
+        array: at which key the object is to have an array, if the file is one.
 
     Raises:
         OSError: it cannot be read.
@@ -40,6 +46,8 @@ def read_json(path: str) -> object:
             data = file.read(_MAX_FILE + 1)
     if len(data) > _MAX_FILE:
         raise ConfigError([Problem(path, f"is longer than {_MAX_FILE} bytes")])
+    if array and data.lstrip().startswith(b"["):
+        data = b'{"%s": %s}' % (array.encode(), data)
     return parse_strict_json(data, path)
 
 
@@ -56,6 +64,11 @@ def matching(factory: Factory, expression: str) -> list[Container]:
         message = f"not a regular expression: {expression!r}: {error}"
         raise ValueError(message) from error
     return [box for box in factory.list() if pattern.search(box.id)]
+
+
+def absolute(path: str | None) -> str | None:
+    """Return a path of the command line from the root on."""
+    return None if path is None else os.path.abspath(path)
 
 
 def write_pid_file(handle: ProcessHandle, arguments: Arguments) -> None:

@@ -121,13 +121,3 @@ def recover(arguments: Arguments) -> int:
         for container_id in factory.recover():
             print(container_id)
     return 0
-
-
-def checkpoint(arguments: Arguments) -> int:
-    """Refuse it by name: engines show this to their users.
-
-    Raises:
-        UnsupportedError: always.
-    """
-    need = "this release has no checkpoint/restore"
-    raise UnsupportedError(arguments.command, need)

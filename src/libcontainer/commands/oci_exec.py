@@ -8,6 +8,7 @@ from attrs import evolve
 from libcontainer.commands.exec_options import process_of
 from libcontainer.commands.foreground import Signals, caller_size, stand_in
 from libcontainer.commands.oci_common import (
+    absolute,
     check_console,
     load,
     open_factory,
@@ -32,8 +33,8 @@ def execute(arguments: Arguments) -> int:
         )
         process = evolve(
             process,
-            console_socket=arguments.console_socket,
-            pidfd_socket=arguments.pidfd_socket,
+            console_socket=absolute(arguments.console_socket),
+            pidfd_socket=absolute(arguments.pidfd_socket),
         )
         if process.terminal and not arguments.detach:
             process = evolve(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from libcontainer.commands.oci_common import load, open_factory, read_json
 from libcontainer.commands.options import Arguments, UsageError
@@ -44,9 +43,7 @@ def mounts(arguments: Arguments) -> int:
 
 
 def _read(path: str) -> tuple[Mount, ...]:
-    document: Any = read_json(path)
-    if isinstance(document, list):
-        document = {"mounts": document}
+    document = read_json(path, "mounts")
     report = Report()
     fields = read_mounts(Reader("", document, report, Report()), os.getcwd())
     if report.problems:

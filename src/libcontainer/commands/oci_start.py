@@ -10,6 +10,7 @@ from attrs import evolve
 from libcontainer.commands.exec_options import is_callers, preserved_fds
 from libcontainer.commands.foreground import Signals, caller_size, stand_in
 from libcontainer.commands.oci_common import (
+    absolute,
     check_console,
     load,
     open_factory,
@@ -86,12 +87,13 @@ def _make(
     if bundle.process is None:
         raise ConfigError([Problem("process", "is required to start a container")])
     check_console(arguments, terminal=bool(bundle.process.terminal), leaves=leaves)
+    listen = _listen_fds()
     process = evolve(
         bundle.process,
-        pass_fds=preserved_fds(arguments.preserve_fds),
-        listen_fds=_listen_fds(),
-        console_socket=arguments.console_socket,
-        pidfd_socket=arguments.pidfd_socket,
+        pass_fds=preserved_fds(arguments.preserve_fds, _FIRST_FD + len(listen)),
+        listen_fds=listen,
+        console_socket=absolute(arguments.console_socket),
+        pidfd_socket=absolute(arguments.pidfd_socket),
     )
     for warning in bundle.warnings:
         arguments.tell(f"warning: {warning}")

@@ -11,6 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import SimpleNamespace as Arguments
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    Given = Arguments | argparse.Namespace
 
 __all__ = ["Arguments", "Command", "Option", "UsageError", "help_text", "parse"]
 
@@ -70,7 +76,7 @@ class Command:
         module: its module in this package, loaded when it is asked for.
         function: the name in it.
         what: one line of help.
-        options: its options, or the module that has them as ``OPTIONS``.
+        options: its options, or ``MODULE:NAME`` of what has them.
         operands: names of its operands; ``[NAME]`` may be left out.
         rest: the name of what follows the operands as it stands, or nothing.
         failed: its exit status where it fails.

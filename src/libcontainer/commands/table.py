@@ -63,24 +63,9 @@ EXEC = (
     *(_DETACH, _PID_FILE, _CONSOLE, _PIDFD, _NO_SUBREAPER),
     Option("--cgroup", "list", "run it below: [CONTROLLER[,...]:]PATH", "PATH"),
 )
-_IMAGES = (
-    Option("--image-path", metavar="DIR"),
-    Option("--work-path", metavar="DIR"),
-    Option("--parent-path", metavar="DIR"),
-    Option("--manage-cgroups-mode", metavar="MODE"),
-    Option("--status-fd", metavar="FD"),
-    Option("--page-server", metavar="ADDRESS"),
-    Option("--empty-ns", "list", metavar="KIND"),
-    Option("--lsm-profile", metavar="PROFILE"),
-    Option("--lsm-mount-context", metavar="CONTEXT"),
-    *(
-        Option(f"--{name}", "flag")
-        for name in (
-            *("leave-running", "tcp-established", "ext-unix-sk", "shell-job"),
-            *("lazy-pages", "file-locks", "pre-dump", "auto-dedup", "keep"),
-            *("tcp-skip-in-flight", "link-remap"),
-        )
-    ),
+RUN = (
+    *(*_CREATE, _DETACH, _NO_SUBREAPER),
+    Option("--keep", "flag", "do not delete it"),
 )
 
 COMMANDS: Mapping[str, Command] = {
@@ -96,17 +81,14 @@ COMMANDS: Mapping[str, Command] = {
         "oci_start",
         "run",
         "make a container, run its program and delete it",
-        (
-            *(*_CREATE, _DETACH, _NO_SUBREAPER),
-            Option("--keep", "flag", "do not delete it"),
-        ),
+        RUN,
         "ID",
     ),
     "exec": Command(
         "oci_exec",
         "execute",
         "run a further program in a container",
-        "exec_table",
+        "exec_table:OPTIONS",
         "ID",
         rest="ARGS",
         failed=255,
@@ -138,7 +120,9 @@ COMMANDS: Mapping[str, Command] = {
         "ID",
         rest="PS_OPTIONS",
     ),
-    "update": Command("oci_update", "update", "change its limits", "oci_update", "ID"),
+    "update": Command(
+        "oci_update", "update", "change its limits", "oci_update:OPTIONS", "ID"
+    ),
     "events": Command(
         "oci_events",
         "events",
@@ -193,13 +177,17 @@ COMMANDS: Mapping[str, Command] = {
         "SOCKET",
     ),
     "checkpoint": Command(
-        "oci_control", "checkpoint", "not in this release", _IMAGES, "ID"
+        "oci_checkpoint",
+        "checkpoint",
+        "write the processes of a container to an image",
+        "oci_checkpoint:CHECKPOINT",
+        "ID",
     ),
     "restore": Command(
-        "oci_control",
-        "checkpoint",
-        "not in this release",
-        (*_CREATE, _DETACH, _NO_SUBREAPER, *_IMAGES),
+        "oci_checkpoint",
+        "restore",
+        "make a container of an image and let it go on",
+        "oci_checkpoint:RESTORE_BUNDLE",
         "ID",
     ),
 }

@@ -255,6 +255,58 @@ class NetDevice(Interface):
 
 
 @frozen(kw_only=True)
+class UserMode:
+    """What networks have that a program of the host provides, without privilege.
+
+    The program passes on TCP, UDP and pings by sockets of its own, as the caller's
+    user. It ends with the container.
+    """
+
+    kind: ClassVar[str] = ""
+
+    name: str = field(default="eth0")
+    """Name of the link inside."""
+
+    mtu: int | None = field(default=None)
+    """The largest packet, bytes. None or 0: the program's default."""
+
+    ports: tuple[Port, ...] = field(default=(), converter=to_ports)
+    """Ports of the host that lead into the container."""
+
+    host_loopback: bool = field(default=False)
+    """Whether what listens on 127.0.0.1 of the host can be reached from inside, by
+    the gateway's address."""
+
+
+@frozen(kw_only=True)
+class Pasta(UserMode):
+    """The host's addresses and routes, by a program without privilege: pasta(1).
+
+    The container has the addresses of the host's default route as its own. Needs
+    ``/dev/net/tun``.
+    """
+
+    kind: ClassVar[str] = "pasta"
+
+
+@frozen(kw_only=True)
+class Slirp4netns(UserMode):
+    """A network behind translation, by a program without privilege: slirp4netns(1).
+
+    In the subnet the container is .100, its gateway .2, and .3 answers as the host's
+    name server does. Needs ``/dev/net/tun``.
+    """
+
+    kind: ClassVar[str] = "slirp4netns"
+
+    subnet: str | None = field(default=None)
+    """The network, IPv4. None: ``10.0.2.0/24``."""
+
+    ipv6: bool = field(default=False)
+    """Whether there is IPv6 too; experimental, says its manual."""
+
+
+@frozen(kw_only=True)
 class Loopback:
     """``lo`` is up."""
 
@@ -316,7 +368,17 @@ class Dns:
 
 
 Network = (
-    Loopback | Veth | Macvlan | Ipvlan | Vlan | Dummy | NetDevice | Cni | CustomNetwork
+    Loopback
+    | Veth
+    | Macvlan
+    | Ipvlan
+    | Vlan
+    | Dummy
+    | NetDevice
+    | Cni
+    | Pasta
+    | Slirp4netns
+    | CustomNetwork
 )
 
 NETWORKS: Final[tuple[type[Any], ...]] = (
@@ -328,6 +390,8 @@ NETWORKS: Final[tuple[type[Any], ...]] = (
     Dummy,
     NetDevice,
     Cni,
+    Pasta,
+    Slirp4netns,
     CustomNetwork,
 )
 

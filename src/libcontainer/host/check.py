@@ -33,14 +33,15 @@ def check_host(config: Config) -> list[Problem]:
         ("mounts", config.mounts),
     ):
         for number, mount in enumerate(mounts):
-            problems += _check_source(f"{name}[{number}].source", mount)
+            if mount.type == "bind":
+                problems += _check_source(f"{name}[{number}].source", mount)
     return problems
 
 
 def _check_rootfs(config: Config) -> list[Problem]:
     rootfs = config.rootfs
     if isinstance(rootfs, Directory):
-        return _check_directory("rootfs.path", rootfs.path) or _check_own(rootfs.path)
+        return _check_directory("rootfs.path", rootfs.path, is_root=True)
     problems = []
     for number, layer in enumerate(rootfs.lower):
         problems += _check_directory(f"rootfs.lower[{number}]", layer)
@@ -88,9 +89,7 @@ def _has_parameters_of(config: Config, kind: NamespaceType) -> bool:
     return any(networks) if kind is NamespaceType.NETWORK else not all(networks)
 
 
-def _check_own(path: str) -> list[Problem]:
-    if not os.path.samestat(os.stat(path), os.stat("/")):
-        return []
+def _own_root(path: str) -> list[Problem]:
     message = (
         f"{path!r} is the host's own root, which the container would write to:"
         " use Overlay.host()"
@@ -98,18 +97,20 @@ def _check_own(path: str) -> list[Problem]:
     return [Problem("rootfs.path", message)]
 
 
-def _check_directory(name: str, path: str) -> list[Problem]:
+def _check_directory(name: str, path: str, *, is_root: bool = False) -> list[Problem]:
     try:
-        mode = os.stat(path).st_mode
+        status = os.stat(path)
     except OSError as error:
         return [_unusable(name, path, error)]
-    if stat.S_ISDIR(mode):
-        return []
-    return [Problem(name, f"{path!r} is not a directory")]
+    if not stat.S_ISDIR(status.st_mode):
+        return [Problem(name, f"{path!r} is not a directory")]
+    if is_root and os.path.samestat(status, os.stat("/")):
+        return _own_root(path)
+    return []
 
 
 def _check_source(name: str, mount: Mount) -> list[Problem]:
-    if mount.type != "bind" or mount.source is None or "remount" in mount.extras:
+    if mount.source is None or "remount" in mount.extras:
         return []
     try:
         follows = not {"src-nofollow", "copy-symlink"} & mount.extras

@@ -73,10 +73,7 @@ def reap(pidfd: int) -> ExitStatus | None:
         return lost_status(pidfd) if has_ended(pidfd) else None
     if ended is None:
         return None
-    code, status = ended
-    if code == _CLD_EXITED:
-        return ExitStatus(code=status)
-    return ExitStatus(signal=status, core=code == _CLD_DUMPED)
+    return decode_info(*ended)
 
 
 def lost_status(pidfd: int) -> ExitStatus:
@@ -85,7 +82,7 @@ def lost_status(pidfd: int) -> ExitStatus:
         raw = pidfd_get_info(pidfd).exit_code
     except OSError:
         return ExitStatus()
-    return ExitStatus() if raw is None else _decode(raw)
+    return ExitStatus() if raw is None else decode(raw)
 
 
 def read_status(fd: int) -> ExitStatus | None:
@@ -94,10 +91,18 @@ def read_status(fd: int) -> ExitStatus | None:
         data = os.read(fd, _STATUS.size)
     except BlockingIOError:
         return None
-    return _decode(*_STATUS.unpack(data)) if len(data) == _STATUS.size else None
+    return decode(*_STATUS.unpack(data)) if len(data) == _STATUS.size else None
 
 
-def _decode(raw: int) -> ExitStatus:
+def decode_info(code: int, status: int) -> ExitStatus:
+    """Return the status that waitid(2) has told in two numbers."""
+    if code == _CLD_EXITED:
+        return ExitStatus(code=status)
+    return ExitStatus(signal=status, core=code == _CLD_DUMPED)
+
+
+def decode(raw: int) -> ExitStatus:
+    """Return the status that wait(2) tells in one number."""
     if os.WIFSIGNALED(raw):
         return ExitStatus(signal=os.WTERMSIG(raw), core=os.WCOREDUMP(raw))
     return ExitStatus(code=os.WEXITSTATUS(raw))

@@ -18,6 +18,7 @@ from attrs import frozen
 from libcontainer.host.children import ExitStatus, has_ended, lost_status
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import EXIT
+from libcontainer.host.zombie import zombie_status
 from libcontainer.state import ProcessRecord
 
 _MAGIC = 0x4C435845
@@ -110,11 +111,11 @@ def await_end(
             return record.settle() or ExitStatus()
         if not has_ended(alive.pidfd, timeout):
             return None
-        # The kernel tells the status of somebody else's child once it is reaped,
-        # which may be a moment after it has ended; so does who reaps it.
+        # Of somebody else's child the kernel tells the status while it is a zombie,
+        # and from Linux 6.15 on once it is reaped; between the two, nothing.
         deadline = time.monotonic() + _REAPED_SECONDS
         while True:
-            status = record.settle() or lost_status(alive.pidfd)
+            status = record.settle() or zombie_status(init) or lost_status(alive.pidfd)
             if status != ExitStatus() or time.monotonic() >= deadline:
                 return status
             time.sleep(_PAUSE_SECONDS)

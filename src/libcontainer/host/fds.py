@@ -12,15 +12,15 @@ import fcntl
 import os
 from collections.abc import Iterable
 
-_FIRST_FREE = 3
+FIRST_FREE = 3
 
 
 def above_stdio(fd: int) -> int:
     """Return *fd*, or its duplicate above 2 where it is a standard number."""
-    if fd >= _FIRST_FREE:
+    if fd >= FIRST_FREE:
         return fd
     try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
     finally:
         os.close(fd)
 
@@ -35,7 +35,10 @@ def is_open(fd: int) -> bool:
 
 
 def close_all(fds: Iterable[int]) -> None:
-    """Close each of *fds*; one that is closed already is passed over."""
+    """Close each of *fds*; one that is closed already is passed over.
+
+    Nor does any other error matter: the kernel has let go of the descriptor.
+    """
     for fd in fds:
         with contextlib.suppress(OSError):
             os.close(fd)

@@ -24,13 +24,18 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import socket
 import time
 from collections.abc import Callable, Mapping
 from math import inf
 from typing import TYPE_CHECKING
 
 from libcontainer.bindings.clone import new_box, spawn
+from libcontainer.bindings.control import (
+    Inbox,
+    close_fds,
+    control_pair,
+    control_send,
+)
 from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
 from libcontainer.errors import (
@@ -49,10 +54,12 @@ from libcontainer.plan.ops import Barrier
 from libcontainer.plan.steps import CONTROL_SLOT, Side, Spawn, Step
 
 if TYPE_CHECKING:
+    import socket
+
     from libcontainer.host.monitor import MonitorEnd
 
 _KILL_SECONDS = 5.0
-_MAX_FDS = 1
+_MAX_MILLISECONDS = 2**31 - 1
 
 HostRunner = Callable[["Launch", Step], None]
 
@@ -99,7 +106,8 @@ class Launch:
         self._deadline = time.monotonic() + self._deadline_seconds
         self._fault = fault
         self._opened: list[int] = []
-        self._control: socket.socket | None = None
+        self._control = -1
+        self._inbox = Inbox()
         # Filled in by C before the call returns: an exception between the
         # call and an assignment must not lose the child.
         self._box = new_box()
@@ -134,33 +142,43 @@ class Launch:
         """
         for slot, fd in given.items():
             self.slots[slot] = fd
+        compiled = self._compiled
         try:
-            for step in self._compiled.dialogue:
+            for step in compiled.dialogue:
                 self._run_step(step)
             self._let_go()
-            if self._compiled.executes and not self._compiled.waits:
+            if compiled.executes and not compiled.waits:
                 self._await_exec()
+            self._close()
         except BaseException:
             self.abort()
             raise
-        self._close()
 
     def abort(self) -> None:
-        """End whatever this launch has started, and reap it. Twice is once."""
+        """End whatever this launch has started, and reap it. Twice is once.
+
+        Each part is done whatever becomes of the others; the last error is raised.
+        """
         close_all(self._opened)
         self._opened.clear()
-        for pidfd in {self._box.pidfd, self.pidfd} - {-1}:
-            kill_and_reap(pidfd, timeout=_KILL_SECONDS)
-        if (self._box.pidfd, self.pidfd) != (-1, -1):
-            self._drain()
-        if self.monitor is not None:
-            self.monitor.end()
-        self._close()
-        close_all(fd for fd in {self.pidfd, self._box.pidfd} if fd >= 0)
+        with contextlib.ExitStack() as parts:  # from the last to the first
+            parts.callback(self._forget)
+            parts.callback(self._close)
+            if self.monitor is not None:
+                parts.callback(self.monitor.end)
+            if (self._box.pidfd, self.pidfd) != (-1, -1):
+                parts.callback(self._drain)
+            for pidfd in {self._box.pidfd, self.pidfd} - {-1}:
+                # Twice: the first wait may be interrupted.
+                parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
+                parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
+
+    def _forget(self) -> None:
+        ours = {self.pidfd, self._box.pidfd, self.status} - {-1}
         self._box.forget()
-        self.close_terminal()
-        close_all(fd for fd in (self.status,) if fd >= 0)
         self.pidfd = self.status = -1
+        close_all(ours)
+        self.close_terminal()
         for end in self.notify:
             end.close()
 
@@ -168,7 +186,7 @@ class Launch:
         """Close the master of the terminal, if it is still ours."""
         terminal, self.terminal = self.terminal, -1
         if terminal >= 0:
-            os.close(terminal)
+            close_all((terminal,))
 
     # -- steps
 
@@ -179,7 +197,9 @@ class Launch:
         self._let_go()
         if isinstance(step.action, Barrier) and step.action.early:
             self._send_go()
-            self._await_barrier(step)
+            # After the last word nothing that is said needs an answer: sleep until
+            # the helper has become the program, or has ended.
+            self._await_barrier(step, at_end=step is self._compiled.last_word)
             self._at_barrier = False
         else:
             self._await_barrier(step)
@@ -190,21 +210,19 @@ class Launch:
             self._send_go()
 
     def _send_go(self) -> None:
-        # A helper that has failed is no longer there; its report still is. The
-        # program around us may have SIGPIPE at its default, which would end it.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._control_socket().send(wire.GO_MESSAGE, socket.MSG_NOSIGNAL)
+        # A helper that has failed is no longer there; its report still is.
+        control_send(self._control_end(), wire.GO_MESSAGE)
 
     def _await_exec(self) -> None:
         """Wait until the program has taken the helper's place."""
-        received = self._receive(self._control_socket())
+        received = self._receive()
         if received is not None:
             self._unexpected(received[0])
 
     def _run_host(self, step: Step) -> None:
         try:
             if isinstance(step.action, Spawn):
-                self._spawn(step.action.flags)
+                self._spawn(step.action)
             else:
                 self._run_host_step(self, step)
         except (CgroupError, HookError, NetworkError) as error:
@@ -215,12 +233,9 @@ class Launch:
                 raise
             raise step_error(self.plan, step, error.errno) from error
 
-    def _spawn(self, flags: int) -> None:
-        ours, theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
-        )
-        self._control = _above_stdio(ours)
-        self.own(CONTROL_SLOT, above_stdio(theirs.detach()))
+    def _spawn(self, action: Spawn) -> None:
+        self._control, theirs = control_pair()
+        self.own(CONTROL_SLOT, theirs)
         image = self._compiled.image.fill(
             self.slots,
             deadline_ms=_milliseconds(self._deadline_seconds),
@@ -229,8 +244,9 @@ class Launch:
         plan_fd = above_stdio(sealed_memfd("libcontainer-plan", image))
         self._opened.append(plan_fd)
         fds = [plan_fd, *dict.fromkeys(fd for fd in self.slots if fd >= 0)]
-        spawn(self.helper, flags, fds, self._box)
-        close_all(self._opened)
+        cgroup = self.slots[action.cgroup] if action.cgroup >= 0 else -1
+        spawn(self.helper, action.flags, fds, self._box, cgroup_fd=cgroup)
+        close_fds(self._opened)
         self._opened.clear()
         if not self._compiled.clones:
             self._adopt(self._box.pidfd, self._box.pid)
@@ -238,8 +254,8 @@ class Launch:
     def _adopt(self, pidfd: int, host_pid: int) -> None:
         self.pidfd, self.host_pid = pidfd, host_pid
 
-    def _await_barrier(self, step: Step) -> None:
-        received = self._receive(self._control_socket())
+    def _await_barrier(self, step: Step, *, at_end: bool = False) -> None:
+        received = self._receive(at_end=at_end)
         if received is None:
             raise self._helper_died(step)
         kind, index, _, _ = received
@@ -249,56 +265,55 @@ class Launch:
 
     # -- messages
 
-    def _receive(self, control: socket.socket) -> tuple[int, int, int, int] | None:
+    def _receive(self, *, at_end: bool = False) -> tuple[int, int, int, int] | None:
         """Return the next message that is about a step, or None at the end."""
         while True:
-            message, fds = self._receive_one(control, self._deadline)
+            message, fd = self._receive_one(self._deadline, at_end=at_end)
             if message is None:
                 return None
             kind, index, number, where = message
             if kind == wire.FAILED:
                 step = self.plan.steps[index - 1]
                 raise step_error(self.plan, step, number, where)
-            if not self._take(kind, index, fds):
+            if not self._take(kind, index, fd):
                 return message
 
     def _receive_one(
-        self, control: socket.socket, deadline: float
-    ) -> tuple[tuple[int, int, int, int] | None, list[int]]:
-        seconds = deadline - time.monotonic()
-        poll = select.poll()
-        poll.register(control, select.POLLIN)
-        if not poll.poll(None if seconds == inf else max(0, int(seconds * 1000))):
-            message = f"launch took longer than {self._deadline_seconds} s"
-            raise LaunchTimeoutError(message)
+        self, deadline: float, *, at_end: bool = False
+    ) -> tuple[tuple[int, int, int, int] | None, int]:
+        """Return a message and the fd that came with it, or -1."""
+        control = self._control_end()
+        left = -1
+        if deadline != inf:
+            seconds = max(0.0, deadline - time.monotonic())
+            left = min(int(seconds * 1000), _MAX_MILLISECONDS)
         try:
-            data, fds, _, _ = socket.recv_fds(control, wire.MESSAGE_SIZE, _MAX_FDS)
-        except ConnectionResetError:
-            # It ended without reading our word. The kernel tells that once, and
-            # before what the helper had sent: its report, then the end.
-            data, fds, _, _ = socket.recv_fds(control, wire.MESSAGE_SIZE, _MAX_FDS)
-        if not data:
-            return None, []
-        return wire.decode_message(data), [above_stdio(fd) for fd in fds]
+            message = self._inbox.receive(control, left, at_end=at_end)
+        except TimeoutError as error:
+            text = f"launch took longer than {self._deadline_seconds} s"
+            raise LaunchTimeoutError(text) from error
+        return message, self._inbox.take_fd()
 
-    def _take(self, kind: int, index: int, fds: list[int]) -> bool:
-        if kind == wire.CLONED and fds:
-            self._adopt_clone(index, fds[0])
+    def _take(self, kind: int, index: int, fd: int) -> bool:
+        if fd < 0:
+            return False
+        if kind == wire.CLONED:
+            self._adopt_clone(index, fd)
             return True
-        if kind == wire.TERMINAL_FD and fds:
-            self.terminal = fds[0]
+        if kind == wire.TERMINAL_FD:
+            self.terminal = fd
             if self._take_terminal is not None:
                 self._take_terminal(self.terminal)
                 self.close_terminal()
             return True
-        if kind == wire.LISTENER_FD and fds and self._on_listener is not None:
+        if kind == wire.LISTENER_FD and self._on_listener is not None:
             # At once: the program's first call may have to be answered.
-            self._on_listener(fds[0], self.host_pid)
+            self._on_listener(fd, self.host_pid)
             return True
-        if kind == wire.AT_BARRIER and fds and self.sent < 0:
-            self.sent = fds[0]
+        if kind == wire.AT_BARRIER and self.sent < 0:
+            self.sent = fd
             return False
-        close_all(fds)
+        os.close(fd)
         return False
 
     def _adopt_clone(self, index: int, pidfd: int) -> None:
@@ -326,19 +341,19 @@ class Launch:
 
     def _drain(self) -> None:
         """End what was cloned just before its parent was killed."""
-        if self._control is None:
+        if self._control < 0:
             return
         deadline = time.monotonic() + _KILL_SECONDS
-        with contextlib.suppress(LaunchTimeoutError, ValueError, OSError):
+        with contextlib.suppress(LaunchTimeoutError, OSError):
             while self._clones < self._compiled.clones:
-                message, fds = self._receive_one(self._control, deadline)
+                message, fd = self._receive_one(deadline)
                 if message is None:
                     return
-                if message[0] == wire.CLONED and fds:
-                    self._adopt_clone(message[1], fds[0])
+                if message[0] == wire.CLONED and fd >= 0:
+                    self._adopt_clone(message[1], fd)
                     kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
                 else:
-                    close_all(fds)
+                    close_all((fd,))
 
     def _unexpected(self, kind: int) -> None:
         message = f"the helper sent message {kind}, which is not expected here"
@@ -349,21 +364,23 @@ class Launch:
         kill_and_reap(pidfd, timeout=_KILL_SECONDS)
         return HelperError(f"the helper ended before step {step.index} ({step.title})")
 
-    def _control_socket(self) -> socket.socket:
-        if self._control is None:
+    def _control_end(self) -> int:
+        if self._control < 0:
             message = "the helper has not been started"
             raise HelperError(message)
         return self._control
 
     def _close(self) -> None:
-        close_all(self._opened)
-        self._opened.clear()
+        if self._opened:
+            close_fds(self._opened)
+            self._opened.clear()
         if self.sent >= 0:
-            os.close(self.sent)
+            close_all((self.sent,))
             self.sent = -1
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        if self._control >= 0:
+            # Whatever close(2) reports, the descriptor is gone.
+            close_all((self._control,))
+            self._control = -1
         if self.monitor is not None:
             self.monitor.close()
             self.monitor = None
@@ -372,10 +389,3 @@ class Launch:
 def _milliseconds(seconds: float) -> int:
     """Return a deadline as the helper takes it; 0 is none."""
     return 0 if seconds == inf else min(int(seconds * 1000), 2**32 - 1)
-
-
-def _above_stdio(end: socket.socket) -> socket.socket:
-    # Told what it is, it does not ask the kernel.
-    return socket.socket(
-        socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=above_stdio(end.detach())
-    )

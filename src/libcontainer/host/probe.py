@@ -23,7 +23,11 @@ _FIRST_USER_NAMESPACE = 0xEFFFFFFD
 
 
 def read_facts(
-    *, template: bool, config: Config | None = None, settings: Settings | None = None
+    *,
+    template: bool,
+    config: Config | None = None,
+    settings: Settings | None = None,
+    cgroups: tuple[str, ...] = (),
 ) -> Facts:
     """Return the facts of this moment; three system calls.
 
@@ -31,12 +35,14 @@ def read_facts(
         template: whether a template mount namespace is kept.
         config: of the container, and
         settings: of the process, for what only some of them need to know.
+        cgroups: the hierarchies in which the container has a cgroup.
     """
     return Facts(
         euid=os.geteuid(),
         egid=os.getegid(),
         privileged=is_privileged(),
         template=template,
+        cgroups=cgroups,
         throttled=throttled(),
         security=_security(config, settings),
         keyrings=_keyrings(),
@@ -118,6 +124,25 @@ def is_exiting(host_pid: int) -> bool:
         return bool(int(_stat_fields(host_pid)[6]) & _PF_EXITING)
     except ProcessLookupError:
         return True
+
+
+def zombie_code(host_pid: int, began: int) -> int | None:
+    """Return the wait(2) status of a process that has ended and was not reaped.
+
+    Args:
+        host_pid: its pid.
+        began: its start time; another process of that number is none.
+
+    Returns:
+        None if it is gone, or alive. 0 also for who may not see it.
+    """
+    try:
+        fields = _stat_fields(host_pid)
+    except ProcessLookupError:
+        return None
+    if fields[0] not in {b"Z", b"X"} or int(fields[19]) != began:
+        return None
+    return int(fields[49])
 
 
 def _stat_fields(host_pid: int) -> list[bytes]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from collections.abc import Iterator
 
 from attrs import frozen
 
 from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.host.children import has_ended
-from libcontainer.host.fds import above_stdio
+from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.probe import boot_id, is_exiting, start_time
 from libcontainer.state import ProcessRecord
 
@@ -53,7 +52,7 @@ class ProcessRef:
                 yield ProcessRef(pidfd, record.host_pid)
         finally:
             if pidfd >= 0:
-                os.close(pidfd)
+                close_all((pidfd,))
 
 
 def _open(record: ProcessRecord) -> int:
@@ -69,7 +68,10 @@ def _open(record: ProcessRecord) -> int:
             return pidfd
     except ProcessLookupError:
         pass
-    os.close(pidfd)
+    except BaseException:
+        close_all((pidfd,))
+        raise
+    close_all((pidfd,))
     return -1
 
 

@@ -13,34 +13,35 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Final
 
 from libcontainer.bindings.openat2 import (
     RESOLVE_IN_ROOT,
     RESOLVE_NO_MAGICLINKS,
-    openat2,
+    try_openat2,
 )
 from libcontainer.errors import UserLookupError, errno_name
 
 MAX_FILE_BYTES: Final = 1024 * 1024
+MAX_CHUNK: Final = 64 * 1024
 
 # The kernel answers EAGAIN when a rename ran into the resolution of "..".
 _MAX_TRIES: Final = 128
-_RESOLVE: Final = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+_RESOLVE: Final = int(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+_AGAIN: Final = (-errno.EAGAIN, -errno.EINTR)
 _LOOK: Final = os.O_PATH | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 _OPAQUE: Final = ("trusted.overlay.opaque", "user.overlay.opaque")
 
 
-def open_root(path: str) -> AbstractContextManager[int]:
-    """Open a directory for `read_capped`; a host path.
+def open_root(path: str) -> int:
+    """Return an fd of a directory for `read_capped`; a host path.
 
     Raises:
         OSError: it cannot be opened.
     """
-    return _closing(os.open(path, _LOOK | os.O_DIRECTORY))
+    return os.open(path, _LOOK | os.O_DIRECTORY)
 
 
 def read_capped(dir_fd: int, path: str) -> bytes | None:
@@ -54,15 +55,22 @@ def read_capped(dir_fd: int, path: str) -> bytes | None:
         UserLookupError: it is no regular file, larger than 1 MiB, or cannot
             be opened.
     """
+    found = _look_up(dir_fd, path, _LOOK)
+    if -found in _ABSENT:
+        return None
+    if found < 0:
+        raise _unreadable(path, -found)
     try:
-        with _closing(_open(dir_fd, path, _LOOK)) as found:
-            return _read(found, path)
+        return _read(found, path)
     except OSError as error:
-        if error.errno in _ABSENT:
-            return None
-        number = error.errno or 0
-        text = f"{os.strerror(number).lower()} [{errno_name(number)}]"
-        raise UserLookupError(f"read /{path} of the container: {text}") from error
+        raise _unreadable(path, error.errno or 0) from error
+    finally:
+        os.close(found)
+
+
+def _unreadable(path: str, number: int) -> UserLookupError:
+    text = f"{os.strerror(number).lower()} [{errno_name(number)}]"
+    return UserLookupError(f"read /{path} of the container: {text}")
 
 
 def read_layered(layers: Sequence[int], path: str) -> bytes | None:
@@ -121,23 +129,34 @@ def _is_opaque(directory: int) -> bool:
     return False
 
 
+def _look_up(dir_fd: int, path: str, flags: int) -> int:
+    """Return an fd, or minus the errno."""
+    encoded = os.fsencode(path)
+    found = -errno.EAGAIN
+    for _ in range(_MAX_TRIES):
+        found = try_openat2(dir_fd, encoded, flags, _RESOLVE)
+        if found not in _AGAIN:
+            break
+    return found
+
+
 def _open(dir_fd: int, path: str, flags: int) -> int:
-    for _ in range(_MAX_TRIES - 1):
-        with contextlib.suppress(BlockingIOError):
-            return openat2(dir_fd, path, flags, resolve=_RESOLVE)
-    return openat2(dir_fd, path, flags, resolve=_RESOLVE)
+    found = _look_up(dir_fd, path, flags)
+    if found < 0:
+        raise OSError(-found, os.strerror(-found), path)
+    return found
 
 
 def _read(found: int, path: str) -> bytes:
     if not stat.S_ISREG(os.fstat(found).st_mode):
         raise UserLookupError(f"read /{path} of the container: no regular file")
     # Through our own fd, so it is the same inode that has just been looked at.
-    with open(os.open(f"/proc/self/fd/{found}", _READ), "rb", buffering=0) as file:
-        data = bytearray()
+    with _closing(os.open(f"/proc/self/fd/{found}", _READ)) as file:
+        data = b""
         while len(data) <= MAX_FILE_BYTES:
-            chunk = file.read(MAX_FILE_BYTES + 1 - len(data))
+            chunk = os.read(file, MAX_CHUNK)
             if not chunk:
-                return bytes(data)
+                return data
             data += chunk
     message = f"read /{path} of the container: larger than {MAX_FILE_BYTES} bytes"
     raise UserLookupError(message)

@@ -17,7 +17,6 @@ import stat
 import time
 from collections.abc import Iterator
 
-from libcontainer import state as state_file
 from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.bindings.renameat2 import RENAME_NOREPLACE, renameat2
 from libcontainer.cgroups.group import Group
@@ -28,8 +27,9 @@ from libcontainer.errors import (
     StateFileError,
 )
 from libcontainer.host.children import has_ended
-from libcontainer.host.fds import above_stdio
+from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.processref import ProcessRef
+from libcontainer.host.states import States
 from libcontainer.state import State, check_id
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,6 +52,7 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self._states = States()
 
     def create(self, state: State, config: bytes) -> Folder:
         """Make the folder of a new container and return it, locked.
@@ -64,15 +65,15 @@ class Store:
             ContainerExistsError: the id is taken; nothing has been made.
         """
         root_fd = self._open_root(make=True)
-        private = f"{_PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
+        private = _private_name()
         try:
             os.mkdir(private, 0o700, dir_fd=root_fd)
             folder_fd = above_stdio(os.open(private, _OPEN_DIRECTORY, dir_fd=root_fd))
-            folder = Folder(state.id, self.root, folder_fd)
+            folder = Folder(state.id, self.root, folder_fd, self._states)
             try:
                 fcntl.flock(folder_fd, fcntl.LOCK_EX)
                 folder.write_config(config)
-                folder.write(state)
+                folder.write_first(state)
                 renameat2(root_fd, private, root_fd, state.id, RENAME_NOREPLACE)
             except BaseException as error:
                 folder.empty()
@@ -108,7 +109,7 @@ class Store:
         except BaseException:
             os.close(fd)
             raise
-        return Folder(container_id, self.root, fd)
+        return Folder(container_id, self.root, fd, self._states)
 
     def ids(self) -> list[str]:
         """Return the ids of all containers, sorted; half-made ones are left out."""
@@ -127,12 +128,13 @@ class Store:
                 fd = above_stdio(os.open(f"{self.root}/{name}", _OPEN_DIRECTORY))
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            folder = Folder(name, self.root, fd)
+            folder = Folder(name, self.root, fd, self._states)
             try:
                 folder.lock(timeout=0)
                 if folder.is_abandoned():
                     folder.remove_cgroup()
                     folder.remove_networks()
+                    folder.end_companions()
                     folder.remove()
                     removed.append(name)
             except (LockTimeoutError, ContainerNotFoundError, StateFileError):
@@ -148,9 +150,13 @@ class Store:
             return []
 
     def _open_root(self, *, make: bool) -> int:
-        if make:
+        try:
+            fd = above_stdio(os.open(self.root, _OPEN_DIRECTORY))
+        except FileNotFoundError:
+            if not make:
+                raise
             os.makedirs(self.root, mode=0o700, exist_ok=True)
-        fd = above_stdio(os.open(self.root, _OPEN_DIRECTORY))
+            fd = above_stdio(os.open(self.root, _OPEN_DIRECTORY))
         try:
             _check_owner(fd, self.root)
         except BaseException:
@@ -162,11 +168,14 @@ class Store:
 class Folder:
     """The open state folder of one container."""
 
-    def __init__(self, container_id: str, root: str, fd: int) -> None:
+    def __init__(
+        self, container_id: str, root: str, fd: int, states: States | None = None
+    ) -> None:
         self.id = container_id
         self.path = f"{root}/{container_id}"
         self._root = root
         self.fd = fd
+        self._states = States() if states is None else states
 
     def lock(self, *, timeout: float, shared: bool = False) -> None:
         """Take the container's lock; it is let go when the folder is closed.
@@ -202,7 +211,7 @@ class Folder:
             ContainerNotFoundError: the file is gone: it is being deleted.
             StateFileError: the file cannot be used.
         """
-        state = state_file.parse(self._read(_STATE))
+        state = self._states.parse(self._read(_STATE))
         if state.id != self.id:
             message = f"{self.path}/state.json is of container {state.id!r}"
             raise StateFileError(message)
@@ -210,8 +219,12 @@ class Folder:
 
     def write(self, state: State) -> None:
         """Replace the container's state, in one step."""
-        self._write(_NEW_STATE, state_file.dump(state))
+        self._write(_NEW_STATE, self._states.dump(state))
         os.rename(_NEW_STATE, _STATE, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+
+    def write_first(self, state: State) -> None:
+        """Write the first state, before the folder has its name."""
+        self._write(_STATE, self._states.dump(state))
 
     def read_config(self) -> bytes:
         """Return the text of the container's ``config.json``.
@@ -312,26 +325,54 @@ class Folder:
 
             disconnect(records, None)
 
+    def end_companions(self) -> None:
+        """End what runs beside the container."""
+        try:
+            records = self.read().companions
+        except (ContainerNotFoundError, StateFileError):
+            return
+        if records:
+            from libcontainer.host.companions import end_companions  # noqa: PLC0415
+
+            end_companions(records)
+
     def empty(self) -> None:
         """Remove every file of the folder, the state first of all."""
         for name in (_STATE, *os.listdir(self.fd)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self.fd)
+                try:
+                    os.unlink(name, dir_fd=self.fd)
+                except IsADirectoryError:
+                    # Where a restore would have had its root, on a stage now gone.
+                    os.rmdir(name, dir_fd=self.fd)
 
     def remove(self) -> None:
-        """Remove the folder; the container is gone when this returns."""
-        self.empty()
+        """Remove the folder; the container is gone when this returns.
+
+        It is gone at the rename already. Whatever stops us then leaves a folder that
+        `Store.remove_abandoned` takes for half-made, never half a container.
+        """
+        private = f"{self._root}/{_private_name()}"
         try:
-            os.rmdir(self.path)
+            os.rename(self.path, private)
+        except FileNotFoundError:
+            return
+        # Most have no other files than these.
+        for name in (_STATE, _CONFIG):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self.fd)
+        try:
+            os.rmdir(private)
         except OSError as error:
-            if error.errno != errno.ENOENT:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
+            self.empty()
+            os.rmdir(private)
 
     def close(self) -> None:
         """Close the folder and let go of its lock."""
         fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+        close_all((fd,) if fd >= 0 else ())
 
     @contextlib.contextmanager
     def locked(self, *, timeout: float) -> Iterator[Folder]:
@@ -341,6 +382,11 @@ class Folder:
             yield self
         finally:
             self.close()
+
+
+def _private_name() -> str:
+    """Return a name that tells whose half-made or half-removed folder it is of."""
+    return f"{_PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
 
 
 def _is_alive(host_pid: int) -> bool:
@@ -353,7 +399,10 @@ def _is_alive(host_pid: int) -> bool:
 
 def _read_all(fd: int) -> bytes:
     # Not the most at once: for that the kernel would have to map so much memory.
-    parts = [os.read(fd, _CHUNK)]
+    part = os.read(fd, _CHUNK)
+    if len(part) < _CHUNK:  # Of a file less than was asked for is all there is.
+        return part
+    parts = [part]
     while parts[-1] and sum(map(len, parts)) < _MAX_FILE:
         parts.append(os.read(fd, _CHUNK))
     return b"".join(parts)

@@ -9,7 +9,7 @@ import threading
 
 from libcontainer.bindings.pidfd import pidfd_get_namespace
 from libcontainer.errors import LibcontainerError
-from libcontainer.host.fds import above_stdio
+from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.launch import Launch
 from libcontainer.host.log import logger
 from libcontainer.plan.compiled import Compiled
@@ -49,7 +49,7 @@ class Template:
             fd, self._fd = self._fd, -1
             self._tried = False
         if fd >= 0:
-            os.close(fd)
+            close_all((fd,))
 
     def _make(self, helper: int) -> None:
         launch = Launch(

@@ -12,6 +12,8 @@ is ``1000`` and whose id is 0.
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
@@ -74,10 +76,9 @@ def identity_in_rootfs(config: Config, process: Process) -> Identity:
         # The files are those of a namespace that the caller is not in.
         return _identity(config, process, lambda path: None)
     if isinstance(rootfs, Directory):
-        paths: tuple[str, ...] = (rootfs.path,)
-    else:
-        upper = () if rootfs.upper is None else (rootfs.upper,)
-        paths = (*upper, *rootfs.lower)
+        return _identity_in(config, process, rootfs.path)
+    upper = () if rootfs.upper is None else (rootfs.upper,)
+    paths = (*upper, *rootfs.lower)
     with contextlib.ExitStack() as stack:
         layers = [stack.enter_context(_root(path)) for path in paths]
         return _identity(config, process, lambda path: read_layered(layers, path))
@@ -96,8 +97,7 @@ def identity_in_container(config: Config, process: Process, host_pid: int) -> Id
         UserLookupError: a name is not there, or a file cannot be used.
         StepError: the container's root cannot be opened.
     """
-    with _root(f"/proc/{host_pid}/root") as root:
-        return _identity(config, process, lambda path: read_capped(root, path))
+    return _identity_in(config, process, f"/proc/{host_pid}/root")
 
 
 def resolve_user(
@@ -136,13 +136,27 @@ def resolve_user(
 
 @contextlib.contextmanager
 def _root(path: str) -> Iterator[int]:
+    root = _open_root(path)
     try:
-        manager = open_root(path)
+        yield root
+    finally:
+        os.close(root)
+
+
+def _open_root(path: str) -> int:
+    try:
+        return open_root(path)
     except OSError as error:
         title = f"open the container's root {path!r}"
         raise StepError(error.errno or 0, title, stage="identity") from error
-    with manager as root:
-        yield root
+
+
+def _identity_in(config: Config, process: Process, path: str) -> Identity:
+    root = _open_root(path)
+    try:
+        return _identity(config, process, lambda file: read_capped(root, file))
+    finally:
+        os.close(root)
 
 
 def _identity(config: Config, process: Process, open_file: OpenFile) -> Identity:
@@ -153,6 +167,7 @@ def _identity(config: Config, process: Process, open_file: OpenFile) -> Identity
     return resolve_user(spec, groups, open_file)
 
 
+@functools.lru_cache(maxsize=64)
 def _check_form(spec: str) -> None:
     report = Report()
     user(report, "user", spec)

@@ -9,15 +9,18 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -195,6 +198,33 @@ int lc_memfd_create(const char *name, unsigned int flags) {
     return result(syscall(__NR_memfd_create, name, flags | MFD_CLOEXEC));
 }
 
+int lc_inotify_init(void) {
+    return result(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+}
+
+int lc_inotify_add_watch(int fd, const char *path, uint32_t mask) {
+    return result(inotify_add_watch(fd, path, mask));
+}
+
+int lc_inotify_rm_watch(int fd, int watch) {
+    return result(inotify_rm_watch(fd, watch));
+}
+
+int lc_sealed_memfd(const char *name, unsigned int flags, const void *content,
+                    size_t size, int seals) {
+    int fd = lc_memfd_create(name, flags), number = 0;
+    // The offset stays 0, for whoever reads it.
+    for (size_t done = 0; fd >= 0 && number == 0 && done < size;) {
+        ssize_t wrote =
+            pwrite(fd, (const char *)content + done, size - done, (off_t)done);
+        if (wrote < 0 && errno != EINTR) number = errno;
+        if (wrote > 0) done += (size_t)wrote;
+    }
+    if (fd >= 0 && number == 0 && fcntl(fd, F_ADD_SEALS, seals) < 0) number = errno;
+    if (fd >= 0 && number != 0) close(fd);
+    return number != 0 ? -number : fd;
+}
+
 int lc_close_range(unsigned int first, unsigned int last, unsigned int flags) {
     return result(syscall(__NR_close_range, first, last, flags));
 }
@@ -229,6 +259,69 @@ int lc_waitid_pidfd(int pidfd, int options, int *code, int *status) {
     *code = info.si_code;
     *status = info.si_status;
     return info.si_pid != 0;
+}
+
+// ---- the conversation with the helper ----
+
+// An fd of ours is never 0, 1 or 2, which the caller may have closed.
+static int above_stdio(int fd) {
+    if (fd < 0 || fd > 2) return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3), number = errno;
+    close(fd);
+    errno = number;
+    return moved;
+}
+
+int lc_control_pair(int *ends) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -errno;
+    ends[0] = above_stdio(ends[0]);
+    ends[1] = above_stdio(ends[1]);
+    if (ends[0] >= 0 && ends[1] >= 0) return 0;
+    int number = errno;
+    if (ends[0] >= 0) close(ends[0]);
+    if (ends[1] >= 0) close(ends[1]);
+    return -number;
+}
+
+// The program around us may have SIGPIPE at its default, which would end it.
+int lc_control_send(int control, const void *message, size_t size) {
+    return result(send(control, message, size, MSG_NOSIGNAL));
+}
+
+static int take_message(int control, void *message, size_t size, int *fd) {
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } rights;
+    struct iovec part = {message, size};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = &rights,
+                            .msg_controllen = sizeof rights};
+    ssize_t got = recvmsg(control, &header, MSG_CMSG_CLOEXEC);
+    if (got <= 0) return got < 0 ? -errno : 0;
+    struct cmsghdr *passed = CMSG_FIRSTHDR(&header);
+    if (passed && passed->cmsg_level == SOL_SOCKET && passed->cmsg_type == SCM_RIGHTS) {
+        memcpy(fd, CMSG_DATA(passed), sizeof *fd);
+        *fd = above_stdio(*fd);
+    }
+    return (size_t)got == size && !(header.msg_flags & MSG_TRUNC) ? 1 : -EPROTO;
+}
+
+int lc_control_receive(int control, int milliseconds, int at_end, void *message,
+                       size_t size, int *fd) {
+    struct pollfd ready = {.fd = control, .events = at_end ? 0 : POLLIN};
+    *fd = -1;
+    int found = poll(&ready, 1, milliseconds);
+    if (found <= 0) return found < 0 ? -errno : -ETIMEDOUT;
+    found = take_message(control, message, size, fd);
+    // The helper ended without reading our word. The kernel tells that once, and
+    // before what the helper had sent: its report, then the end.
+    return found == -ECONNRESET ? take_message(control, message, size, fd) : found;
+}
+
+void lc_close_all(const int *fds, int nfds) {
+    for (int i = 0; i < nfds; i++) close(fds[i]);
 }
 
 // ---- privileges ----
@@ -270,6 +363,18 @@ int lc_capset(const uint64_t *sets) {
 
 // The operations of seccomp(2).
 enum { SET_MODE_FILTER = 1, GET_ACTION_AVAIL = 2, GET_NOTIF_SIZES = 3 };
+
+// They tell nothing of a failure; -1, which is no id, gives the one that is set. The
+// C library's own would be no other: they are of the calling thread.
+int lc_setfsuid(uint32_t id) {
+    syscall(__NR_setfsuid, id);
+    return (uint32_t)syscall(__NR_setfsuid, -1) == id ? 0 : -EPERM;
+}
+
+int lc_setfsgid(uint32_t id) {
+    syscall(__NR_setfsgid, id);
+    return (uint32_t)syscall(__NR_setfsgid, -1) == id ? 0 : -EPERM;
+}
 
 int lc_seccomp_set_mode_filter(unsigned int flags, const void *program, size_t size) {
     struct {

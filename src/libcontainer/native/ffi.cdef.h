@@ -8,10 +8,20 @@ extern const size_t lc_helper_size;
 extern const char *const lc_version;
 extern const unsigned int lc_abi;
 
-// Process creation. Each list of fds, arguments and environment strings belongs
+// Process creation. A cgroup_fd of -1 is the caller's cgroup. Each list of fds, arguments and environment strings belongs
 // to the caller; pidfd and pid are filled before the call returns.
-int lc_spawn(int image_fd, unsigned long long flags, const int *fds, int nfds,
-             int *pidfd, int *pid);
+int lc_spawn(int image_fd, unsigned long long flags, int cgroup_fd, const int *fds,
+             int nfds, int *pidfd, int *pid);
+
+// The two ends of a SOCK_SEQPACKET connection, neither of them 0, 1 or 2.
+int lc_control_pair(int *ends);
+int lc_control_send(int control, const void *message, size_t size);
+// 1 with the next message of *size* bytes and the fd that came with it, or -1; 0 at
+// the end. milliseconds: how long to wait, -1 for ever; then -ETIMEDOUT. at_end: sleep
+// until the other side has closed, whatever it says before.
+int lc_control_receive(int control, int milliseconds, int at_end, void *message,
+                       size_t size, int *fd);
+void lc_close_all(const int *fds, int nfds);
 
 struct lc_clone3_request {
     int image_fd;
@@ -60,6 +70,11 @@ int lc_renameat2(int old_dirfd, const char *old_path, int new_dirfd,
 int lc_mount_id(int fd, int unique, uint64_t *mount_id);
 int lc_fs_type(int fd, uint64_t *type);
 int lc_memfd_create(const char *name, unsigned int flags);
+int lc_inotify_init(void);
+int lc_inotify_add_watch(int fd, const char *path, uint32_t mask);
+int lc_inotify_rm_watch(int fd, int watch);
+int lc_sealed_memfd(const char *name, unsigned int flags, const void *content,
+                    size_t size, int seals);
 int lc_close_range(unsigned int first, unsigned int last, unsigned int flags);
 
 // Processes by pidfd.
@@ -87,6 +102,8 @@ int lc_prctl(int option, unsigned long arg2, unsigned long arg3,
 // sets: effective, permitted, inheritable
 int lc_capget(int pid, uint64_t *sets);
 int lc_capset(const uint64_t *sets);
+int lc_setfsuid(uint32_t id);
+int lc_setfsgid(uint32_t id);
 int lc_seccomp_set_mode_filter(unsigned int flags, const void *program, size_t size);
 int lc_seccomp_get_action_avail(uint32_t action);
 int lc_seccomp_get_notif_sizes(uint16_t *sizes);

@@ -12,10 +12,11 @@ from typing import Final, cast
 
 from libcontainer.errors import UnsupportedError
 from libcontainer.network._netlink import Netlink, link_attributes
-from libcontainer.network.base import Context, NetworkStrategy, Record
+from libcontainer.network.base import Companion, Context, NetworkStrategy, Record
 
 __all__ = [
     "STRATEGIES",
+    "Companion",
     "Context",
     "Netlink",
     "NetworkStrategy",
@@ -32,6 +33,8 @@ STRATEGIES: Final = {
     "dummy": "libcontainer.network.dummy:Strategy",
     "netdevice": "libcontainer.network.netdevice:Strategy",
     "cni": "libcontainer.network.cni:Strategy",
+    "pasta": "libcontainer.network.pasta:Strategy",
+    "slirp4netns": "libcontainer.network.slirp4netns:Strategy",
 }
 """Where each strategy is; it is imported when it is used."""
 

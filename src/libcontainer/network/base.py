@@ -10,10 +10,10 @@ remove all of it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from attrs import define
+from attrs import define, frozen
 
 from libcontainer.network._netlink import Netlink
 
@@ -21,6 +21,28 @@ Record = Mapping[str, Any]
 """JSON values: names of links on the host, of tables, and the like."""
 
 _DIGITS = 8
+
+
+@frozen(kw_only=True)
+class Companion:
+    """A program of the host that runs beside a container, as long as init does.
+
+    It has no descriptors but those named here, and ``PATH`` alone as environment;
+    its outputs are kept for an error until it is ready.
+
+    Attributes:
+        what: what it is for, for an error.
+        program: its arguments; the first is its path on the host.
+        ready: number of the descriptor that it writes something to once it is ready.
+        stdin: fd that is its standard input, -1 for ``/dev/null``.
+        fds: further ones, under the numbers that they have here.
+    """
+
+    what: str
+    program: tuple[str, ...]
+    ready: int = 1
+    stdin: int = -1
+    fds: tuple[int, ...] = ()
 
 
 @define
@@ -34,6 +56,9 @@ class Context:
         host: netlink socket in the caller's network namespace.
         inside: netlink socket in the container's.
         namespace: fd of the container's network namespace.
+        start: starts a companion and waits until it is ready. The container's state
+            has it, and whoever deletes the container ends it: there is nothing to do
+            in `disconnect`.
     """
 
     container_id: str
@@ -41,6 +66,7 @@ class Context:
     host: Netlink
     inside: Netlink
     namespace: int
+    start: Callable[[Companion], None]
 
 
 class NetworkStrategy(Protocol):

@@ -15,7 +15,7 @@ from libcontainer.config.network import CustomNetwork
 from libcontainer.errors import LibcontainerError
 from libcontainer.network import strategy_of
 from libcontainer.network._netlink import Netlink, open_namespace
-from libcontainer.network.base import Context, NetworkStrategy, Record
+from libcontainer.network.base import Companion, Context, NetworkStrategy, Record
 from libcontainer.plan.network import AddRoute, ConnectNetwork
 
 
@@ -27,6 +27,16 @@ class Launched(Protocol):
     @property
     def at_work(self) -> tuple[int, int]:
         """(pidfd, host pid) of the helper."""
+
+
+class Companions(Protocol):
+    """What starts programs beside the container, and ends them."""
+
+    def start(self, companion: Companion, init: int) -> None:
+        """Start one; *init* is the pidfd of the container's init."""
+
+    def end(self) -> None:
+        """End all of them."""
 
 
 def _name(network: Any) -> str:  # noqa: ANN401 - any class of config/network.py
@@ -58,10 +68,12 @@ class NetworkRunner:
     Attributes:
         container_id: the container's id.
         records: what is left of each, from the container's state.
+        companions: what starts programs beside it.
     """
 
     container_id: str
     records: Sequence[Record]
+    companions: Companions
     _begun: bool = field(default=False, init=False)
     _context: Context | None = field(default=None, init=False)
 
@@ -89,6 +101,7 @@ class NetworkRunner:
             failures = disconnect(self.records, namespace)
             for failure in failures:
                 error.add_note(f"not cleaned up: {failure}")
+            self.companions.end()
             self._begun = False
 
     def close(self) -> None:
@@ -108,9 +121,15 @@ class NetworkRunner:
             except BaseException:
                 inside.close()
                 raise
-            _, pid = launch.at_work
-            host = Netlink()
-            self._context = Context(self.container_id, pid, host, inside, namespace)
+            pidfd, pid = launch.at_work
+            self._context = Context(
+                self.container_id,
+                pid,
+                Netlink(),
+                inside,
+                namespace,
+                lambda companion: self.companions.start(companion, pidfd),
+            )
         return self._context
 
     def _route(self, context: Context, action: AddRoute) -> None:

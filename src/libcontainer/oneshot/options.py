@@ -14,7 +14,23 @@ from libcontainer.factory import Factory
 from libcontainer.security.seccomp.notify import NotifyHandler
 
 
-class Options(TypedDict, total=False):
+class ContainerOptions(TypedDict, total=False):
+    """What is about the container, and not about the program."""
+
+    rootfs: str | os.PathLike[str] | Rootfs | None
+    mounts: Iterable[Mount]
+    hostname: str | None
+    config: Config | None
+    factory: Factory | None
+    network: str | Network | Iterable[Network] | None
+    memory: int | str | None
+    cpus: float | None
+    pids: int | None
+    seccomp: Seccomp | None
+    init: bool | None
+
+
+class Options(ContainerOptions, total=False):
     """What `Popen` takes, without what decides whether streams are text."""
 
     stdin: Any
@@ -33,18 +49,7 @@ class Options(TypedDict, total=False):
     extra_groups: Iterable[int] | None
     umask: int
     pass_fds: Sequence[int]
-    rootfs: str | os.PathLike[str] | Rootfs | None
-    mounts: Iterable[Mount]
-    hostname: str | None
-    config: Config | None
-    factory: Factory | None
-    network: str | Network | Iterable[Network] | None
-    memory: int | str | None
-    cpus: float | None
-    pids: int | None
-    seccomp: Seccomp | None
     notify: NotifyHandler | None
-    init: bool | None
 
 
 class TextOptions(Options, total=False):

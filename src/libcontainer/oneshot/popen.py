@@ -12,7 +12,6 @@ import time
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Literal, Self, overload
 
-from libcontainer.cgroups.stats import Stats
 from libcontainer.config import Config, Resources
 from libcontainer.container import Container
 from libcontainer.errors import ContainerNotFoundError, TimeoutExpired
@@ -20,14 +19,17 @@ from libcontainer.factory import Factory, default_root
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import ExitStatus
 from libcontainer.host.streams import Exchange
-from libcontainer.oneshot.result import Result, verdict_of
+from libcontainer.oneshot.result import Result
 from libcontainer.oneshot.wishes import Command, Wishes
 from libcontainer.process import Process
+from libcontainer.verdict import Verdict, verdict_of
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from libcontainer.cgroups.stats import Stats
     from libcontainer.oneshot.options import Options, TextOptions
+    from libcontainer.usage import Usage
 
 # How long what is left in the pipes of a killed program is waited for.
 _REST_SECONDS = 10.0
@@ -54,6 +56,7 @@ class Popen(Generic[AnyStr]):
         container: where it runs.
         status: how it ended, None until that was seen.
         verdict: why it ended, a word of `Result.verdict`, likewise.
+        usage: what it has cost, None until then.
         stats: what the container had used at its end; None without a limit.
 
     Raises:
@@ -108,7 +111,8 @@ class Popen(Generic[AnyStr]):
         self._lock = threading.Lock()
         self.returncode: int | None = None
         self.status: ExitStatus | None = None
-        self.verdict: str | None = None
+        self.verdict: Verdict | None = None
+        self.usage: Usage | None = None
         self.stats: Stats | None = None
         self._begun = time.monotonic()
         maker = default_factory() if wishes.factory is None else wishes.factory
@@ -183,6 +187,7 @@ class Popen(Generic[AnyStr]):
         """Kill everything, and put what was still said into *error*."""
         self.kill()
         self.wait()
+        error.usage = self.usage
         if self._talk is None:
             return
         try:
@@ -197,6 +202,8 @@ class Popen(Generic[AnyStr]):
         result.status = status
         result.stats = self.stats
         result.verdict = self.verdict or verdict_of(status, self.stats)
+        if self.usage is not None:
+            result.usage = self.usage
         result.wall_seconds = time.monotonic() - self._begun
         return result
 
@@ -230,6 +237,7 @@ class Popen(Generic[AnyStr]):
             if self.returncode is None:
                 if self._config.resources != Resources():
                     self.stats = self.container.stats()
+                self.usage = self.container.usage(time.monotonic() - self._begun)
                 self.status = status
                 self.verdict = verdict_of(status, self.stats)
                 self.returncode = status.returncode

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import subprocess
-from typing import AnyStr, Generic
+from typing import TYPE_CHECKING, AnyStr, Generic
 
-from libcontainer.cgroups.stats import Stats
 from libcontainer.host.children import ExitStatus
+from libcontainer.verdict import Verdict
+
+if TYPE_CHECKING:
+    from libcontainer.cgroups.stats import Stats
+    from libcontainer.usage import Usage
 
 
 class Result(subprocess.CompletedProcess[AnyStr], Generic[AnyStr]):
@@ -23,21 +27,15 @@ class Result(subprocess.CompletedProcess[AnyStr], Generic[AnyStr]):
         verdict: why it ended, as the kernel tells it: ``exited``, ``signalled``,
             ``oom`` (it failed, and something in the container was killed for want
             of memory), ``pids_limit`` (it failed, and was refused a process). The
-            last two need a limit.
+            last two need a limit. An error has a verdict too: ``timeout`` of a
+            `TimeoutExpired`, that of the program of a `CalledProcessError`,
+            ``setup`` of all others.
+        usage: what it has cost: processor time, memory, input and output.
         stats: what the container had used at its end; None without a limit.
     """
 
     status: ExitStatus
     wall_seconds: float
-    verdict: str
+    verdict: Verdict
+    usage: Usage
     stats: Stats | None
-
-
-def verdict_of(status: ExitStatus, stats: Stats | None) -> str:
-    """Return why a program ended: the word of `Result.verdict`."""
-    if stats is not None and status.returncode != 0:
-        if stats.memory.oom_kills:
-            return "oom"
-        if stats.pids.failures:
-            return "pids_limit"
-    return "exited" if status.signal is None else "signalled"

@@ -25,6 +25,8 @@ class Compiled:
         hook_seconds: how long its hooks may take; infinity if one has no limit.
         notifies: whether the filter of system calls has a listener.
         executes: whether a program takes the helper's place.
+        last_word: the barrier after which the caller has nothing more to say and
+            nothing to answer before the program runs, or None.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class Compiled:
         "has_monitor",
         "hook_seconds",
         "image",
+        "last_word",
         "notifies",
         "plan",
         "waits",
@@ -56,7 +59,15 @@ class Compiled:
             for step in plan.steps
         )
         self.executes = ops.Exec in kinds
+        self.last_word = self._find_last_word()
         self.hook_seconds = sum(hook_seconds(step) for step in plan.steps)
+
+    def _find_last_word(self) -> Step | None:
+        if not self.executes or self.waits or self.notifies or not self.dialogue:
+            return None
+        last = self.dialogue[-1]
+        is_early = isinstance(last.action, ops.Barrier) and last.action.early
+        return last if is_early else None
 
     def slot_of(self, name: str) -> int:
         """Return the number of the slot called *name*."""

@@ -86,7 +86,7 @@ def compile_create(
     group = take_cgroup(builder, facts, parts.mounts.cgroup_trees)
     monitor = _plan_monitor(builder, detached)
 
-    early = not gate and monitor is None and _is_recorded_early(config, facts)
+    early = not gate and monitor is None and _is_recorded_early(config)
     status = RecordState("created" if gate else "running")
 
     def begin() -> None:
@@ -148,13 +148,13 @@ class _Parts:
         self.init.open_status()
 
 
-def _is_recorded_early(config: Config, facts: Facts) -> bool:
+def _is_recorded_early(config: Config) -> bool:
     # What runs at once needs no word from us before its program: the state is
     # saved while the helper works, and the helper's last barrier is open by the
     # time it comes there. What waits at the gate is recorded when it is ready.
     # So is one whose record names its mount namespace, which it has to be in.
     return (
-        not needs_second_clone(config, facts)
+        not needs_second_clone(config)
         and not before_program(config.hooks)
         and not shares_pids(config)
     )

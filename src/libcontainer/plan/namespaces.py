@@ -10,7 +10,6 @@ from libcontainer.errors import UnsupportedError
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.cgroup import (
     CLONE_NEWCGROUP,
-    UNIFIED,
     CgroupSlots,
     enter_cgroup,
     enter_cgroup_namespace,
@@ -62,7 +61,7 @@ def plan_namespaces(
         monitor: the operation that puts a monitor above init, if there is one.
     """
     joined = _open_joined(builder, config)
-    if monitor is not None or needs_second_clone(config, facts):
+    if monitor is not None or needs_second_clone(config):
         _enter_by_second_clone(
             builder, config, facts, group, joined, begin=begin, monitor=monitor
         )
@@ -70,15 +69,13 @@ def plan_namespaces(
         _enter_by_first_clone(builder, config, facts, group, joined, begin=begin)
 
 
-def needs_second_clone(config: Config, facts: Facts) -> bool:
+def needs_second_clone(config: Config) -> bool:
     """Tell whether the helper has to clone init.
 
-    Without a user, a new time or a joined pid namespace and a v2 cgroup the
-    first clone enters them all and the helper itself becomes init: one process
+    Without a user, a new time or a joined pid namespace the first clone enters
+    them all, and the v2 cgroup, and the helper itself becomes init: one process
     less.
     """
-    if UNIFIED in facts.cgroups:
-        return True
     if not config.namespaces.isdisjoint({NamespaceType.USER, NamespaceType.TIME}):
         return True
     return bool(config.namespace_paths) and is_joined(config, NamespaceType.PID)
@@ -184,7 +181,8 @@ def _enter_by_first_clone(
     template = _take_template(builder, config, facts)
     make_cgroup(builder, group)
     builder.stage("spawn")
-    builder.host(Spawn(flags if template is None else flags & ~CLONE_NEWNS))
+    flags_now = flags if template is None else flags & ~CLONE_NEWNS
+    builder.host(Spawn(flags_now, group.unified))
     begin()
     builder.stage("namespaces")
     _enter_cgroup(builder, config, group)

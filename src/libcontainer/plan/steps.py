@@ -229,15 +229,21 @@ class OpenNotify:
 
 @frozen
 class Spawn:
-    """Start the helper, in the new namespaces *flags*."""
+    """Start the helper, in the new namespaces *flags*.
+
+    Attributes:
+        cgroup: the slot of the v2 cgroup that it starts in, or -1.
+    """
 
     flags: int
+    cgroup: int = -1
 
     @property
     def title(self) -> str:
+        where = "" if self.cgroup < 0 else " in its cgroup"
         if not self.flags:
-            return "start the helper"
-        return f"start the helper in new namespaces {flags_text(self.flags)}"
+            return f"start the helper{where}"
+        return f"start the helper{where} in new namespaces {flags_text(self.flags)}"
 
 
 @frozen

@@ -21,8 +21,11 @@ from libcontainer.config.network import (
     Macvlan,
     Neighbour,
     NetDevice,
+    Pasta,
     Port,
     Route,
+    Slirp4netns,
+    UserMode,
     Veth,
     Vlan,
 )
@@ -43,6 +46,7 @@ _STRATEGY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _TAKEN: Final = frozenset({".", "..", "all", "default", "lo"})
 _MACVLAN: Final = ("private", "vepa", "bridge", "passthru")
 _IPVLAN: Final = ("l2", "l3", "l3s")
+_SLIRP_PREFIX: Final = 25
 _MAX_RATE: Final = 2**32 - 1
 
 
@@ -338,6 +342,31 @@ def _cni(report: Report, path: str, cni: Cni) -> None:
         report.add(at, "must be a CNI list with 'name', and 'plugins' with 'type'")
 
 
+def _user_mode(report: Report, path: str, network: UserMode) -> None:
+    link_name(report, f"{path}.name", network.name)
+    if network.mtu not in {None, 0}:
+        report.integer(f"{path}.mtu", network.mtu, 68, MAX_MTU)
+    _ports(report, f"{path}.ports", network.ports)
+    report.boolean(f"{path}.host_loopback", network.host_loopback)
+
+
+def _slirp4netns(report: Report, path: str, network: Slirp4netns) -> None:
+    _user_mode(report, path, network)
+    report.boolean(f"{path}.ipv6", network.ipv6)
+    for at, port in report.items(f"{path}.ports", network.ports):
+        if isinstance(port, Port) and ":" in str(port.address):
+            report.add(f"{at}.address", "slirp4netns publishes on IPv4 alone")
+    if network.subnet is not None:
+
+        def parse(text: str) -> ipaddress.IPv4Network | None:
+            found = ipaddress.IPv4Network(text)
+            return found if found.prefixlen <= _SLIRP_PREFIX else None
+
+        at = f"{path}.subnet"
+        wanted = f"an IPv4 network of at most /{_SLIRP_PREFIX}"
+        _parsed(report, at, network.subnet, parse, wanted)
+
+
 _PLUGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -373,5 +402,7 @@ _CHECKS: Final[dict[type[Any], Callable[[Report, str, Any], None]]] = {
     Vlan: _vlan,
     NetDevice: _netdevice,
     Cni: _cni,
+    Pasta: _user_mode,
+    Slirp4netns: _slirp4netns,
     CustomNetwork: _custom,
 }

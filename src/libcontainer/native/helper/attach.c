@@ -112,8 +112,9 @@ static int open_target(struct helper *helper, const struct lc_op *op,
                        const struct place *place)
 {
     uint32_t type = op->flags & LC_MAKE_FILE ? S_IFREG : S_IFDIR;
+    uint64_t how = op->flags & LC_REAL_DIRECTORY ? O_PATH | O_DIRECTORY : O_PATH;
     if ((op->flags & MAKES) == 0)
-        return at(LC_WHERE_RESOLVE, place_open(place, O_PATH));
+        return at(LC_WHERE_RESOLVE, place_open(place, how));
     if (op->flags & LC_MAKE_LIKE_SOURCE) {
         struct statx source = {0};
         int result = fd_statx(helper->slots[op->slot], STATX_TYPE, &source);
@@ -121,7 +122,9 @@ static int open_target(struct helper *helper, const struct lc_op *op,
             return at(LC_WHERE_CLONE, result);
         type = (source.stx_mode & S_IFMT) == S_IFDIR ? S_IFDIR : S_IFREG;
     }
-    int target = place_open(place, O_PATH);
+    int target = place->ours ? -ENOENT : place_open(place, how);
+    if (target == -ENOENT && (op->flags & LC_REAL_DIRECTORY) && type != S_IFDIR)
+        target = -ENOTDIR;
     if (target != -ENOENT)
         return at(LC_WHERE_RESOLVE, target);
     return at(LC_WHERE_CREATE, place_make(place, type, op->mode));
@@ -133,16 +136,9 @@ static int open_target(struct helper *helper, const struct lc_op *op,
 static int check_target(const struct lc_op *op, const struct place *place, int target)
 {
     struct statfs fs = {0};
-    struct statx found = {0};
-    int result = 0;
-    if (op->flags & LC_REAL_DIRECTORY)
-        result = fd_statx(target, STATX_TYPE, &found);
-    if (result == 0 && (op->flags & LC_REAL_DIRECTORY) &&
-        (found.stx_mode & S_IFMT) != S_IFDIR)
-        result = -ENOTDIR;
-    if (result < 0 || place->ours || (op->flags & LC_ON_PROC))
-        return result;
-    result = fstatfs(target, &fs);
+    if (place->ours || (op->flags & LC_ON_PROC))
+        return 0;
+    int result = fstatfs(target, &fs);
     return result == 0 && fs.f_type == PROC_SUPER_MAGIC ? -EXDEV : result;
 }
 

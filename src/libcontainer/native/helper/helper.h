@@ -49,8 +49,8 @@ static inline void set_slot(struct helper *helper, int32_t slot, int fd)
 
 // main.c
 void timer_arm(const struct helper *helper);
-void timer_disarm(void);
-void close_others(const int *fds, uint32_t count, int64_t kept);
+int timer_disarm(void);
+int close_others(const int *fds, uint32_t count, int64_t kept);
 
 // message.c
 int message_send(const struct helper *helper, enum lc_message_kind kind, int fd);

@@ -5,11 +5,10 @@
 
 enum { ALL_SIGNALS = -1, EXIT_KILLED = 128 };
 
-static void close_all_but(int fd)
+static int close_all_but(int fd)
 {
-    if (fd > 0)
-        close_range(0, (unsigned int)fd - 1, 0);
-    close_range((unsigned int)(fd + 1), ~0u, 0);
+    int result = fd > 0 ? close_range(0, (unsigned int)fd - 1, 0) : 0;
+    return result < 0 ? result : close_range((unsigned int)(fd + 1), ~0u, 0);
 }
 
 // How the child ended goes to the caller in full. What the kernel tells others is
@@ -50,10 +49,9 @@ static void supervise(int child, int report)
 // container can look at; only then may it, as a later setns(2) by its own user wants.
 static void become_init(struct helper *helper, int child, int report)
 {
-    timer_disarm();
-    close_all_but(report);
-    chdir("/");
-    munmap(helper->plan.base, helper->plan.size);
+    if (timer_disarm() < 0 || close_all_but(report) < 0 || chdir("/") < 0 ||
+        munmap(helper->plan.base, helper->plan.size) < 0)
+        exit_group(1); // The kernel ends the child with its init.
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     supervise(child, report);
 }

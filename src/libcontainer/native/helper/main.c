@@ -33,11 +33,11 @@ static void on_alarm(int number)
     exit_group(EXIT_FAILED);
 }
 
-static void set_timer(uint32_t milliseconds)
+static int set_timer(uint32_t milliseconds)
 {
     struct itimer timer = {.value_s = milliseconds / 1000,
                            .value_us = (long)(milliseconds % 1000) * 1000};
-    setitimer(ITIMER_REAL, &timer, NULL);
+    return setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 void timer_arm(const struct helper *helper)
@@ -45,26 +45,23 @@ void timer_arm(const struct helper *helper)
     set_timer(helper->plan.head->deadline_ms);
 }
 
-void timer_disarm(void)
+int timer_disarm(void)
 {
-    set_timer(0);
+    return set_timer(0);
 }
 
-// An ignored signal stays ignored over execve(2), so every one is reset here; until
-// then all are blocked but the alarm.
-static void reset_signals(void)
+// Whoever starts the helper has no signal ignored in it and all of them blocked. One
+// of them is let through.
+static int allow_alarm(void)
 {
-    struct kernel_sigaction normal = {0}, alarm = {.handler = on_alarm};
+    struct kernel_sigaction alarm = {.handler = on_alarm};
     uint64_t blocked = ~((uint64_t)1 << (SIGALRM - 1));
 #if ARCH_NEEDS_RESTORER
     alarm.flags = SA_RESTORER;
     alarm.restorer = arch_restorer;
 #endif
-    for (int number = 1; number <= SIGNALS; number++)
-        if (number != SIGALRM && number != SIGKILL && number != SIGSTOP)
-            rt_sigaction(number, &normal, NULL, sizeof(blocked));
-    rt_sigaction(SIGALRM, &alarm, NULL, sizeof(blocked));
-    rt_sigprocmask(SIG_SETMASK, &blocked, NULL, sizeof(blocked));
+    int result = rt_sigaction(SIGALRM, &alarm, NULL, sizeof(blocked));
+    return result | rt_sigprocmask(SIG_SETMASK, &blocked, NULL, sizeof(blocked));
 }
 
 static int plan_fd(const long *stack)
@@ -99,8 +96,9 @@ static int read_plan(int fd, struct plan *plan)
 
 // R7: close every fd above `kept` that is not one of fds, which come in any order:
 // each turn finds the lowest that is left.
-void close_others(const int *fds, uint32_t count, int64_t kept)
+int close_others(const int *fds, uint32_t count, int64_t kept)
 {
+    int result = 0;
     for (;;) {
         int64_t next = INT64_MAX;
         for (uint32_t i = 0; i < count; i++)
@@ -109,24 +107,26 @@ void close_others(const int *fds, uint32_t count, int64_t kept)
         if (next == INT64_MAX)
             break;
         if (next > kept + 1)
-            close_range((unsigned int)(kept + 1), (unsigned int)next - 1, 0);
+            result = close_range((unsigned int)(kept + 1), (unsigned int)next - 1, 0);
+        if (result < 0)
+            return result;
         kept = next;
     }
-    close_range((unsigned int)(kept + 1), ~0u, 0);
+    return close_range((unsigned int)(kept + 1), ~0u, 0);
 }
 
 // What the plan does not name does not outlive the first microseconds, and nothing
 // outlives execve(2) unless EXEC says so.
-static void close_unlisted(const struct helper *helper, int plan)
+static int close_unlisted(const struct helper *helper, int plan)
 {
     const uint32_t nslots = helper->plan.head->nslots;
-    close_others(helper->slots, nslots, 2);
+    int result = close_others(helper->slots, nslots, 2);
     bool listed = false;
     for (uint32_t i = 0; i < nslots; i++)
         listed = listed || helper->slots[i] == plan;
     if (plan <= 2 && !listed)
         close(plan);
-    close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);
+    return result < 0 ? result : close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
 // What a fault test asked for instead of the operation.
@@ -172,10 +172,13 @@ void helper_start(const long *stack)
 {
     struct helper *helper = &the_helper;
     // R9: before anything of the container can see this process.
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    // Refused only where something confines the caller; then it is no place for us.
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        exit_group(EXIT_FAILED);
     helper->control = helper->root = -1;
     helper->null_slot = -1;
-    reset_signals();
+    if (allow_alarm() != 0)
+        exit_group(EXIT_FAILED);
     int fd = plan_fd(stack);
     int result = fd < 0 ? fd : read_plan(fd, &helper->plan);
     helper->control = plan_control(&helper->plan);
@@ -185,7 +188,11 @@ void helper_start(const long *stack)
     }
     helper->slots = helper->plan.slots;
     timer_arm(helper);
-    close_unlisted(helper, fd);
+    result = close_unlisted(helper, fd);
+    if (result < 0) {
+        message_failed(helper->control, helper->plan.ops[0].step, -result, LC_WHERE_FDS);
+        exit_group(EXIT_FAILED);
+    }
     helper->umask = (uint32_t)umask(0);
     run_all(helper);
     exit_group(0);

@@ -203,9 +203,8 @@ static _Noreturn void serve(struct helper *helper, struct monitor *monitor)
     // From here on no signal ends it, the alarm neither: it waits by the clock.
     rt_sigprocmask(SIG_SETMASK, &all, NULL, sizeof(all));
     message_pass(monitor->fd[CALLER], &message, self, 0);
-    close_others(monitor->fd, HELD, -1);
-    chdir("/");
-    if (!hears_in_time(helper, monitor->fd[CALLER]) ||
+    if (close_others(monitor->fd, HELD, -1) < 0 || chdir("/") < 0 ||
+        !hears_in_time(helper, monitor->fd[CALLER]) ||
         message_receive(monitor->fd[CALLER], &message, &master) != 0 ||
         message.kind != LC_GO)
         exit_group(1);
@@ -264,6 +263,6 @@ int op_monitor(struct helper *helper, const struct lc_op *op)
         if (data->slot[i] >= 0)
             set_slot(helper, data->slot[i], -1);
     // Init may wait at the gate for long: nothing of the caller waits with it.
-    close_others(helper->slots, helper->plan.head->nslots, -1);
-    return report_clone(helper, 0);
+    result = close_others(helper->slots, helper->plan.head->nslots, -1);
+    return result < 0 ? at(LC_WHERE_FDS, result) : report_clone(helper, 0);
 }

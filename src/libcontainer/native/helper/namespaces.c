@@ -64,14 +64,12 @@ int op_clone(struct helper *helper, const struct lc_op *op)
 int op_loopback(struct helper *helper, const struct lc_op *op)
 {
     (void)helper, (void)op;
-    struct ifreq request = {.name = "lo"};
+    struct ifreq request = {.name = "lo", .flags = IFF_UP};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return fd;
-    int result = ioctl(fd, SIOCGIFFLAGS, (long)&request);
-    request.flags = (short)(request.flags | IFF_UP);
-    if (result == 0)
-        result = ioctl(fd, SIOCSIFFLAGS, (long)&request);
+    // In a namespace so new that nobody has set any other flag that can be set.
+    int result = ioctl(fd, SIOCSIFFLAGS, (long)&request);
     close(fd);
     return result;
 }

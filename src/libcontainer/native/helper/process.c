@@ -37,7 +37,9 @@ int op_gate(struct helper *helper, const struct lc_op *op)
     int result = let_go_of_streams(helper, helper->slots[op->slot]);
     if (result < 0)
         return result;
-    timer_disarm();
+    result = timer_disarm();
+    if (result < 0)
+        return result;
     int starter = message_accept_go(helper->slots[op->slot]);
     if (starter < 0)
         return starter;
@@ -161,13 +163,13 @@ static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
     return 0;
 }
 
-static void restore_signals(void)
+// The handler of the alarm goes with execve(2).
+static int restore_signals(void)
 {
-    struct kernel_sigaction normal = {0};
     uint64_t none = 0;
-    timer_disarm();
-    rt_sigaction(SIGALRM, &normal, NULL, sizeof(none));
-    rt_sigprocmask(SIG_SETMASK, &none, NULL, sizeof(none));
+    int result = timer_disarm();
+    return result < 0 ? result
+                      : rt_sigprocmask(SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
 // Over the zeros that the text ends with, which the parser has counted.
@@ -206,7 +208,9 @@ int op_exec(struct helper *helper, const struct lc_op *op)
     if (op->flags & LC_OWN_PID)
         write_own_pid((char *)helper->plan.base + op->list2);
     umask(helper->umask);
-    restore_signals();
+    result = restore_signals();
+    if (result < 0)
+        return result;
     if (helper->filter != NULL) {
         helper->step = helper->filter->step;
         result = seccomp_set(helper, helper->filter);

@@ -123,12 +123,21 @@ static int make_next(const struct place *place, char path[PATH_MAX], uint32_t ty
     return parent;
 }
 
+static bool is_one_name(const char *path)
+{
+    while (*path != '/' && *path != '\0')
+        path++;
+    return *path == '\0';
+}
+
 // Open the place, making it (type, mode) and the directories above it (0755) where
-// they are absent.
+// they are absent. Right beneath a tree of our own there is nothing to walk along.
 int place_make(const struct place *place, uint32_t type, uint32_t mode)
 {
     char path[PATH_MAX];
     size_t size = text_size(place->path);
+    if (place->ours && is_one_name(place->path))
+        return make_component(place->dirfd, place->path, type, mode);
     int fd = place_open(place, O_PATH);
     if (fd != -ENOENT)
         return fd;

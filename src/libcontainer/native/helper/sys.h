@@ -85,7 +85,6 @@ enum {
     SIG_BLOCK = 0,
     SIG_UNBLOCK = 1,
     SIG_SETMASK = 2,
-    SIGNALS = 64,
     SIGKILL = 9,
     SIGALRM = 14,
     SIGCHLD = 17,

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`contained`: a function each call of which runs in a container of its own."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from libcontainer.aio.threads import in_thread, to_the_end
+from libcontainer.calls.python import with_python
+from libcontainer.cgroups.stats import Stats
+from libcontainer.config import Config, Resources
+from libcontainer.container import Container
+from libcontainer.errors import CallFailedError
+from libcontainer.factory import Factory
+from libcontainer.oneshot.popen import default_factory, discard
+from libcontainer.oneshot.wishes import Wishes
+from libcontainer.verdict import verdict_of
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from libcontainer.oneshot.options import ContainerOptions
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def contained(
+    *,
+    timeout: float | None = None,
+    trust: bool = False,
+    **options: Unpack[ContainerOptions],
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a decorator that runs every call of a function in a new container.
+
+    The function is called as before; what `Container.call` says of functions,
+    arguments, results and trust holds. A coroutine function stays one, and may be
+    awaited in the caller's loop. The function itself is ``__wrapped__``.
+
+    Args:
+        timeout: seconds after which the container is killed.
+        trust: whether results are pickled, for code that one trusts.
+        options: those keywords of `run` that are about the container, such as
+            *rootfs*, *memory*, *pids*, *network*.
+
+    Raises:
+        TypeError: there is no such keyword.
+    """
+    wishes = Wishes(**options)
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        caller = _Caller(wishes, timeout=timeout, trust=trust)
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def acall(*args: P.args, **keywords: P.kwargs) -> Any:  # noqa: ANN401
+                return await caller.acall(function, args, keywords)
+
+            return acall  # type: ignore[return-value]  # T is its coroutine
+
+        @functools.wraps(function)
+        def call(*args: P.args, **keywords: P.kwargs) -> T:
+            result: T = caller.call(function, args, keywords)
+            return result
+
+        return call
+
+    return decorate
+
+
+class _Caller:
+    def __init__(self, wishes: Wishes, *, timeout: float | None, trust: bool) -> None:
+        self._wishes = wishes
+        self._timeout = timeout
+        self._trust = trust
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+    ) -> Any:  # noqa: ANN401 - the function's
+        maker, config, name = self._parts()
+        bound = functools.partial(function, *args, **keywords)
+        try:
+            container = maker.create(name, config)
+            try:
+                return container.call(bound, timeout=self._timeout, trust=self._trust)
+            except CallFailedError as error:
+                _judge(error, container, config)
+                raise
+        finally:
+            discard(maker, name)
+
+    async def acall(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+    ) -> Any:  # noqa: ANN401 - the function's
+        maker, config, name = self._parts()
+        bound = functools.partial(function, *args, **keywords)
+        try:
+            container = await in_thread(functools.partial(maker.create, name, config))
+            try:
+                return await container.acall(
+                    bound, timeout=self._timeout, trust=self._trust
+                )
+            except CallFailedError as error:
+                _judge(error, container, config)
+                raise
+        finally:
+            await to_the_end(functools.partial(discard, maker, name))
+
+    def _parts(self) -> tuple[Factory, Config, str]:
+        config = with_python(self._wishes.configuration())
+        maker = self._wishes.factory or default_factory()
+        return maker, config, f"call-{secrets.token_hex(8)}"
+
+
+def _judge(error: CallFailedError, container: Container, config: Config) -> None:
+    stats: Stats | None = None
+    if config.resources != Resources():
+        stats = container.stats()
+    error.verdict = verdict_of(error.status, stats)

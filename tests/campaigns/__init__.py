@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Full campaigns: attacks, faults, fuzzing, load. `./dev trust` makes their page."""

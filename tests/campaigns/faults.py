@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fault campaign.
+
+    python -m tests.campaigns.faults [--fresh] [--only FAMILY] [--every N]
+
+See `./dev help`. Rows go to ``.trust/faults.jsonl``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from tests.campaigns import calls
+from tests.campaigns.arena import Arena
+from tests.campaigns.isolation import alone
+from tests.campaigns.rows import Rows, nice, read
+
+NAME = "faults"
+FAMILIES = ("calls",)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the campaign; return 1 if anything was not as it must be."""
+    parser = argparse.ArgumentParser(prog="./dev faults")
+    parser.add_argument("--fresh", action="store_true", help="forget earlier rows")
+    parser.add_argument("--only", choices=FAMILIES)
+    parser.add_argument("--every", type=int, default=1, help="each N-th strike only")
+    parser.add_argument("--action", action="append", help="such as kill or EIO")
+    parser.add_argument("--kind", action="append")
+    parser.add_argument("--command", action="append")
+    options = parser.parse_args(arguments)
+    code = alone("tests.campaigns.faults", arguments)
+    if code is not None:
+        return code
+    nice()
+    rows = Rows(NAME, fresh=options.fresh)
+    wishes = {
+        name: tuple(value)
+        for name, value in (("actions", options.action), ("kinds", options.kind),
+                            ("commands", options.command)) if value
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="lc-campaign-") as folder:
+        if options.only in {None, "calls"}:
+            calls.campaign(Arena(Path(folder)), rows, every=options.every, **wishes)
+    rows.close()
+    return report()
+
+
+def report() -> int:
+    """Print the figures; return 1 if a row is not good."""
+    tried = [row for row in read(NAME) if "verdict" in row]
+    for answer, count in Counter(row.get("answer") for row in tried).most_common():
+        print(f"{count:7} {answer}")
+    bad = [row for row in tried if row["verdict"] != "good"]
+    for row in bad[:40]:
+        print(f"{row['key']} ({row.get('call')}): {row['verdict']}")
+    print(f"{len(tried)} trials, {len(bad)} findings")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
