@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 
-from libcontainer.commands import nsinit
+from libcontainer.commands import nsinit, oci_image
 from libcontainer.commands.argparsed import add_to
 from libcontainer.commands.options import Command, Option
 from libcontainer.commands.table import COMMANDS, GLOBAL
@@ -126,8 +126,11 @@ def oci_parser() -> argparse.ArgumentParser:
         add_to(below, _options_of(command))
         for operand in command.operands:
             count = "?" if operand.startswith("[") else None
-            below.add_argument(operand.strip("[]"), nargs=count)
-        if command.rest:
+            count = "*" if operand.endswith("...]") else count
+            below.add_argument(operand.strip("[]."), nargs=count)
+        if name == "image":
+            oci_image.add_options(below)
+        elif command.rest:
             below.add_argument(command.rest, nargs=argparse.REMAINDER)
     return parser
 

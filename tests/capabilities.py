@@ -70,6 +70,26 @@ def _cgroup(kind: str) -> str | None:
     return f"no {kind} hierarchy is mounted"
 
 
+def _controllers() -> str | None:
+    """Tell whether v2 has the controllers, not v1 and not nobody."""
+    try:
+        found = Path("/sys/fs/cgroup/cgroup.controllers").read_text().split()
+    except OSError:
+        found = []
+    wanted = {"memory", "cpu", "pids", "io", "cpuset"}
+    return None if wanted <= set(found) else "v1 has the controllers: ./dev vm cgroup2"
+
+
+def _systemd() -> str | None:
+    if not Path("/run/systemd/system").is_dir():
+        return "not booted with systemd: ./dev vm systemd"
+    return None
+
+
+def _hybrid() -> str | None:
+    return _cgroup("cgroup") or _cgroup("cgroup2")
+
+
 def _peers() -> str | None:
     if shutil.which("runc") or shutil.which("crun"):
         return None
@@ -181,6 +201,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "selinux": _selinux,
     "cgroup1": lambda: _cgroup("cgroup"),
     "cgroup2": lambda: _cgroup("cgroup2"),
+    "controllers2": _controllers,
+    "hybrid": _hybrid,
+    "systemd": _systemd,
     "peers": _peers,
     "compiler": lambda: _programs("gcc"),
     "debian": lambda: _programs("mmdebstrap"),

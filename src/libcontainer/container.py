@@ -14,6 +14,7 @@ from attrs import evolve
 from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.calls.verbs import CallVerbs
+from libcontainer.cgroups.group import Group
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
 from libcontainer.contents import ContentsOfContainer
@@ -35,22 +36,22 @@ from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launcher import Start
+from libcontainer.limited import LimitedContainer
 from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
 from libcontainer.state import State
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
-    from libcontainer.cgroups.group import Group
     from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
 _LEFT_SECONDS = 1.0
-_POLL_SECONDS = 0.005
+_POLL_SECONDS = 0.02
 
 
-class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
+class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
@@ -77,9 +78,10 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             ConfigError: the configuration or the process is wrong.
             UnsupportedError: the host does not offer what is needed.
         """
-        names = tuple(self.state().cgroup)
+        state = self.state()
+        group = Group(state.cgroup, state.unit)
         config = _complete(self.config, self.path)
-        return self._launcher.explain(config, process, gate=gate, cgroups=names)
+        return self._launcher.explain(config, process, gate=gate, group=group)
 
     # -- running
 
@@ -182,38 +184,30 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             folder.write(state)
             self._poststart(folder, state)
 
-    def exec(
-        self,
-        process: Process,
-        *,
-        ignore_paused: bool = False,
-        cgroup: Sequence[str] = (),
-    ) -> ProcessHandle:
+    def exec(self, process: Process, *, ignore_paused: bool = False) -> ProcessHandle:
         """Run a further process in the namespaces of init.
 
         Args:
             process: what to run; paths and ids are the container's.
-            ignore_paused: whether to try in a paused container too: where its
-                freezer takes the process as well, the call waits until another
-                program thaws it, and at the deadline of a launch it is undone.
-            cgroup: cgroups below the container's that it is to be in, which are
-                there: ``PATH``, or ``CONTROLLER[,...]:PATH`` for some hierarchies
-                of cgroup v1; ``/`` is the container's own. Empty is that too, or
-                on v2 init's where processes cannot be in it.
+            ignore_paused: whether to wait, where the container is paused, until
+                another program resumes it, as long as a launch may take. Its
+                cgroup would hold the process before its first instruction.
 
         Raises:
             ConfigError, ProgramError, StepError: as for `run`.
             StateError: the container is neither ``created`` nor ``running``.
         """
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            verb = "exec (ignore paused)" if ignore_paused else "exec"
-            status = self._status(folder, state)
-            require(self.id, status, verb)
-            if status is not Status.PAUSED:
-                return self._join(state, process, cgroup)
-        # Without the lock: who thaws it needs that.
-        return self._join(state, process, cgroup)
+        deadline = time.monotonic() + self._launcher.deadline_seconds
+        while True:
+            with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+                state = folder.read()
+                status = self._status(folder, state)
+                waits = ignore_paused and status is Status.PAUSED
+                if not waits or time.monotonic() >= deadline:
+                    require(self.id, status, "exec")
+                    return self._join(state, process)
+            # Unlocked: who resumes it needs the lock.
+            time.sleep(_POLL_SECONDS)
 
     def exec_host(
         self,
@@ -379,7 +373,7 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             ProcessNotStartedError: there has never been an init process.
             TimeoutExpired: it still runs.
         """
-        own = self._init
+        own = self._init if self._init is None or self._init.is_own else None
         status = own.wait(timeout) if own else self._wait_for_recorded(timeout)
         if shares_pids(self.config):
             with contextlib.suppress(ContainerNotFoundError):
@@ -516,10 +510,13 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     # -- life
 
     def __enter__(self) -> Self:
+        self._user = os.getpid()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.delete(force=True)
+        # A fork that leaves the block too leaves the container to its parent.
+        if os.getpid() == self._user:
+            self.delete(force=True)
 
     # -- parts
 
@@ -550,15 +547,13 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             self._end_init(state)
             raise
 
-    def _join(
-        self, state: State, process: Process, cgroup: Sequence[str] = ()
-    ) -> ProcessHandle:
+    def _join(self, state: State, process: Process) -> ProcessHandle:
         with self._live_init(state, "exec") as init:
             handle = self._launcher.join(
                 self.config,
                 process,
                 init,
-                _entered_group(state, init, cgroup),
+                group_of(state),
                 container=(self.id, self.path),
                 joined=self._joined,
             )
@@ -606,16 +601,15 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
         # in init's hands, and where it is not, init ends only after they are reaped.
-        for handle in tuple(self._joined):
+        own = [h for h in (*self._joined, self._init) if h is not None and h.is_own]
+        for handle in own:
             handle.kill()
             handle.wait(_KILL_SECONDS)
-        if self._init is not None:
-            self._init.kill()
-            self._init.wait(_KILL_SECONDS)
+        if self._init in own:
             self._init.close()
-        for one in (self._init, *self._joined):
-            if one is not None and one.notifier is not None:
-                one.notifier.join(_KILL_SECONDS)
+        for handle in own:
+            if handle.notifier is not None:
+                handle.notifier.join(_KILL_SECONDS)
 
 
 def _disconnect(state: State) -> None:
@@ -643,12 +637,6 @@ def _complete(config: Config, path: str) -> Config:
     return with_name_files(config, path)
 
 
-def _end_leftovers(state: State) -> None:
-    from libcontainer.host import leftovers  # noqa: PLC0415 - rare
-
-    leftovers.end_all(state, group_of(state), timeout=_KILL_SECONDS)
-
-
 def _is_deserted(group: Group) -> bool:
     """Tell whether nothing is in the cgroup of a container that never began.
 
@@ -662,21 +650,10 @@ def _is_deserted(group: Group) -> bool:
     return True
 
 
-def _entered_group(
-    state: State, init: ProcessRef, words: Sequence[str]
-) -> Group | None:
-    group = group_of(state)
-    if group is None:
-        if words:
-            need = "a cgroup: Factory(cgroups='cgroupfs'), as root or delegated"
-            raise UnsupportedError(f"container {state.id!r}", need)
-        return None
-    if not words and not group.is_unified:
-        return group
-    # Loaded here: most have no cgroup v2 and name none.
-    from libcontainer.cgroups.subgroup import joinable, sub_group  # noqa: PLC0415
+def _end_leftovers(state: State) -> None:
+    from libcontainer.host import leftovers  # noqa: PLC0415 - rare
 
-    return sub_group(group, words) if words else joinable(group, init.host_pid)
+    leftovers.end_all(state, group_of(state), timeout=_KILL_SECONDS)
 
 
 def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:

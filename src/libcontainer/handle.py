@@ -23,10 +23,13 @@ from libcontainer.host.children import (
     reap,
 )
 from libcontainer.host.fds import close_all
+from libcontainer.host.fork import check_same_process
 from libcontainer.host.stdio import Stdio
 from libcontainer.host.streams import exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.relay import Relay
     from libcontainer.host.seccomp_notify import NotifyServer
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 class ProcessHandle:
     """A process that was started in a container.
+
+    It is of the process that started it: a fork of that may only close it.
 
     Made by `Container.run`, `Container.prepare` and `Container.exec`. It may
     be shared between threads. Leaving it as a context manager closes its
@@ -77,6 +82,8 @@ class ProcessHandle:
         self._companions = [] if companions is None else companions
         # Ends by itself, when the last process with the filter is gone.
         self.notifier = notifier
+        # Removes what was made for the process alone.
+        self.on_end: Callable[[], None] | None = None
         self._is_closed = False
         self._record = record
         self._pidfd = pidfd
@@ -84,6 +91,7 @@ class ProcessHandle:
         self._status_fd = status
         self._status: ExitStatus | None = None
         self._lock = threading.Lock()
+        self._maker = os.getpid()
 
     def __repr__(self) -> str:
         state = "running" if self._status is None else repr(self._status)
@@ -93,6 +101,11 @@ class ProcessHandle:
     def pidfd(self) -> int:
         """The process as an fd for `select`, owned by this handle; -1 once reaped."""
         return self._pidfd
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has started it, and is no fork of the one that has."""
+        return os.getpid() == self._maker
 
     @property
     def is_reaped(self) -> bool:
@@ -108,12 +121,19 @@ class ProcessHandle:
         return None if self._status is None else self._status.returncode
 
     def poll(self) -> ExitStatus | None:
-        """Return how the process ended, or None while it runs."""
+        """Return how the process ended, or None while it runs.
+
+        Raises:
+            ForkedError: it is a handle of a process that this is a fork of.
+        """
+        check_same_process(self._maker, "a process handle")
         with self._lock:
             if self._status is None and self._pidfd >= 0:
                 self._status = self._look()
                 if self._status is not None:
                     self._close_pidfd()
+                    if self.on_end is not None:
+                        self.on_end()
             return self._status
 
     def _look(self) -> ExitStatus | None:
@@ -172,7 +192,7 @@ class ProcessHandle:
 
     def _reap_companions(self) -> None:
         for other in tuple(self._companions):
-            if other.poll() is not None:
+            if other.is_own and other.poll() is not None:
                 with contextlib.suppress(ValueError):
                     self._companions.remove(other)
 
@@ -206,6 +226,7 @@ class ProcessHandle:
             ValueError: there is no such signal.
         """
         sig = signal_number(number)
+        check_same_process(self._maker, "a process handle")
         with self._lock:
             if self._pidfd < 0:
                 message = f"process {self.host_pid} has ended"
@@ -300,14 +321,16 @@ class ProcessHandle:
         terminal, self.terminal = self.terminal, None
         if terminal is not None:
             os.close(terminal)
-        self.poll()
+        if self.is_own:
+            self.poll()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close_streams()
-        self.wait()
+        if self.is_own:
+            self._close_streams()
+            self.wait()
         self.close()
 
     def __reduce__(self) -> str:
@@ -317,7 +340,8 @@ class ProcessHandle:
     def __del__(self) -> None:
         if getattr(self, "_pidfd", -1) >= 0:
             detached = self._record is not None and self._record.monitor is not None
-            if self._status is None and not self._is_closed and not detached:
+            lost = self._status is None and not self._is_closed and not detached
+            if lost and self.is_own:
                 warnings.warn(
                     f"process {self.host_pid} was not waited for",
                     ResourceWarning,

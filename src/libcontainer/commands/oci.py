@@ -111,8 +111,10 @@ def _read_command(
         message = f"{name}: {needed[len(found)]} is missing"
         raise UsageError(message)
     for operand in names:
-        value = found.pop(0) if found else None
-        setattr(arguments, operand.strip("[]").lower(), value)
+        many = operand.endswith("...]")
+        value: object = found if many else found.pop(0) if found else None
+        found = [] if many else found
+        setattr(arguments, operand.strip("[].").lower(), value)
     if command.rest:
         setattr(arguments, command.rest.lower(), found)
     elif found:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import evolve
 
 from libcontainer.commands.exec_options import process_of
@@ -35,21 +37,32 @@ def execute(arguments: Arguments) -> int:
             process,
             console_socket=absolute(arguments.console_socket),
             pidfd_socket=absolute(arguments.pidfd_socket),
+            cgroup=_cgroup(arguments.cgroup or ()),
         )
         if process.terminal and not arguments.detach:
             process = evolve(
                 process, console_size=process.console_size or caller_size()
             )
         with Signals() as signals:
-            handle = container.exec(
-                process,
-                ignore_paused=arguments.ignore_paused,
-                cgroup=arguments.cgroup or (),
-            )
+            handle = container.exec(process, ignore_paused=arguments.ignore_paused)
             write_pid_file(handle, arguments)
             if arguments.detach:
                 return 0
             return stand_in(handle, signals).shell
+
+
+def _cgroup(words: Sequence[str]) -> str | None:
+    """Return the cgroups below the container's that options name, or None."""
+    found = []
+    for word in words:
+        controllers, colon, path = word.rpartition(":")
+        if ".." in path.split("/"):
+            message = f"bad sub cgroup path: {path!r} leaves the container's"
+            raise ValueError(message)
+        path = "/".join(part for part in path.split("/") if part)
+        if path or colon:
+            found.append(f"{controllers}{colon}{path}")
+    return ";".join(found) or None
 
 
 def _process(container: Container, arguments: Arguments) -> Process:

@@ -77,7 +77,8 @@ class Command:
         function: the name in it.
         what: one line of help.
         options: its options, or ``MODULE:NAME`` of what has them.
-        operands: names of its operands; ``[NAME]`` may be left out.
+        operands: names of its operands; ``[NAME]`` may be left out, ``[NAME...]``
+            is any number.
         rest: the name of what follows the operands as it stands, or nothing.
         failed: its exit status where it fails.
     """

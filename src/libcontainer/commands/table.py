@@ -158,7 +158,17 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "features": Command("oci_spec", "features", "print what it can do as JSON"),
     "check": Command(
-        "oci_check", "check", "tell what works on this machine", (_FORMAT,)
+        "check",
+        "run",
+        "try what works on this machine, for this user",
+        (_FORMAT,),
+        "[FEATURES...]",
+    ),
+    "image": Command(
+        "oci_image",
+        "image",
+        "pull, unpack, list and remove images",
+        rest="WORDS",
     ),
     "recvtty": Command(
         "oci_recvtty",

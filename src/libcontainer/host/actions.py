@@ -24,6 +24,7 @@ from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.network import AddRoute, ConnectNetwork
 from libcontainer.plan.steps import (
+    AttachToUnit,
     CopyLink,
     CopyUp,
     HookFiles,
@@ -49,6 +50,7 @@ from libcontainer.plan.steps import (
 
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
+    from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
 
 _BACKLOG = 8
@@ -66,6 +68,8 @@ class HostActions:
         record: saves the state of a container whose init is of this launch.
         group: the container's cgroup, if it has one.
         limits: what is written into it.
+        owner: host uid and gid that the cgroup is given to, or None.
+        unit_maker: makes the systemd unit that the cgroup is, if it is one.
         made_group: whether the cgroup has been made by this launch.
         hooks: runs the container's hooks, if it has any.
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
@@ -78,6 +82,8 @@ class HostActions:
     record: Callable[[str, Launch], None]
     group: Group | None = None
     limits: tuple[Write, ...] = ()
+    owner: tuple[int, int] | None = None
+    unit_maker: UnitMaker | None = None
     made_group: bool = False
     hooks: HookRunner | None = None
     pidfd_socket: str | int | None = None
@@ -88,6 +94,8 @@ class HostActions:
         """Remove what outlives a launch that has failed with *error*."""
         if self.network is not None:
             self.network.undo(error)
+        if self.unit_maker is not None:
+            self.unit_maker.close()
         if self.group is not None and self.made_group:
             self.group.remove()
 
@@ -95,6 +103,8 @@ class HostActions:
         """Close what was open for the launch alone."""
         if self.hooks is not None:
             self.hooks.close()
+        if self.unit_maker is not None:
+            self.unit_maker.close()
         if self.network is not None:
             self.network.close()
 
@@ -137,9 +147,11 @@ class JoinActions:
 
     Attributes:
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
+        group: the container's cgroup, if it has one.
     """
 
     pidfd_socket: str | int | None
+    group: Group | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -149,6 +161,8 @@ class JoinActions:
         """
         if isinstance(step.action, SendPidfd):
             _pass_pidfd(launch, self.pidfd_socket)
+        elif isinstance(step.action, AttachToUnit):
+            _enter_unit(launch, self.group)
         else:
             run_source_step(launch, step)
 
@@ -243,10 +257,28 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
     if group is None:
         message = "the plan has a cgroup, the launch has none"
         raise HelperError(message)
-    group.make(actions.limits)
+    if actions.unit_maker is None or group.unit is None:
+        group.make(actions.limits, actions.owner)
+    else:
+        maker = actions.unit_maker
+        maker.make(group, group.unit, launch.helper, actions.limits, actions.owner)
     actions.made_group = True
-    for slot, fd in zip(action.slots, group.open_joins(), strict=True):
+    joins = group.open_joins() if action.slots else []
+    for slot, fd in zip(action.slots, joins, strict=True):
         launch.own(slot, above_stdio(fd))
+
+
+def _attach_to_unit(actions: HostActions, launch: Launch, _: AttachToUnit) -> None:
+    _enter_unit(launch, actions.group)
+
+
+def _enter_unit(launch: Launch, group: Group | None) -> None:
+    from libcontainer.host.unit import attach_to_unit  # noqa: PLC0415
+
+    if group is None or group.unit is None:
+        message = "the plan has a systemd unit, the launch has none"
+        raise HelperError(message)
+    attach_to_unit(launch, group.unit)
 
 
 def _open_cgroup(actions: HostActions, launch: Launch, action: OpenCgroup) -> None:
@@ -379,6 +411,7 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenStatus: _open_status,
     SendPidfd: _send_pidfd,
     MakeCgroup: _make_cgroup,
+    AttachToUnit: _attach_to_unit,
     OpenCgroup: _open_cgroup,
     MapIds: _map_ids,
     OpenNamespace: _open_namespace,
