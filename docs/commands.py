@@ -7,14 +7,11 @@ The man pages are built from the same two files.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
-from importlib import import_module
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from libcontainer.commands import nsinit, oci_image
-from libcontainer.commands.argparsed import add_to
-from libcontainer.commands.options import Command, Option
-from libcontainer.commands.table import COMMANDS, GLOBAL
+from libcontainer.commands import nsinit
+from libcontainer.commands.argparsed import full_parser
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 
@@ -106,37 +103,8 @@ def render(name: str, parser: argparse.ArgumentParser) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _options_of(command: Command) -> Iterable[Option]:
-    if not isinstance(command.options, str):
-        return command.options
-    module, _, name = command.options.partition(":")
-    found: Iterable[Option] = getattr(
-        import_module(f"libcontainer.commands.{module}"), name
-    )
-    return found
-
-
-def oci_parser() -> argparse.ArgumentParser:
-    """Return what the tables of ``libcontainer`` say in the form of argparse."""
-    parser = argparse.ArgumentParser(prog="libcontainer")
-    add_to(parser, GLOBAL)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command in COMMANDS.items():
-        below = commands.add_parser(name, help=command.what)
-        add_to(below, _options_of(command))
-        for operand in command.operands:
-            count = "?" if operand.startswith("[") else None
-            count = "*" if operand.endswith("...]") else count
-            below.add_argument(operand.strip("[]."), nargs=count)
-        if name == "image":
-            oci_image.add_options(below)
-        elif command.rest:
-            below.add_argument(command.rest, nargs=argparse.REMAINDER)
-    return parser
-
-
 PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
-    "libcontainer": oci_parser,
+    "libcontainer": full_parser,
     "nsinit": nsinit._parser,  # noqa: SLF001
 }
 

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         NetDevice,
         Pasta,
         Port,
+        Proxy,
         Route,
         Slirp4netns,
         Veth,
@@ -131,6 +132,7 @@ if TYPE_CHECKING:
     from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
+    from libcontainer.supervise import RestartPolicy, Supervisor
     from libcontainer.usage import Usage
     from libcontainer.verdict import Verdict
 
@@ -197,6 +199,7 @@ _HOMES = {
         "NetDevice",
         "Pasta",
         "Port",
+        "Proxy",
         "Route",
         "Slirp4netns",
         "Veth",
@@ -255,6 +258,7 @@ _HOMES = {
     "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
+    "supervise": ("RestartPolicy", "Supervisor"),
     "usage": ("Usage",),
     "verdict": ("Verdict",),
 }
@@ -354,10 +358,12 @@ __all__ = [
     "ProgramNotExecutableError",
     "ProgramNotFoundError",
     "Propagation",
+    "Proxy",
     "RegistryError",
     "Relay",
     "RemoteError",
     "Resources",
+    "RestartPolicy",
     "Result",
     "Rlimit",
     "Route",
@@ -370,6 +376,7 @@ __all__ = [
     "StatsReader",
     "Status",
     "StepError",
+    "Supervisor",
     "Syscall",
     "SyscallArg",
     "ThrottleDevice",

@@ -170,6 +170,23 @@ COMMANDS: Mapping[str, Command] = {
         "pull, unpack, list and remove images",
         rest="WORDS",
     ),
+    "top": Command(
+        "top",
+        "top",
+        "show what every container uses, until q and return",
+        (
+            Option("--interval", what="how often", metavar="TIME", default="2s"),
+            Option("--once", "flag", "show it once, and end"),
+            Option("--json", "flag", "a line of JSON each time"),
+        ),
+    ),
+    "completion": Command(
+        "completion",
+        "completion",
+        "print the script by which a shell completes words",
+        (),
+        "SHELL",
+    ),
     "recvtty": Command(
         "oci_recvtty",
         "recvtty",
