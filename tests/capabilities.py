@@ -190,6 +190,12 @@ def _criu_messages() -> str | None:
     return None
 
 
+def _journald() -> str | None:
+    if not Path("/run/systemd/journal/socket").exists():
+        return "no systemd-journald runs: tests/vm/run.sh journald"
+    return _programs("journalctl")
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -204,6 +210,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "controllers2": _controllers,
     "hybrid": _hybrid,
     "systemd": _systemd,
+    "journald": _journald,
     "peers": _peers,
     "compiler": lambda: _programs("gcc"),
     "debian": lambda: _programs("mmdebstrap"),

@@ -4,7 +4,7 @@
 #
 #   tests/vm/run.sh KIND [ARGUMENT...]    arguments go to pytest
 #
-# KIND is apparmor, selinux, old (kernel 6.1), criu, or cgroup2 (v2 alone, kernel 6.1).
+# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone, kernel 6.1) or journald.
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -54,7 +54,12 @@ case ${1:-} in
             tests/root/test_cgroup_alone.py)
         needs=root,rootfs,cgroup2,controllers2
         ;;
-    *) die "apparmor, selinux, old, criu or cgroup2?" ;;
+    journald)
+        machine=(--systemd)
+        tests=(tests/host/test_journal.py)
+        needs=root,rootfs,journald
+        ;;
+    *) die "apparmor, selinux, old, criu, cgroup2 or journald?" ;;
 esac
 shift
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages of a command: for people on standard error, for engines in a file.
 
-An engine reads the file: one JSON object a line, ``level``, ``msg``, ``time``.
+An engine reads the file: one JSON object a line, ``level``, ``msg``, ``time``. Instead
+of a file it may be the journal or syslog, as crun has it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ import errno
 import json
 import sys
 
-from libcontainer.errors import ConfigError, ProgramError, StateError
+from libcontainer.errors import (
+    ConfigError,
+    LibcontainerError,
+    ProgramError,
+    StateError,
+)
 
 # Engines look for these words to choose an exit status.
 _PROGRAM = {
@@ -32,19 +38,45 @@ class Log:
         """Tell why the command failed."""
         text = describe(error)
         print(f"libcontainer: {text}", file=sys.stderr)
-        if self._path is not None:
-            self._append("error", text)
+        if self._path is None:
+            return
+        kind, _, rest = self._path.partition(":")
+        if kind in {"journald", "syslog"}:
+            _pass_on(kind, rest or "libcontainer", text)
+        else:
+            path = rest if kind == "file" and rest else self._path
+            self._append(path, "error", text)
 
-    def _append(self, level: str, text: str) -> None:
+    def _append(self, path: str, level: str, text: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         line = json.dumps({"level": level, "msg": text, "time": now})
         if self._form == "text":
             line = f'time="{now}" level={level} msg={json.dumps(text)}'
         try:
-            with open(str(self._path), "a") as file:
+            with open(path, "a") as file:
                 file.write(line + "\n")
         except OSError as failed:
             print(f"libcontainer: --log: {failed}", file=sys.stderr)
+
+
+def _pass_on(kind: str, identifier: str, text: str) -> None:
+    import logging  # noqa: PLC0415 - rare
+
+    from libcontainer.host import journal  # noqa: PLC0415
+
+    try:
+        if kind == "journald":
+            fields = [("MESSAGE", text), ("PRIORITY", "3")]
+            fields.append(("SYSLOG_IDENTIFIER", identifier))
+            journal.send_entry(journal.journal_entry(fields))
+        else:
+            handler = journal.syslog_handler(identifier)
+            record = logging.makeLogRecord({"msg": text, "levelno": logging.ERROR})
+            record.levelname = "ERROR"
+            handler.emit(record)
+            handler.close()
+    except (LibcontainerError, OSError) as failed:
+        print(f"libcontainer: --log: {failed}", file=sys.stderr)
 
 
 def describe(error: BaseException) -> str:

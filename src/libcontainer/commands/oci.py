@@ -118,7 +118,11 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 def _add_global(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--version", action=_Version, nargs=0, help="print it")
     parser.add_argument("--root", metavar="DIR", help="where containers are kept")
-    parser.add_argument("--log", metavar="FILE", help="write messages there")
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        help="write messages there; journald:NAME and syslog:NAME are no files",
+    )
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", metavar="LEVEL", help=argparse.SUPPRESS)
     parser.add_argument("--debug", action="store_true", help="tell more")
