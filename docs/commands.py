@@ -104,7 +104,7 @@ def render(name: str, parser: argparse.ArgumentParser) -> str:
 
 # With those whose options are made only when they are asked for.
 PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
-    "libcontainer": lambda: oci._parser(["exec", "checkpoint", "image"]),  # noqa: SLF001
+    "libcontainer": oci.full_parser,
     "nsinit": nsinit._parser,  # noqa: SLF001
 }
 

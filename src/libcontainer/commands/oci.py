@@ -70,6 +70,8 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "spec": ("oci_spec", "spec"),
     "features": ("oci_spec", "features"),
     "check": ("check", "run"),
+    "top": ("top", "top"),
+    "completion": ("completion", "completion"),
 }
 
 
@@ -107,6 +109,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     _add_control(add)
     _add_update(add("update", "change the limits of a container"))
     _add_shows(add)
+    _add_comfort(add)
     images = add("image", "pull, unpack, list and remove images")
     if "image" in words:
         from libcontainer.commands.oci_image import add_options  # noqa: PLC0415
@@ -248,6 +251,20 @@ def _add_shows(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     check = add("check", "try what works on this machine, for this user")
     check.add_argument("-f", "--format", choices=("table", "json"), default="table")
     check.add_argument("features", nargs="*", metavar="FEATURE", help="only these")
+
+
+def _add_comfort(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    top = add("top", "show what every container uses, until q and return")
+    top.add_argument("--interval", default="2s", metavar="TIME", help="default: 2s")
+    top.add_argument("--once", action="store_true", help="show it once, and end")
+    top.add_argument("--json", action="store_true", help="a line of JSON each time")
+    completion = add("completion", "print the script by which a shell completes words")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
+def full_parser() -> argparse.ArgumentParser:
+    """Return the parser with the options of every command."""
+    return _parser(tuple(_COMMANDS))
 
 
 def program() -> None:

@@ -20,7 +20,7 @@ _INTERVAL: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
 
 def events(arguments: argparse.Namespace) -> int:
     """Print a line at each interval until the container has stopped."""
-    seconds = _seconds(arguments.interval)
+    seconds = seconds_of(arguments.interval)
     with open_factory(arguments) as factory:
         container = load(factory, arguments)
         if container.state().status.value not in {"created", "running", "paused"}:
@@ -51,7 +51,8 @@ def _say(kind: str, container: Container, data: Mapping[str, Any] | None) -> Non
     print(json.dumps(found), flush=True)
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
+    """Return the seconds that a text such as ``5s`` or ``500ms`` means."""
     found = _INTERVAL.fullmatch(text)
     seconds = float(found[1]) * _UNITS[found[2] or "s"] if found else 0.0
     if seconds <= 0:
