@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
+_LEFT_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 
 
@@ -507,7 +508,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 _disconnect(state)
                 self._end_init(state)
                 group = group_of(state)
-                if group is not None:
+                if group is not None and (state.init or _is_deserted(group)):
                     group.remove()
                 folder.remove()
                 self._launcher.forget(self.id)
@@ -639,7 +640,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
 
     def _end_init(self, state: State) -> None:
         group = group_of(state)
-        if group is not None and group.exists():
+        if group is not None and state.init is not None and group.exists():
             # Frozen processes end too, and what shares a pid namespace with others.
             group.kill()
         self._end_own()
@@ -700,6 +701,19 @@ def _complete(config: Config, path: str) -> Config:
     from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare
 
     return with_name_files(config, path)
+
+
+def _is_deserted(group: Group) -> bool:
+    """Tell whether nothing is in the cgroup of a container that never began.
+
+    Who is in it then is another's; what a killed maker has left ends by itself.
+    """
+    deadline = time.monotonic() + _LEFT_SECONDS
+    while group.exists() and group.pids():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _end_leftovers(state: State) -> None:

@@ -149,17 +149,21 @@ def test_the_commands_messages_go_where_log_says(
     monkeypatch.setattr(journal.send_entry, "__defaults__", (address,))
     monkeypatch.setattr(journal.syslog_handler, "__defaults__", (address,))
     error = lc.ContainerNotFoundError("box")
-    Log("journald:engine", "text", debug=False).failed(error)
+
+    def tell(target: str) -> None:
+        log = Log()
+        log.open(target, "text", debug=False)
+        log.failed(error)
+
+    tell("journald:engine")
     entry = dict(parse(listener.recv(65536)))
     assert entry["SYSLOG_IDENTIFIER"] == "engine"
     assert "'box'" in entry["MESSAGE"]
-    Log("syslog:engine", "text", debug=False).failed(error)
+    tell("syslog:engine")
     line = listener.recv(65536).decode()
     assert re.match(r"<27>engine: .*'box'", line)
-    Log(f"file:{tmp_path}/file", "text", debug=False).failed(error)
-    assert "'box'" in (tmp_path / "file").read_text()
     monkeypatch.setattr(journal.send_entry, "__defaults__", ("/nobody",))
-    Log("journald:", "text", debug=False).failed(error)
+    tell("journald:")
     assert "--log: the journal" in capsys.readouterr().err
 
 

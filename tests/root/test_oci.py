@@ -402,7 +402,7 @@ def test_an_oom_kill_is_an_event(oci: Oci, bundle: Path) -> None:
     streams = {"stdin": devnull, "stdout": devnull, "stderr": devnull}
     subprocess.run(arguments, check=True, timeout=60, **streams)
     deadline = time.monotonic() + 20
-    while '"type": "oom"' not in (said := oci.said("events", "--stats", box)):
+    while '"type":"oom"' not in (said := oci.said("events", "--stats", box)):
         assert time.monotonic() < deadline, said
         time.sleep(0.1)
 
