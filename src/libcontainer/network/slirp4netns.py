@@ -15,8 +15,7 @@ from typing import Any, Final
 
 from libcontainer.config.network import Port, Slirp4netns
 from libcontainer.errors import NetworkError
-from libcontainer.network._netlink import Netlink
-from libcontainer.network.base import Companion, Context, Record
+from libcontainer.network.base import Companion, Context, LeavesNothing, Record
 from libcontainer.network.usermode import owner_of, program_path
 
 _READY: Final = 3
@@ -25,12 +24,8 @@ _ANSWER: Final = 1 << 16
 _GUEST: Final = 100
 
 
-class Strategy:
+class Strategy(LeavesNothing):
     """See `Slirp4netns`."""
-
-    def record(self, network: Slirp4netns, container_id: str, number: int) -> Record:
-        """Return the name inside: nothing is on the host but the program."""
-        return {"inside": network.name}
 
     def connect(self, network: Slirp4netns, record: Record, context: Context) -> None:
         """Start slirp4netns, and tell it which ports are published."""
@@ -52,9 +47,6 @@ class Strategy:
         finally:
             if folder is not None:
                 shutil.rmtree(folder)
-
-    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
-        """Do nothing: it ends with the container."""
 
 
 def _options(network: Slirp4netns, api: str | None) -> Iterator[str]:
