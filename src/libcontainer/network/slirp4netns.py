@@ -51,6 +51,9 @@ class Strategy(LeavesNothing):
 
 def _options(network: Slirp4netns, api: str | None) -> Iterator[str]:
     yield from ("--configure", f"--ready-fd={_READY}", "--enable-seccomp")
+    if os.geteuid() == 0:
+        # Whoever is nobody special has no right to make one, and needs it less.
+        yield "--enable-sandbox"
     if not network.host_loopback:
         # Else 10.0.2.2 leads to services on the host's 127.0.0.1.
         yield "--disable-host-loopback"
@@ -60,8 +63,6 @@ def _options(network: Slirp4netns, api: str | None) -> Iterator[str]:
         yield f"--cidr={network.subnet}"
     if network.ipv6:
         yield "--enable-ipv6"
-    if os.geteuid() == 0 or api is None:
-        yield "--enable-sandbox"
     if api is not None:
         yield f"--api-socket={api}"
 
