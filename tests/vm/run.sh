@@ -4,7 +4,8 @@
 #
 #   tests/vm/run.sh KIND [ARGUMENT...]    arguments go to pytest
 #
-# KIND is apparmor, selinux, old (kernel 6.1), criu, or cgroup2 (v2 alone, kernel 6.1).
+# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone), systemd (as
+# root), systemd-user (in a login session) or systemd-v1 (as root, the hierarchies of v1).
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -23,6 +24,7 @@ readonly python=$PWD/.venv/bin/python
 
 export VMTEST_PACKAGES="gcc libc6-dev uidmap"
 machine=()
+session=()
 case ${1:-} in
     apparmor)
         tests=(tests/root/test_apparmor.py)
@@ -52,7 +54,26 @@ case ${1:-} in
             tests/root/test_device_filter.py)
         needs=root,rootfs,cgroup2,controllers2
         ;;
-    *) die "apparmor, selinux, old, criu or cgroup2?" ;;
+    systemd)
+        machine=(--kernel 6.1 --systemd)
+        tests=(tests/root/test_systemd.py)
+        needs=root,rootfs,systemd,controllers2
+        ;;
+    systemd-v1) # hybrid, as systemd lays it out
+        machine=(--kernel 6.1 --systemd --append systemd.unified_cgroup_hierarchy=0)
+        tests=(tests/root/test_systemd.py tests/root/test_limits.py)
+        needs=root,rootfs,systemd,cgroup1
+        ;;
+    systemd-user)
+        machine=(--kernel 6.1 --systemd)
+        tests=(tests/root/test_systemd.py)
+        needs=rootfs,systemd
+        # pam_systemd moves it into a session, where a user's shell is.
+        session=(systemd-run --quiet --wait --pipe -p User=tester -p PAMName=login
+            -p "WorkingDirectory=$PWD" -E "PYTHONPATH=$PWD/src"
+            -E "LIBCONTAINER_MUST_RUN=$needs")
+        ;;
+    *) die "apparmor, selinux, old, criu, cgroup2, systemd, systemd-v1, systemd-user?" ;;
 esac
 shift
 
@@ -62,6 +83,6 @@ base=$("$python" -c 'import sys; print(sys.base_prefix)')
 exec "$LIBCONTAINER_VMTEST" "${machine[@]}" --share "$PWD" \
     --env "PYTHONPATH=$PWD/src" --env "LIBCONTAINER_MUST_RUN=$needs" \
     --timeout "${VM_TIMEOUT:-900}" -- \
-    sh -c 'chmod a+x /root; exec "$@"' sh \
+    sh -c 'chmod a+x /root; exec "$@"' sh "${session[@]}" \
     "$python" -B -m pytest -p no:cacheprovider -o faulthandler_timeout=600 -q \
     "${tests[@]}" "$@"
