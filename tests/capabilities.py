@@ -190,6 +190,20 @@ def _criu_messages() -> str | None:
     return None
 
 
+def _link(kind: str, *words: str) -> str | None:
+    """Ask the kernel itself, in a network namespace of its own."""
+    script = (
+        "ip link add par0 type veth peer name par1 &&"
+        ' exec ip link add "$@" name probe0 type'
+    )
+    on = () if kind == "dummy" else ("link", "par0")
+    make = ["sh", "-c", f"{script} {kind} {' '.join(words)}", "sh", *on]
+    done = subprocess.run(
+        ["unshare", "--net", *make], capture_output=True, text=True, check=False
+    )
+    return None if done.returncode == 0 else f"no {kind}: {done.stderr.strip()}"
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -213,6 +227,10 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "criu_memory": _criu_memory,
     "criu_messages": _criu_messages,
     "tun": _tun,
+    "dummy": lambda: _link("dummy"),
+    "macvlan": lambda: _link("macvlan"),
+    "ipvlan": lambda: _link("ipvlan"),
+    "vlan": lambda: _link("vlan", "id", "5"),
     "pasta": lambda: _programs("pasta"),
     "slirp4netns": lambda: _programs("slirp4netns"),
     "strace": lambda: _programs("strace"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         MemoryLevel,
         PressureTrigger,
     )
+    from libcontainer.checks import Check, check
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         NetDevice,
         Pasta,
         Port,
+        Proxy,
         Route,
         Slirp4netns,
         Veth,
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
         ForkedError,
         HelperError,
         HookError,
+        ImageError,
         InvalidIdError,
         LaunchTimeoutError,
         LibcontainerError,
@@ -100,6 +103,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RegistryError,
         RemoteError,
         StateError,
         StateFileError,
@@ -128,6 +132,7 @@ if TYPE_CHECKING:
     from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
+    from libcontainer.supervise import RestartPolicy, Supervisor
     from libcontainer.usage import Usage
     from libcontainer.verdict import Verdict
 
@@ -145,6 +150,7 @@ _HOMES = {
     "cgroups.events": ("CgroupEvents",),
     "asyncrun": ("arun",),
     "calls.python": ("with_python",),
+    "checks": ("Check", "check"),
     "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
@@ -193,6 +199,7 @@ _HOMES = {
         "NetDevice",
         "Pasta",
         "Port",
+        "Proxy",
         "Route",
         "Slirp4netns",
         "Veth",
@@ -202,8 +209,6 @@ _HOMES = {
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
     "errors": (
-        "CallError",
-        "CallFailedError",
         "CallError",
         "CallFailedError",
         "CalledProcessError",
@@ -216,6 +221,7 @@ _HOMES = {
         "ForkedError",
         "HelperError",
         "HookError",
+        "ImageError",
         "InvalidIdError",
         "LaunchTimeoutError",
         "LibcontainerError",
@@ -227,6 +233,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RegistryError",
         "RemoteError",
         "StateError",
         "StateFileError",
@@ -251,9 +258,13 @@ _HOMES = {
     "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
+    "supervise": ("RestartPolicy", "Supervisor"),
     "usage": ("Usage",),
     "verdict": ("Verdict",),
 }
+
+# Parts with names of their own, loaded when they are named: lc.image.Store.
+_MODULES = ("image",)
 
 # Written out, for type checkers to see what may be used from outside.
 __all__ = [
@@ -273,6 +284,7 @@ __all__ = [
     "CgroupEvent",
     "CgroupEvents",
     "Change",
+    "Check",
     "Cni",
     "Config",
     "ConfigError",
@@ -307,6 +319,7 @@ __all__ = [
     "Hooks",
     "IdMap",
     "IdMapping",
+    "ImageError",
     "InterfaceStats",
     "InvalidIdError",
     "IoPriority",
@@ -345,9 +358,12 @@ __all__ = [
     "ProgramNotExecutableError",
     "ProgramNotFoundError",
     "Propagation",
+    "Proxy",
+    "RegistryError",
     "Relay",
     "RemoteError",
     "Resources",
+    "RestartPolicy",
     "Result",
     "Rlimit",
     "Route",
@@ -360,6 +376,7 @@ __all__ = [
     "StatsReader",
     "Status",
     "StepError",
+    "Supervisor",
     "Syscall",
     "SyscallArg",
     "ThrottleDevice",
@@ -374,6 +391,7 @@ __all__ = [
     "WeightDevice",
     "__version__",
     "arun",
+    "check",
     "contained",
     "cpu_percent",
     "host_device",
@@ -392,6 +410,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:  # noqa: ANN401
         import importlib
 
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
         for home, names in _HOMES.items():
             if name in names:
                 value = getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -408,3 +408,19 @@ class RemoteError(CallError):
 
 class CopyLimitError(LibcontainerError):
     """What was to be copied is more than was allowed; nothing is left of the copy."""
+
+
+class ImageError(LibcontainerError):
+    """An image is not what it says, or does what no image may."""
+
+
+class RegistryError(ImageError):
+    """A registry did not give what it was asked for.
+
+    Attributes:
+        status: of its answer, as HTTP has it; 0 if there was none.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status

@@ -4,8 +4,9 @@
 #
 #   tests/vm/run.sh KIND [ARGUMENT...]    arguments go to pytest
 #
-# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone), systemd (as
-# root), systemd-user (in a login session) or systemd-v1 (as root, the hierarchies of v1).
+# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone), links (every
+# kind of link), systemd (as root), systemd-user (in a login session) or systemd-v1 (as
+# root, the hierarchies of v1).
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -51,7 +52,9 @@ case ${1:-} in
         machine=(--kernel 6.1)
         tests=(tests/cgroups tests/root/test_cgroup2.py tests/root/test_limits.py
             tests/root/test_live_devices.py tests/root/test_exec_cgroup.py
-            tests/root/test_device_filter.py)
+            tests/root/test_device_filter.py tests/root/test_stats.py
+            tests/root/test_cgroup_events.py tests/root/test_factory_events.py
+            tests/root/test_cgroup_alone.py)
         needs=root,rootfs,cgroup2,controllers2
         ;;
     systemd)
@@ -73,7 +76,13 @@ case ${1:-} in
             -p "WorkingDirectory=$PWD" -E "PYTHONPATH=$PWD/src"
             -E "LIBCONTAINER_MUST_RUN=$needs")
         ;;
-    *) die "apparmor, selinux, old, criu, cgroup2, systemd, systemd-v1, systemd-user?" ;;
+    links) # dummies, VLANs, macvlan and ipvlan as modules
+        VMTEST_PACKAGES+=" busybox-static iproute2 nftables passt slirp4netns"
+        machine=(--kernel 6.1)
+        tests=(tests/network -m "not slow")
+        needs=root,rootfs,dummy,macvlan,ipvlan,vlan,nft,tun,pasta,slirp4netns
+        ;;
+    *) die "which machine? $(sed -n 's/^# KIND is //p' "$0" | head -1) ..." ;;
 esac
 shift
 

@@ -35,6 +35,7 @@ _KILL_SECONDS = 0.5
 # How long a helper may take to end that has lost its caller.
 _ABANDON_SECONDS = 1.0
 _POLL_SECONDS = 0.01
+_ENDING_SECONDS = 0.3
 _NOT_RESTORED = frozenset({"devices.allow", "devices.deny", "memory.oom_control"})
 
 
@@ -370,7 +371,8 @@ class Joined:
         """Remove what was made for the process; what it left running keeps it."""
         if self.own is not None:
             with contextlib.suppress(CgroupError):
-                self.own.remove(timeout=0)
+                # What it had started may be ending yet.
+                self.own.remove(timeout=_ENDING_SECONDS)
 
 
 def _stop(unit: Unit) -> CgroupError | None:
