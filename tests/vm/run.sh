@@ -5,8 +5,8 @@
 #   tests/vm/run.sh KIND [ARGUMENT...]    arguments go to pytest
 #
 # KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone), links (every
-# kind of link), systemd (as root), systemd-user (in a login session) or systemd-v1 (as
-# root, the hierarchies of v1).
+# kind of link), journald, systemd (as root), systemd-user (in a login session) or
+# systemd-v1 (as root, the hierarchies of v1).
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -75,6 +75,11 @@ case ${1:-} in
         session=(systemd-run --quiet --wait --pipe -p User=tester -p PAMName=login
             -p "WorkingDirectory=$PWD" -E "PYTHONPATH=$PWD/src"
             -E "LIBCONTAINER_MUST_RUN=$needs")
+        ;;
+    journald)
+        machine=(--systemd)
+        tests=(tests/host/test_journal.py)
+        needs=root,rootfs,journald
         ;;
     links) # dummies, VLANs, macvlan and ipvlan as modules
         VMTEST_PACKAGES+=" busybox-static iproute2 nftables passt slirp4netns"
