@@ -32,7 +32,7 @@ from libcontainer.errors import (
 from libcontainer.handle import ProcessHandle, signal_number
 from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.gate import open_gate
-from libcontainer.host.processref import ProcessRef
+from libcontainer.host.processref import ProcessRef, own_record
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launcher import Start
@@ -41,12 +41,14 @@ from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
 from libcontainer.state import State
 from libcontainer.status import Status, require
+from libcontainer.validate import validate_process
 
 if TYPE_CHECKING:
     from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
+_LEFT_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 
 
@@ -182,6 +184,70 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             state = evolve(state, status=Status.RUNNING)
             folder.write(state)
             self._poststart(folder, state)
+
+    def restart(
+        self,
+        process: Process | None = None,
+        *,
+        force: bool = False,
+        detach: bool = False,
+        log: Log | None = None,
+    ) -> ProcessHandle:
+        """Run a stopped container again, in its place.
+
+        It keeps its id, folder and configuration; cgroup and networks are made anew,
+        and a layer that is thrown away begins empty. The hooks of *poststop* run
+        first, then those of a launch. Nobody else gets the id in between.
+
+        Args:
+            process: what to run; None is what this object ran as init before.
+            force: whether to end what runs in it.
+            detach: as for `run`.
+            log: as for `run`.
+
+        Raises:
+            StateError: it has not stopped, and *force* is not set; or there has never
+                been an init process.
+            ValueError: *process* is None, and this object has run none.
+            ConfigError: *process* is wrong; nothing has changed.
+            ProgramError, HookError, StepError: as for `run`. What there was has
+                ended; the container is there, and can be run or deleted.
+        """
+        again = self._process if process is None else process
+        if again is None:
+            message = "another object has run the container: say which process to run"
+            raise ValueError(message)
+        if problems := validate_process(self.config, again):
+            raise ConfigError(problems)
+        verb = "restart (force)" if force else "restart"
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), verb)
+            state = self._clear(folder, state)
+            return self._start_init(folder, state, again, Start(detach=detach, log=log))
+
+    def _clear(self, folder: Folder, state: State) -> State:
+        """Take down what a launch has made, and leave the record of a new container."""
+        _disconnect(state)
+        self._end_init(state)
+        group = group_of(state)
+        if group is not None:
+            group.remove()
+        self._launcher.poststop(self.id, self.path, self.config)
+        folder.remove_gate()
+        folder.remove_monitor_files()
+        cleared = evolve(
+            state,
+            status=Status.CREATING,
+            creator=own_record(os.getpid()),
+            init=None,
+            monitor=None,
+            args=(),
+            mount_namespace=None,
+            companions=(),
+        )
+        folder.write(cleared)
+        return cleared
 
     def exec(self, process: Process, *, ignore_paused: bool = False) -> ProcessHandle:
         """Run a further process in the namespaces of init.
@@ -442,7 +508,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 _disconnect(state)
                 self._end_init(state)
                 group = group_of(state)
-                if group is not None:
+                if group is not None and (state.init or _is_deserted(group)):
                     group.remove()
                 folder.remove()
                 self._launcher.forget(self.id)
@@ -526,6 +592,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             # Its maker was killed while hooks ran, and it ends with it.
             self._end_init(state)
             state = evolve(state, init=None, monitor=None, companions=())
+        self._process = process
         self._init = self._launcher.create(
             folder,
             state,
@@ -573,7 +640,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
 
     def _end_init(self, state: State) -> None:
         group = group_of(state)
-        if group is not None and group.exists():
+        if group is not None and state.init is not None and group.exists():
             # Frozen processes end too, and what shares a pid namespace with others.
             group.kill()
         self._end_own()
@@ -634,6 +701,19 @@ def _complete(config: Config, path: str) -> Config:
     from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare
 
     return with_name_files(config, path)
+
+
+def _is_deserted(group: Group) -> bool:
+    """Tell whether nothing is in the cgroup of a container that never began.
+
+    Who is in it then is another's; what a killed maker has left ends by itself.
+    """
+    deadline = time.monotonic() + _LEFT_SECONDS
+    while group.exists() and group.pids():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _end_leftovers(state: State) -> None:

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from attrs import evolve, frozen
 
 from libcontainer.commands import nsinit_cgroup, nsinit_checkpoint, nsinit_stats
-from libcontainer.commands.exec_options import add_options, process_of
+from libcontainer.commands.argparsed import add_to
+from libcontainer.commands.exec_options import PROCESS, process_of
 from libcontainer.commands.foreground import (
     Ended,
     Signals,
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     execute.add_argument("--list", action="store_true", help="list the functions")
     execute.add_argument("--func", default="exec", help="function to run inside")
-    add_options(execute)
+    add_to(execute, PROCESS)
     execute.add_argument(
         "--detach", action="store_true", help="return once the command runs"
     )

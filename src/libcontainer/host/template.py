@@ -60,10 +60,12 @@ class Template:
         )
         try:
             launch.run({})
+            launch.abort()  # One that fails has done so already.
         except LibcontainerError as error:
             logger.warning("launches start without a template: %s", error)
-        else:
-            launch.abort()  # One that fails has done so already.
+        except BaseException:
+            launch.abort()
+            raise
 
     def _keep(self, launch: Launch, step: Step) -> None:
         self._fd = above_stdio(_mount_namespace(launch))

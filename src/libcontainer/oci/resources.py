@@ -179,4 +179,4 @@ def _rules(resources: Reader) -> list[DeviceRule]:
 
 def _device_number(item: Reader, key: str) -> int | None:
     number = item.get(key)
-    return None if number in {None, -1} else item.integer(key, high=2**32 - 1)
+    return None if number is None or number == -1 else item.integer(key, high=2**32 - 1)
