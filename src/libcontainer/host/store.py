@@ -78,7 +78,11 @@ class Store:
             except BaseException as error:
                 folder.empty()
                 folder.close()
-                os.rmdir(private, dir_fd=root_fd)
+                # An interrupt may come when it has its final name already; what
+                # is not ours is not empty.
+                for name in (private, state.id):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(name, dir_fd=root_fd)
                 if isinstance(error, FileExistsError):
                     raise ContainerExistsError(state.id) from error
                 raise
