@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import libcontainer as lc
+from libcontainer.commands.argparsed import full_parser
 from libcontainer.commands.completion import SHELLS, render
-from libcontainer.commands.oci import full_parser
 
 COMMAND = [sys.executable, "-m", "libcontainer"]
 

@@ -50,7 +50,7 @@ def read_features() -> dict[str, Any]:
             "intelRdt": {"enabled": True},
             "memoryPolicy": _memory_policy(),
             "mountExtensions": {"idmap": {"enabled": True}},
-            "netDevices": {"enabled": False},
+            "netDevices": {"enabled": True},
         },
         "potentiallyUnsafeConfigAnnotations": [],
     }

@@ -8,6 +8,7 @@ from typing import Any, Final
 from libcontainer.config import DEFAULT_DEVICES, NamespaceType, TimeOffset
 from libcontainer.config.container_reader import Reader
 from libcontainer.config.memory import MemoryPolicy, Personality
+from libcontainer.config.network import NetDevice
 from libcontainer.config.rdt import IntelRdt
 from libcontainer.config.seccomp import Seccomp
 from libcontainer.errors import ConfigError
@@ -20,18 +21,12 @@ _KEYS: Final = (
     *("maskedPaths", "readonlyPaths", "mountLabel", "intelRdt", "personality"),
     *("timeOffsets", "memoryPolicy"),
 )
-_NOT_YET: Final = {
-    "netDevices": "is not supported by this release",
-}
 _KINDS: Final = tuple(kind.value for kind in NamespaceType)
 
 
 def read_linux(linux: Reader) -> dict[str, Any]:
     """Return the fields of a configuration that a ``linux`` object means."""
     known(linux, *_KEYS)
-    for key, message in _NOT_YET.items():
-        if linux.get(key):
-            linux.refuse(key, message)
     devices = {device.path: device for device in DEFAULT_DEVICES}
     devices.update((device.path, device) for device in read_devices(linux))
     found: dict[str, Any] = {
@@ -39,6 +34,7 @@ def read_linux(linux: Reader) -> dict[str, Any]:
         "uid_mappings": read_id_mappings(linux, "uidMappings"),
         "gid_mappings": read_id_mappings(linux, "gidMappings"),
         "devices": tuple(devices.values()),
+        "networks": _net_devices(linux.child("netDevices")),
         "resources": read_resources(linux.child("resources")),
         "cgroups_path": linux.text("cgroupsPath") or None,
         "sysctl": _texts(linux.child("sysctl")),
@@ -72,6 +68,15 @@ def _namespaces(linux: Reader) -> dict[str, Any]:
         if item.text("path"):
             paths[kind] = item.text("path")
     return {"namespaces": kinds, "namespace_paths": paths}
+
+
+def _net_devices(devices: Reader) -> tuple[NetDevice, ...]:
+    found = []
+    for name in devices.document:
+        device = devices.child(name)
+        known(device, "name")
+        found.append(NetDevice(device=str(name), name=device.text("name")))
+    return tuple(found)
 
 
 def _texts(reader: Reader) -> dict[str, str]:
