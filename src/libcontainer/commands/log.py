@@ -6,7 +6,6 @@ An engine reads the file: one JSON object a line, ``level``, ``msg``, ``time``.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -46,7 +45,8 @@ class Log:
             self._append("debug", text)
 
     def _append(self, level: str, text: str) -> None:
-        from datetime import UTC, datetime  # noqa: PLC0415 - loaded for what is told
+        import json  # noqa: PLC0415 - loaded for what is told
+        from datetime import UTC, datetime  # noqa: PLC0415
 
         now = datetime.now(UTC).isoformat(timespec="seconds")
         if self._form == "json":
