@@ -457,6 +457,8 @@ def test_features_are_of_the_schema(oci: Oci) -> None:
     _validator("features-schema.json").validate(features)
     assert {"ro", "rbind", "idmap"} <= set(features["mountOptions"])
     assert "createRuntime" in features["hooks"]
+    unsafe = features["potentiallyUnsafeConfigAnnotations"]
+    assert {"org.systemd.property.", "run.oci.systemd.subgroup"} == set(unsafe)
 
 
 @pytest.mark.parametrize("option", [(), ("--rootless",)])

@@ -4,8 +4,8 @@
 #
 #   tests/vm/run.sh KIND [ARGUMENT...]    arguments go to pytest
 #
-# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone, kernel 6.1) or
-# links (every kind of link, kernel 6.1).
+# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone, kernel 6.1),
+# links (every kind of link, kernel 6.1) or journald.
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -55,13 +55,18 @@ case ${1:-} in
             tests/root/test_cgroup_alone.py)
         needs=root,rootfs,cgroup2,controllers2
         ;;
+    journald)
+        machine=(--systemd)
+        tests=(tests/host/test_journal.py)
+        needs=root,rootfs,journald
+        ;;
     links) # dummies, VLANs, macvlan and ipvlan as modules
         VMTEST_PACKAGES+=" busybox-static iproute2 nftables passt slirp4netns"
         machine=(--kernel 6.1)
         tests=(tests/network -m "not slow")
         needs=root,rootfs,dummy,macvlan,ipvlan,vlan,nft,tun,pasta,slirp4netns
         ;;
-    *) die "apparmor, selinux, old, criu, cgroup2 or links?" ;;
+    *) die "apparmor, selinux, old, criu, cgroup2, links or journald?" ;;
 esac
 shift
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from libcontainer.cgroups.annotations import PROPERTY, SUBGROUP
 from libcontainer.config import CAPABILITY_NUMBERS, NamespaceType
 from libcontainer.config.mount_options import WORDS
 from libcontainer.config.seccomp import ACTIONS, ARCHITECTURES, FLAGS, OPERATORS
@@ -33,8 +34,8 @@ def read_features() -> dict[str, Any]:
             "cgroup": {
                 "v1": True,
                 "v2": True,
-                "systemd": False,
-                "systemdUser": False,
+                "systemd": True,
+                "systemdUser": True,
                 "rdma": True,
             },
             "seccomp": {
@@ -50,9 +51,10 @@ def read_features() -> dict[str, Any]:
             "intelRdt": {"enabled": False},
             "memoryPolicy": _memory_policy(),
             "mountExtensions": {"idmap": {"enabled": True}},
-            "netDevices": {"enabled": False},
+            "netDevices": {"enabled": True},
         },
-        "potentiallyUnsafeConfigAnnotations": [],
+        # With a systemd cgroup they set any property of the container's unit.
+        "potentiallyUnsafeConfigAnnotations": [PROPERTY, SUBGROUP],
     }
 
 
