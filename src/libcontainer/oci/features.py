@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from libcontainer.cgroups.annotations import PROPERTY, SUBGROUP
 from libcontainer.config import CAPABILITY_NUMBERS, NamespaceType
 from libcontainer.config.mount_options import WORDS
 from libcontainer.config.seccomp import ACTIONS, ARCHITECTURES, FLAGS, OPERATORS
@@ -19,6 +18,7 @@ _HOOKS: Final = (
     *("prestart", "createRuntime", "createContainer"),
     *("startContainer", "poststart", "poststop"),
 )
+_UNSAFE: Final = ("org.systemd.property.", "run.oci.systemd.subgroup")
 
 
 def read_features() -> dict[str, Any]:
@@ -35,7 +35,7 @@ def read_features() -> dict[str, Any]:
                 "v1": True,
                 "v2": True,
                 "systemd": True,
-                "systemdUser": True,
+                "systemdUser": False,
                 "rdma": True,
             },
             "seccomp": {
@@ -54,7 +54,7 @@ def read_features() -> dict[str, Any]:
             "netDevices": {"enabled": True},
         },
         # With a systemd cgroup they set any property of the container's unit.
-        "potentiallyUnsafeConfigAnnotations": [PROPERTY, SUBGROUP],
+        "potentiallyUnsafeConfigAnnotations": list(_UNSAFE),
     }
 
 
