@@ -21,7 +21,7 @@ import pytest
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
-from libcontainer.cgroups import annotations
+from libcontainer.cgroups.annotations import PROPERTY, SUBGROUP
 from tests.oci_bundles import Oci, document, write
 from tests.root.conftest import new_id
 
@@ -486,7 +486,7 @@ def test_features_are_of_the_schema(oci: Oci) -> None:
     assert {"ro", "rbind", "idmap"} <= set(features["mountOptions"])
     assert "createRuntime" in features["hooks"]
     unsafe = features["potentiallyUnsafeConfigAnnotations"]
-    assert set(unsafe) == {annotations.PROPERTY, annotations.SUBGROUP}
+    assert set(unsafe) == {PROPERTY, SUBGROUP}
 
 
 @pytest.mark.parametrize("option", [(), ("--rootless",)])
