@@ -367,6 +367,7 @@ __all__ = [
     "ProgramNotFoundError",
     "Propagation",
     "Proxy",
+    "RdtStats",
     "RegistryError",
     "Relay",
     "RemoteError",
