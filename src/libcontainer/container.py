@@ -508,7 +508,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 self._end_init(state)
                 group = group_of(state)
                 if group is not None:
-                    group.remove()
+                    (group.abandon if state.init is None else group.remove)()
                 folder.remove()
                 self._launcher.forget(self.id)
                 if state.init is not None:
@@ -639,7 +639,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
 
     def _end_init(self, state: State) -> None:
         group = group_of(state)
-        if group is not None and group.exists():
+        if group is not None and state.init is not None and group.exists():
             # Frozen processes end too, and what shares a pid namespace with others.
             group.kill()
         self._end_own()

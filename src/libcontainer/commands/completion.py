@@ -13,6 +13,9 @@ from typing import Final
 
 from attrs import frozen
 
+from libcontainer.commands.argparsed import full_parser
+from libcontainer.commands.options import Arguments, UsageError
+
 SHELLS: Final = ("bash", "zsh", "fish")
 _WITH_ID: Final = "id"
 
@@ -27,11 +30,11 @@ class Verb:
     takes_id: bool
 
 
-def completion(arguments: argparse.Namespace) -> int:
+def completion(arguments: Arguments) -> int:
     """Print the script of a shell."""
-    # The parser is made by who calls us, with every command's options.
-    from libcontainer.commands.oci import full_parser  # noqa: PLC0415
-
+    if arguments.shell not in SHELLS:
+        message = f"completion: one of {', '.join(SHELLS)}, not {arguments.shell!r}"
+        raise UsageError(message)
     print(render(full_parser(), arguments.shell), end="")
     return 0
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import select
 import sys
@@ -13,6 +12,7 @@ from typing import Any, Final
 from libcontainer.cgroups.stats import Stats, cpu_percent
 from libcontainer.commands.oci_common import open_factory
 from libcontainer.commands.oci_events import seconds_of
+from libcontainer.commands.options import Arguments
 from libcontainer.errors import LibcontainerError
 from libcontainer.factory import Factory
 
@@ -23,7 +23,7 @@ _UNITS: Final = ("B", "K", "M", "G", "T", "P", "E")
 Row = dict[str, Any]
 
 
-def top(arguments: argparse.Namespace) -> int:
+def top(arguments: Arguments) -> int:
     """Print the table until q, or for ever where nobody types."""
     interval = seconds_of(arguments.interval)
     live = sys.stdout.isatty() and not (arguments.once or arguments.json)

@@ -18,8 +18,10 @@ from libcontainer.errors import ContainerNotFoundError, TimeoutExpired
 from libcontainer.factory import Factory, default_root
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import ExitStatus
+from libcontainer.host.shield import shielded
 from libcontainer.host.streams import Exchange
 from libcontainer.oneshot.result import Result
+from libcontainer.oneshot.text import TextForm
 from libcontainer.oneshot.wishes import Command, Wishes
 from libcontainer.process import Process
 from libcontainer.verdict import Verdict, verdict_of
@@ -105,18 +107,18 @@ class Popen(Generic[AnyStr]):
         process = wishes.process(args)
         is_word = isinstance(args, str | bytes | os.PathLike)
         self.args: Any = process.args[-1] if is_word else list(process.args)
-        self._text = wishes.text_form
-        self._config = wishes.configuration(init=True)
+        self._text: TextForm = wishes.text_form
+        self._config: Config = wishes.configuration(init=True)
         self._talk: Exchange | None = None
-        self._lock = threading.Lock()
+        self._lock: threading.Lock = threading.Lock()
         self.returncode: int | None = None
         self.status: ExitStatus | None = None
         self.verdict: Verdict | None = None
         self.usage: Usage | None = None
         self.stats: Stats | None = None
-        self._begun = time.monotonic()
+        self._begun: float = time.monotonic()
         maker = default_factory() if wishes.factory is None else wishes.factory
-        self.container, self._handle = launch(maker, self._config, process)
+        self._launch(maker, process)
         self.pid = self._handle.host_pid
         self.stdin: IO[AnyStr] | None = self._take(0, wishes)
         self.stdout: IO[AnyStr] | None = self._take(1, wishes)
@@ -225,6 +227,24 @@ class Popen(Generic[AnyStr]):
 
     # -- parts
 
+    def _launch(self, maker: Factory, process: Process) -> None:
+        made: list[tuple[Container, ProcessHandle]] = []
+
+        def work() -> None:
+            made.append(launch(maker, self._config, process))
+
+        try:
+            if process.parent_death_signal or self._config.parent_death_signal:
+                # It would come at the end of a thread made for this.
+                work()
+            else:
+                shielded(work)
+            self.container, self._handle = made[0]
+        except BaseException:
+            for container, _ in made:
+                container.delete(force=True)
+            raise
+
     def _take(self, number: int, wishes: Wishes) -> IO[Any] | None:
         """Take a stream from the handle, which closes it with the container."""
         name = ("stdin", "stdout", "stderr")[number]
@@ -236,6 +256,11 @@ class Popen(Generic[AnyStr]):
 
     def _end(self, status: ExitStatus) -> int:
         """Measure and delete the container of a program that has ended, once."""
+        if self.returncode is not None:
+            return self.returncode
+        return shielded(functools.partial(self._end_once, status))
+
+    def _end_once(self, status: ExitStatus) -> int:
         with self._lock:
             if self.returncode is None:
                 if self._config.resources != Resources():

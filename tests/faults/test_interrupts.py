@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A slice of the campaign of `tests.faults.interrupts`: nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import libcontainer as lc
+from tests.faults import interrupts
+
+pytestmark = [
+    pytest.mark.needs("root", "rootfs"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+ROUNDS = 60
+
+
+@pytest.mark.parametrize("name", ["run", "run, capturing", "Popen"])
+def test_an_interrupt_at_any_moment_leaves_nothing(
+    name: str, state_root: Path, busybox_rootfs: Path
+) -> None:
+    with lc.Factory(state_root) as factory:
+        work = interrupts.works(factory, busybox_rootfs)[name]
+        assert interrupts.interrupt(work, ROUNDS, state_root) == []
+
+
+def test_a_cancellation_at_any_moment_leaves_nothing(
+    state_root: Path, busybox_rootfs: Path
+) -> None:
+    with lc.Factory(state_root) as factory:
+        options = {"rootfs": lc.Overlay(str(busybox_rootfs)), "factory": factory}
+        assert interrupts.cancel(ROUNDS, state_root, options) == []
