@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
-_LEFT_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 
 
@@ -508,8 +507,8 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 _disconnect(state)
                 self._end_init(state)
                 group = group_of(state)
-                if group is not None and (state.init or _is_deserted(group)):
-                    group.remove()
+                if group is not None:
+                    (group.abandon if state.init is None else group.remove)()
                 folder.remove()
                 self._launcher.forget(self.id)
                 if state.init is not None:
@@ -701,19 +700,6 @@ def _complete(config: Config, path: str) -> Config:
     from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare
 
     return with_name_files(config, path)
-
-
-def _is_deserted(group: Group) -> bool:
-    """Tell whether nothing is in the cgroup of a container that never began.
-
-    Who is in it then is another's; what a killed maker has left ends by itself.
-    """
-    deadline = time.monotonic() + _LEFT_SECONDS
-    while group.exists() and group.pids():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
 
 
 def _end_leftovers(state: State) -> None:

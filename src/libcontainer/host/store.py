@@ -302,15 +302,12 @@ class Folder:
         return f"/proc/self/fd/{self.fd}/{GATE}"
 
     def remove_cgroup(self) -> None:
-        """End what is in the container's cgroup, and remove it."""
+        """Remove the cgroup of a container that has never had an init process."""
         try:
             state = self.read()
         except (ContainerNotFoundError, StateFileError):
             return
-        group = Group(state.cgroup, state.unit)
-        if group.exists():
-            group.kill()
-            group.remove()
+        Group(state.cgroup, state.unit).abandon()
 
     @property
     def attach_address(self) -> str:
