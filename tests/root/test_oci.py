@@ -21,6 +21,7 @@ import pytest
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
+from libcontainer.cgroups.annotations import PROPERTY, SUBGROUP
 from tests.oci_bundles import Oci, document, write
 from tests.root.conftest import new_id
 
@@ -484,6 +485,8 @@ def test_features_are_of_the_schema(oci: Oci) -> None:
     _validator("features-schema.json").validate(features)
     assert {"ro", "rbind", "idmap"} <= set(features["mountOptions"])
     assert "createRuntime" in features["hooks"]
+    unsafe = features["potentiallyUnsafeConfigAnnotations"]
+    assert set(unsafe) == {PROPERTY, SUBGROUP}
 
 
 @pytest.mark.parametrize("option", [(), ("--rootless",)])
