@@ -52,6 +52,8 @@ def read_linux(linux: Reader) -> dict[str, Any]:
         "memory_policy": _memory_policy(linux),
     }
     propagation = linux.text("rootfsPropagation")
+    if propagation == "" and linux.get("rootfsPropagation") is not None:
+        linux.refuse("rootfsPropagation", "must not be empty")
     if propagation:
         found["rootfs_propagation"] = propagation
     return found
