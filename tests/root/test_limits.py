@@ -13,6 +13,7 @@ import pytest
 import libcontainer as lc
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.hierarchy import read_hierarchies
+from libcontainer.cgroups.io_cost import set_io_cost, set_io_cost_model
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -272,3 +273,36 @@ def test_a_latency_target_is_held(make: Make) -> None:
         group = Group(box.state().cgroup)
         text = Path(group.paths[""], "io.latency").read_text()
         assert text == f"{number} target=75000\n"
+
+
+@pytest.mark.needs("controllers2")
+def test_the_machine_keeps_weights_by_cost() -> None:
+    name = next(
+        n for n in os.listdir("/sys/block") if not n.startswith(("loop", "ram"))
+    )
+    number = Path("/sys/block", name, "dev").read_text().strip()
+    major, minor = map(int, number.split(":"))
+    set_io_cost(major, minor, enable=True, rpct=95, rlat=5000)
+    try:
+        (line,) = (
+            ln
+            for ln in Path("/sys/fs/cgroup/io.cost.qos").read_text().splitlines()
+            if ln.startswith(f"{number} ")
+        )
+        assert "enable=1 ctrl=user rpct=95.00 rlat=5000" in line
+        set_io_cost_model(major, minor, rbps=1000000, wbps=1000000)
+        text = Path("/sys/fs/cgroup/io.cost.model").read_text()
+        assert "ctrl=user model=linear rbps=1000000" in text
+    finally:
+        set_io_cost(major, minor, enable=False)
+        set_io_cost_model(major, minor)
+    with pytest.raises(ValueError, match="rtarget=1"):
+        set_io_cost(major, minor, enable=True, rtarget=1)
+    with pytest.raises(lc.CgroupError, match=r"io\.cost\.qos"):
+        set_io_cost(4095, 1, enable=True)
+
+
+@pytest.mark.needs("cgroup1")
+def test_only_the_root_of_v2_has_costs() -> None:
+    with pytest.raises(lc.UnsupportedError, match=r"io\.cost\.qos"):
+        set_io_cost(8, 0, enable=True)
