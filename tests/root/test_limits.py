@@ -211,10 +211,12 @@ def test_kernel_memory_is_passed_over_as_runc_does(make: Make) -> None:
 @pytest.mark.needs("controllers2")
 def test_less_memory_than_is_used_is_refused_if_that_is_checked(make: Make) -> None:
     with make(memory="256M") as box:
-        hold = "x=$(head -c 33554432 /dev/zero | tr '\\0' x); echo done; sleep 1000"
+        hold = "x=$(head -c 33554432 /dev/zero | tr '\\0' x); echo done; sleep 1000; :"
         process = box.run(lc.Process(["sh", "-c", hold], stdout=lc.PIPE))
         assert process.stdout is not None
         assert process.stdout.readline() == b"done\n"
+        used = int(held(box, {"memory.current": ""})["memory.current"])
+        assert used > 16 * MIB
         with pytest.raises(lc.CgroupError, match="EBUSY") as caught:
             box.update(lc.Resources(memory="8M", memory_check_before_update=True))
         assert "are in use" in str(caught.value)
