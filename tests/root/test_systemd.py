@@ -329,6 +329,20 @@ def test_devices_are_in_the_unit_and_come_and_go(make: Make) -> None:
         assert opened() == ["null", "pts/ptmx"]
 
 
+@pytest.mark.skipif(IS_ROOT, reason="root may load a filter")
+def test_who_cannot_filter_devices_is_told_if_that_was_asked(make: Make) -> None:
+    # Without a wish there is no filter: an ordinary user has no device to use.
+    with make() as box:
+        look = lc.Process(["sh", "-c", ": < /dev/null"])
+        assert box.run(look).wait() == lc.ExitStatus(code=0)
+    deny = lc.DeviceRule(allow=False, type="c", major=1, minor=5)
+    with (
+        make(resources=lc.Resources(devices=[deny])) as box,
+        pytest.raises(lc.CgroupError, match="EPERM"),
+    ):
+        box.run(SLEEPER)
+
+
 def test_limits_of_a_single_process(make: Make) -> None:
     with make() as box:
         box.run(SLEEPER)
