@@ -6,7 +6,6 @@ An engine reads the file: one JSON object a line, ``level``, ``msg``, ``time``.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -56,7 +55,8 @@ class Log:
 
             pass_on(self._target, level, text)
             return
-        from datetime import UTC, datetime  # noqa: PLC0415 - loaded for what is told
+        import json  # noqa: PLC0415 - loaded for what is told
+        from datetime import UTC, datetime  # noqa: PLC0415
 
         now = datetime.now(UTC).isoformat(timespec="seconds")
         if self._form == "json":
