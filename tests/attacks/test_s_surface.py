@@ -180,7 +180,7 @@ def test_n02_a_name_of_a_link_that_is_none_is_refused(
 def test_s09_the_filter_is_nothing_that_could_be_written(
     factory: lc.Factory, image: Path, joined: bool
 ) -> None:
-    """It comes with the plan, by a sealed memory file; in the image is nothing of it."""
+    """It comes with the plan, by a sealed memory file; the image has none of it."""
     config = lc.Config(rootfs=str(image), seccomp=lc.Seccomp.default())
     before = sorted(str(path) for path in image.rglob("*"))
     with factory.create(new_id(), config) as container:
