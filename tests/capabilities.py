@@ -190,6 +190,26 @@ def _criu_messages() -> str | None:
     return None
 
 
+def _journald() -> str | None:
+    if not Path("/run/systemd/journal/socket").exists():
+        return "no systemd-journald runs: tests/vm/run.sh journald"
+    return _programs("journalctl")
+
+
+def _link(kind: str, *words: str) -> str | None:
+    """Ask the kernel itself, in a network namespace of its own."""
+    script = (
+        "ip link add par0 type veth peer name par1 &&"
+        ' exec ip link add "$@" name probe0 type'
+    )
+    on = () if kind == "dummy" else ("link", "par0")
+    make = ["sh", "-c", f"{script} {kind} {' '.join(words)}", "sh", *on]
+    done = subprocess.run(
+        ["unshare", "--net", *make], capture_output=True, text=True, check=False
+    )
+    return None if done.returncode == 0 else f"no {kind}: {done.stderr.strip()}"
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -204,6 +224,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "controllers2": _controllers,
     "hybrid": _hybrid,
     "systemd": _systemd,
+    "journald": _journald,
     "peers": _peers,
     "compiler": lambda: _programs("gcc"),
     "debian": lambda: _programs("mmdebstrap"),
@@ -213,6 +234,10 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "criu_memory": _criu_memory,
     "criu_messages": _criu_messages,
     "tun": _tun,
+    "dummy": lambda: _link("dummy"),
+    "macvlan": lambda: _link("macvlan"),
+    "ipvlan": lambda: _link("ipvlan"),
+    "vlan": lambda: _link("vlan", "id", "5"),
     "pasta": lambda: _programs("pasta"),
     "slirp4netns": lambda: _programs("slirp4netns"),
     "strace": lambda: _programs("strace"),

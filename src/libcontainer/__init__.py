@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         NetDevice,
         Pasta,
         Port,
+        Proxy,
         Route,
         Slirp4netns,
         Veth,
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
     from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
     from libcontainer.host.devices import host_device, host_devices
+    from libcontainer.host.journal import JournalHandler, journal_stream
     from libcontainer.host.relay import Relay
     from libcontainer.host.subids import subid_mappings
     from libcontainer.learn import learn_seccomp
@@ -131,6 +133,7 @@ if TYPE_CHECKING:
     from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
+    from libcontainer.supervise import RestartPolicy, Supervisor
     from libcontainer.usage import Usage
     from libcontainer.verdict import Verdict
 
@@ -197,6 +200,7 @@ _HOMES = {
         "NetDevice",
         "Pasta",
         "Port",
+        "Proxy",
         "Route",
         "Slirp4netns",
         "Veth",
@@ -246,6 +250,7 @@ _HOMES = {
     "host.attachment": ("Attachment",),
     "host.children": ("ExitStatus",),
     "host.devices": ("host_device", "host_devices"),
+    "host.journal": ("JournalHandler", "journal_stream"),
     "host.relay": ("Relay",),
     "host.subids": ("subid_mappings",),
     "network.stats": ("InterfaceStats",),
@@ -255,6 +260,7 @@ _HOMES = {
     "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
+    "supervise": ("RestartPolicy", "Supervisor"),
     "usage": ("Usage",),
     "verdict": ("Verdict",),
 }
@@ -320,6 +326,7 @@ __all__ = [
     "InvalidIdError",
     "IoPriority",
     "Ipvlan",
+    "JournalHandler",
     "Landlock",
     "LandlockPath",
     "LandlockPort",
@@ -354,10 +361,12 @@ __all__ = [
     "ProgramNotExecutableError",
     "ProgramNotFoundError",
     "Propagation",
+    "Proxy",
     "RegistryError",
     "Relay",
     "RemoteError",
     "Resources",
+    "RestartPolicy",
     "Result",
     "Rlimit",
     "Route",
@@ -370,6 +379,7 @@ __all__ = [
     "StatsReader",
     "Status",
     "StepError",
+    "Supervisor",
     "Syscall",
     "SyscallArg",
     "ThrottleDevice",
@@ -389,6 +399,7 @@ __all__ = [
     "cpu_percent",
     "host_device",
     "host_devices",
+    "journal_stream",
     "learn_seccomp",
     "openmetrics",
     "run",

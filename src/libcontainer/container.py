@@ -32,7 +32,7 @@ from libcontainer.errors import (
 from libcontainer.handle import ProcessHandle, signal_number
 from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.gate import open_gate
-from libcontainer.host.processref import ProcessRef
+from libcontainer.host.processref import ProcessRef, own_record
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launcher import Start
@@ -41,10 +41,12 @@ from libcontainer.plan.namespaces import shares_pids
 from libcontainer.process import Log, Process
 from libcontainer.state import State
 from libcontainer.status import Status, require
+from libcontainer.validate import validate_process
 
 if TYPE_CHECKING:
     from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
+    from libcontainer.verdict import Verdict
 
 _KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.02
@@ -182,6 +184,70 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             state = evolve(state, status=Status.RUNNING)
             folder.write(state)
             self._poststart(folder, state)
+
+    def restart(
+        self,
+        process: Process | None = None,
+        *,
+        force: bool = False,
+        detach: bool = False,
+        log: Log | None = None,
+    ) -> ProcessHandle:
+        """Run a stopped container again, in its place.
+
+        It keeps its id, folder and configuration; cgroup and networks are made anew,
+        and a layer that is thrown away begins empty. The hooks of *poststop* run
+        first, then those of a launch. Nobody else gets the id in between.
+
+        Args:
+            process: what to run; None is what this object ran as init before.
+            force: whether to end what runs in it.
+            detach: as for `run`.
+            log: as for `run`.
+
+        Raises:
+            StateError: it has not stopped, and *force* is not set; or there has never
+                been an init process.
+            ValueError: *process* is None, and this object has run none.
+            ConfigError: *process* is wrong; nothing has changed.
+            ProgramError, HookError, StepError: as for `run`. What there was has
+                ended; the container is there, and can be run or deleted.
+        """
+        again = self._process if process is None else process
+        if again is None:
+            message = "another object has run the container: say which process to run"
+            raise ValueError(message)
+        if problems := validate_process(self.config, again):
+            raise ConfigError(problems)
+        verb = "restart (force)" if force else "restart"
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), verb)
+            state = self._clear(folder, state)
+            return self._start_init(folder, state, again, Start(detach=detach, log=log))
+
+    def _clear(self, folder: Folder, state: State) -> State:
+        """Take down what a launch has made, and leave the record of a new container."""
+        _disconnect(state)
+        self._end_init(state)
+        group = group_of(state)
+        if group is not None:
+            group.remove()
+        self._launcher.poststop(self.id, self.path, self.config)
+        folder.remove_gate()
+        folder.remove_monitor_files()
+        cleared = evolve(
+            state,
+            status=Status.CREATING,
+            creator=own_record(os.getpid()),
+            init=None,
+            monitor=None,
+            args=(),
+            mount_namespace=None,
+            companions=(),
+        )
+        folder.write(cleared)
+        return cleared
 
     def exec(self, process: Process, *, ignore_paused: bool = False) -> ProcessHandle:
         """Run a further process in the namespaces of init.
@@ -379,6 +445,23 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 _end_leftovers(self.state())
         return status
 
+    def verdict(self) -> Verdict:
+        """Return why its init process ended, as `Result.verdict` has it.
+
+        That memory or processes ran out is known of any container with such a
+        limit, from any program, until it is deleted.
+
+        Raises:
+            ProcessNotStartedError: there has never been an init process.
+            TimeoutExpired: it still runs.
+        """
+        # Loaded here: what is deleted at its end is asked `Result`.
+        from libcontainer.verdict import verdict_of  # noqa: PLC0415
+
+        status = self.wait(0)
+        has_cgroup = group_of(self.state()) is not None
+        return verdict_of(status, self.stats() if has_cgroup else None)
+
     def _wait_for_recorded(self, timeout: float | None) -> ExitStatus:
         state = self.state()
         if state.init is None:
@@ -443,7 +526,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 self._end_init(state)
                 group = group_of(state)
                 if group is not None:
-                    group.remove()
+                    (group.abandon if state.init is None else group.remove)()
                 folder.remove()
                 self._launcher.forget(self.id)
                 if state.init is not None:
@@ -526,6 +609,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             # Its maker was killed while hooks ran, and it ends with it.
             self._end_init(state)
             state = evolve(state, init=None, monitor=None, companions=())
+        self._process = process
         self._init = self._launcher.create(
             folder,
             state,
@@ -573,7 +657,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
 
     def _end_init(self, state: State) -> None:
         group = group_of(state)
-        if group is not None and group.exists():
+        if group is not None and state.init is not None and group.exists():
             # Frozen processes end too, and what shares a pid namespace with others.
             group.kill()
         self._end_own()

@@ -375,8 +375,21 @@ class ProcessHandle:
             os.close(pidfd)
 
 
+def _named_signal(name: str) -> int | None:
+    import re  # noqa: PLC0415 - a number is what most give
+
+    found = re.fullmatch(r"(RTMIN|RTMAX)([+-][0-9]{1,2})", name)
+    if found is not None:
+        number = signals.Signals[f"SIG{found[1]}"] + int(found[2])
+        return number if signals.SIGRTMIN <= number <= signals.SIGRTMAX else None
+    try:
+        return signals.Signals[f"SIG{name}"].value
+    except KeyError:
+        return None
+
+
 def signal_number(signal: int | str) -> int:
-    """Return the number of a signal given by number or name.
+    """Return the number of a signal given by number or name, ``RTMIN+3`` too.
 
     Raises:
         ValueError: there is no such signal.
@@ -385,13 +398,11 @@ def signal_number(signal: int | str) -> int:
         message = f"unknown signal {signal!r}"
         raise ValueError(message)
     if isinstance(signal, str) and not signal.isdigit():
-        name = signal.upper()
-        name = name if name.startswith("SIG") else f"SIG{name}"
-        try:
-            return signals.Signals[name].value
-        except KeyError:
+        number = _named_signal(signal.upper().removeprefix("SIG"))
+        if number is None:
             message = f"unknown signal {signal!r}"
-            raise ValueError(message) from None
+            raise ValueError(message)
+        return number
     number = int(signal)
     if number not in range(signals.NSIG):
         message = f"signal {number} is not from 0 to {signals.NSIG - 1}"

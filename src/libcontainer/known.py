@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
     from libcontainer.cgroups.watch import Wanted
     from libcontainer.network.stats import InterfaceStats
+    from libcontainer.process import Process
     from libcontainer.usage import Usage
 
 LOCK_SECONDS = 30.0
@@ -44,6 +45,7 @@ class KnownContainer:
         self._store = store
         self._launcher = launcher
         self._init: ProcessHandle | None = None
+        self._process: Process | None = None
         self._user = os.getpid()
 
     def __repr__(self) -> str:

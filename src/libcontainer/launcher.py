@@ -26,7 +26,12 @@ from libcontainer.config import (
 from libcontainer.config.hooks import NO_HOOKS
 from libcontainer.errors import ConfigError, HookError, Problem
 from libcontainer.handle import ProcessHandle
-from libcontainer.host.actions import HostActions, JoinActions, run_source_step
+from libcontainer.host.actions import (
+    HostActions,
+    JoinActions,
+    MapActions,
+    run_source_step,
+)
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.fork import ForkedLock
@@ -405,6 +410,20 @@ class Launcher:
         return self._launch(
             compiled, settings, process, actions, given={INIT_SLOT: init.pidfd}
         )
+
+    def run_mapped(self, config: Config, process: Process) -> ProcessHandle:
+        """Launch a program of the host as root of a user namespace of its own.
+
+        Raises:
+            LibcontainerError: nothing is left behind.
+        """
+        from libcontainer.plan.mapped import compile_mapped  # noqa: PLC0415 - rare
+
+        self._check_process(config, process)
+        caller = Identity(uid=os.geteuid(), gid=os.getegid(), groups=(), home="/")
+        settings = evolve(merge(config, process, caller), host_uid=None)
+        plan = compile_mapped(config, settings, read_facts(template=False))
+        return self._launch(Compiled(plan), settings, process, MapActions())
 
     def mknod(self, config: Config, device: Device, init: ProcessRef) -> None:
         """Make a node in the /dev of the container of *init*.

@@ -195,7 +195,8 @@ class Process:
 
     cgroup: str | None = field(default=None, kw_only=True)
     """A cgroup below the container's that it enters, a relative path; it must be
-    there. Only of a further process."""
+    there. On cgroup v1 also ``CONTROLLER[,...]:PATH`` for some hierarchies, several
+    joined by ``;``. Only of a further process."""
 
     resources: Resources | None = field(default=None, kw_only=True)
     """Limits of it and its children alone, within the container's: a cgroup of its

@@ -22,7 +22,7 @@ PAGES = {
     "docs/how/images.md": 1,
     "docs/guide/security.md": 1,
     "docs/guide/seccomp.md": 3,
-    "docs/guide/statistics.md": 4,
+    "docs/guide/statistics.md": 5,
     "docs/guide/python.md": 4,
 }
 

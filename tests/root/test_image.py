@@ -155,6 +155,59 @@ def test_an_ordinary_user_unpacks_and_runs_an_image(
     subprocess.run(["rm", "-rf", store], check=True)
 
 
+_MAPPED = """
+import json, os, sys
+import libcontainer as lc
+from libcontainer.image import Policy, Store, unpack
+store = Store(sys.argv[2], policy=Policy(owners=True, set_id=True))
+image = unpack(sys.argv[1], store=store)
+config = lc.Config.from_image(image, namespaces=[*lc.Config().namespaces, "user"])
+script = "stat -c %u:%g:%a /hidden/new /hidden /private; cat /private/file; id -u"
+done = lc.run(["sh", "-c", script], config=config, capture_output=True, text=True)
+outside = os.stat(image.layers[0] + "/hidden/new").st_uid
+try:
+    unpack(sys.argv[3], store=store)
+    broken = "taken"
+except lc.ImageError as error:
+    broken = str(error)
+store.remove(image.name)
+gone = len(store.collect())
+left = [os.listdir(f"{store.root}/{name}") for name in ("layers", "tmp")]
+print(json.dumps([done.stdout, done.stderr, outside, broken, gone, left]))
+"""
+
+
+@pytest.mark.needs("userns", "subids")
+def test_an_ordinary_user_keeps_the_owners_of_an_image(
+    unprivileged: RunAsUser, busybox_rootfs: Path, tmp_path: Path
+) -> None:
+    own = layer(
+        folder("private", 0o700, uid=7, gid=9),
+        entry("private/file", "mine\n", mode=0o600, uid=7, gid=9),
+    )
+    private = Built([tree(busybox_rootfs), TOP, own, CHANGED], {"User": "7:9"})
+    archives = [tmp_path / "image.tar", tmp_path / "broken.tar"]
+    private.save_docker(archives[0])
+    archives[1].write_bytes(layer(folder("d", 0o500, uid=5), entry("../x")))
+    for path in (tmp_path, *tmp_path.parents):
+        if path.stat().st_uid == os.geteuid() and str(path) not in {"/", "/tmp"}:
+            path.chmod(path.stat().st_mode | 0o711)
+    for path in archives:
+        path.chmod(0o644)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home").chmod(0o1777)
+    store = tmp_path / "home" / "store"
+    words = (str(archives[0]), str(store), str(archives[1]))
+    done = unprivileged(_MAPPED, *words, subids=True)
+    assert done.returncode == 0, done.stderr
+    out, err, outside, broken, gone, left = json.loads(done.stdout)
+    assert out == "7:9:644\n0:0:755\n7:9:700\nmine\n7\n", err
+    assert outside == 2000006
+    assert "leads out of it" in broken
+    assert (gone, left) == (4, [[], []])
+    subprocess.run(["rm", "-rf", store], check=True)
+
+
 def test_the_module_loads_nothing_of_it_before_it_is_used() -> None:
     text = (
         "import sys, libcontainer\n"

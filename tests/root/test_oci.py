@@ -21,6 +21,7 @@ import pytest
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
+from libcontainer.cgroups.annotations import PROPERTY, SUBGROUP
 from tests.oci_bundles import Oci, document, write
 from tests.root.conftest import new_id
 
@@ -96,6 +97,19 @@ def test_create_start_kill_delete_as_engines_do(
     done = oci("state", box)
     assert (done.returncode, done.stdout) == (1, "")
     assert "does not exist" in done.stderr
+
+
+@pytest.mark.needs("exit_info")
+def test_wait_prints_how_it_ended(oci: Oci, bundle: Path) -> None:
+    for script, code in (("sleep 1; exit 7", "7\n"), ("sleep 1; kill -9 $$", "137\n")):
+        box = new_id()
+        write(bundle, document("sh", "-c", f"sh -c '{script}'; exit $?"))
+        # Its output is the caller's, whose pipe would otherwise stay open.
+        command = [*oci.prefix, "create", "--bundle", str(bundle), box]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=60)
+        oci.said("start", box)
+        assert oci.said("wait", box) == code
+        oci.said("delete", box)
 
 
 @pytest.mark.parametrize(("script", "status"), [("exit 7", 7), ("kill -9 $$", 137)])
@@ -389,9 +403,36 @@ def test_an_oom_kill_is_an_event(oci: Oci, bundle: Path) -> None:
     streams = {"stdin": devnull, "stdout": devnull, "stderr": devnull}
     subprocess.run(arguments, check=True, timeout=60, **streams)
     deadline = time.monotonic() + 20
-    while '"type": "oom"' not in (said := oci.said("events", "--stats", box)):
+    while '"type":"oom"' not in (said := oci.said("events", "--stats", box)):
         assert time.monotonic() < deadline, said
         time.sleep(0.1)
+
+
+def test_an_oom_kill_is_told_as_it_happens(oci: Oci, bundle: Path) -> None:
+    box = new_id()
+    fill = 'read go; x=$(head -c 100000000 /dev/zero | tr "\\0" x)'
+    content = document("sh", "-c", f"sh -c '{fill}'; sleep 1000")
+    limits = {"limit": 32 << 20, "swap": 32 << 20}
+    content["linux"]["resources"] = {"memory": limits}
+    write(bundle, content)
+    read, written = os.pipe()
+    arguments = [*oci.prefix, "run", "--detach", "--bundle", str(bundle), box]
+    streams = {"stdin": read, "stdout": subprocess.DEVNULL}
+    subprocess.run(
+        arguments, check=True, timeout=60, stderr=subprocess.DEVNULL, **streams
+    )
+    os.close(read)
+    follow = [*oci.prefix, "events", "--interval", "1h", box]
+    with subprocess.Popen(follow, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["type"] == "stats"
+        os.write(written, b"go\n")
+        os.close(written)
+        told = json.loads(process.stdout.readline())
+        assert told == {"type": "oom", "id": box}
+        oci.said("kill", box, "KILL")
+        process.communicate(timeout=20)
+    assert process.returncode == 0
 
 
 # -- looking
@@ -444,6 +485,8 @@ def test_features_are_of_the_schema(oci: Oci) -> None:
     _validator("features-schema.json").validate(features)
     assert {"ro", "rbind", "idmap"} <= set(features["mountOptions"])
     assert "createRuntime" in features["hooks"]
+    unsafe = features["potentiallyUnsafeConfigAnnotations"]
+    assert set(unsafe) == {PROPERTY, SUBGROUP}
 
 
 @pytest.mark.parametrize("option", [(), ("--rootless",)])

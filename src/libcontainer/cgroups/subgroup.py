@@ -22,7 +22,7 @@ from libcontainer.cgroups.limits import update_limits
 from libcontainer.cgroups.making import enable_controllers
 from libcontainer.cgroups.values import read_value, write_value
 from libcontainer.config import Resources
-from libcontainer.errors import CgroupError
+from libcontainer.errors import CgroupError, ConfigError, Problem
 from libcontainer.plan.cgroup import UNIFIED
 
 LEAF: Final = "main"
@@ -71,12 +71,28 @@ def _has_any(group: Group, hierarchy: str, controllers: set[str]) -> bool:
 
 
 def _below(group: Group, path: str) -> Group:
-    paths = {name: f"{directory}/{path}" for name, directory in group.paths.items()}
+    paths = dict(group.paths)
+    for word in path.split(";"):
+        controllers, _, below = word.rpartition(":")
+        for name in _named(group, controllers) if controllers else group.paths:
+            paths[name] = f"{group.paths[name]}/{below}".rstrip("/")
     for directory in paths.values():
         if not os.path.isdir(directory):
             what = f"enter the cgroup {directory}"
             raise CgroupError(errno.ENOENT, what, hint="make it first")
     return Group(paths)
+
+
+def _named(group: Group, controllers: str) -> list[str]:
+    """Return the hierarchies that have controllers."""
+    found = []
+    for controller in controllers.split(","):
+        names = [name for name in group.paths if controller in name.split(",")]
+        if not names:
+            message = f"unknown controller {controller} in this container's cgroups"
+            raise ConfigError([Problem("process.cgroup", message)])
+        found += names
+    return found
 
 
 def _open_to_processes(base: Group, whole: Group, init_pid: int) -> Group:

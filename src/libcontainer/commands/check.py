@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 from attrs import asdict
 
 from libcontainer.checks import Check, check
+from libcontainer.commands.options import Arguments
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: Arguments) -> int:
     """Try features, print what came of each; 1 if one that was named fails.
 
     Without names it fails only where no container can be run at all.

@@ -8,242 +8,154 @@ standard output.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from types import ModuleType
 
 from libcontainer._version import __version__
 from libcontainer.commands.log import Log
+from libcontainer.commands.options import (
+    Arguments,
+    Command,
+    Option,
+    UsageError,
+    help_text,
+    parse,
+)
+from libcontainer.commands.table import COMMANDS, GLOBAL
 from libcontainer.errors import LibcontainerError
 
-SPEC_VERSION: Final = "1.3.0"
-_FAILED: Final = 1
-
-Command = Callable[[argparse.Namespace], int]
+SPEC_VERSION = "1.3.0"
+_INTERRUPTED = 130
+_HELP = Option("--help -h -?", "flag")
+_VERSION = Option("--version -v -V", "flag", "print it and end")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``libcontainer``; return its exit status."""
     words = sys.argv[1:] if argv is None else argv
-    arguments = _parser(words).parse_args(words)
-    log = Log(arguments.log, arguments.log_format, debug=arguments.debug)
+    arguments = Arguments()
+    log = Log()
+    failed = 1
     try:
-        return _command(arguments.command)(arguments)
-    except (LibcontainerError, OSError, ValueError) as error:
+        options = (*GLOBAL, _VERSION, _HELP)
+        found = _read(words, options, arguments, operands=1, rest=True)
+        if arguments.version:
+            print(f"{_program()} version {__version__}\nspec: {SPEC_VERSION}")
+            return 0
+        if not found:
+            print(_page())
+            return 0
+        name, *rest = found
+        log.open(arguments.log, arguments.log_format, debug=arguments.debug)
+        command = _command(name)
+        failed = command.failed
+        if not _read_command(name, command, rest, arguments):
+            return 0
+        log.debug(f"{name} {arguments.id}" if "id" in vars(arguments) else name)
+        arguments.tell = log.debug
+        function: Callable[[Arguments], int]
+        function = getattr(_load(command.module), command.function)
+        return function(arguments)
+    except (LibcontainerError, OSError, ValueError, UsageError) as error:
         log.failed(error)
-        return int(getattr(arguments, "failed", _FAILED))
+        return failed
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
 
 
 def _command(name: str) -> Command:
+    command = COMMANDS.get(name)
+    if command is None:
+        message = f"No help topic for {name!r}: there is no such command"
+        raise UsageError(message)
+    return command
+
+
+def _read(
+    words: Sequence[str],
+    options: Sequence[Option],
+    arguments: Arguments,
+    *,
+    operands: int,
+    rest: bool,
+) -> list[str]:
+    for option in options:
+        if option.dest not in vars(arguments):
+            setattr(arguments, option.dest, option.default)
+    return parse(words, options, operands=operands, rest=rest, into=arguments)
+
+
+def _read_command(
+    name: str, command: Command, words: Sequence[str], arguments: Arguments
+) -> bool:
+    """Read what a command is given; tell whether it is to be carried out."""
+    arguments.command = name
+    own = command.options
+    if isinstance(own, str):
+        # What these are made of takes longer to load than all the rest.
+        module, _, table = own.partition(":")
+        own = getattr(_load(module), table)
+    names = command.operands
+    needed = [operand for operand in names if not operand.startswith("[")]
+    # Global options are understood here, too.
+    options = (*own, *(o for o in GLOBAL if not _clash(o, own)), _HELP)
+    found = _read(
+        words, options, arguments, operands=len(needed), rest=bool(command.rest)
+    )
+    if arguments.help:
+        print(_page_of(name, command, own))
+        return False
+    if len(found) < len(needed):
+        message = f"{name}: {needed[len(found)]} is missing"
+        raise UsageError(message)
+    for operand in names:
+        many = operand.endswith("...]")
+        value: object = found if many else found.pop(0) if found else None
+        found = [] if many else found
+        setattr(arguments, operand.strip("[].").lower(), value)
+    if command.rest:
+        setattr(arguments, command.rest.lower(), found)
+    elif found:
+        message = f"{name}: {found[0]!r} is too much"
+        raise UsageError(message)
+    return True
+
+
+def _clash(option: Option, own: Sequence[Option]) -> bool:
+    return any(not set(option.names).isdisjoint(other.names) for other in own)
+
+
+def _load(module: str) -> ModuleType:
     # Each is loaded when it is asked for: most of their time is loading.
     from importlib import import_module  # noqa: PLC0415
 
-    module, function = _COMMANDS[name]
-    loaded = import_module(f"libcontainer.commands.{module}")
-    found: Command = getattr(loaded, function)
-    return found
+    return import_module(f"libcontainer.commands.{module}")
 
 
-_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "create": ("oci_start", "create"),
-    "run": ("oci_start", "run"),
-    "start": ("oci_start", "start"),
-    "exec": ("oci_exec", "execute"),
-    "kill": ("oci_control", "kill"),
-    "delete": ("oci_control", "delete"),
-    "pause": ("oci_control", "pause"),
-    "resume": ("oci_control", "resume"),
-    "checkpoint": ("oci_checkpoint", "checkpoint"),
-    "restore": ("oci_checkpoint", "restore"),
-    "update": ("oci_update", "update"),
-    "wait": ("oci_control", "wait"),
-    "gc": ("oci_control", "recover"),
-    "state": ("oci_show", "state"),
-    "list": ("oci_show", "show_list"),
-    "ps": ("oci_show", "ps"),
-    "events": ("oci_events", "events"),
-    "image": ("oci_image", "image"),
-    "spec": ("oci_spec", "spec"),
-    "features": ("oci_spec", "features"),
-    "check": ("check", "run"),
-}
+def _program() -> str:
+    # By whichever name it is called, as with a link named runc.
+    name = os.path.basename(sys.argv[0])
+    return "libcontainer" if name.endswith(".py") or not name else name
 
 
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        print(f"libcontainer version {__version__}\nspec: {SPEC_VERSION}")
-        parser.exit()
-
-
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="libcontainer",
-        description="Run containers of OCI bundles.",
-        allow_abbrev=False,
+def _page() -> str:
+    return help_text(
+        _program(),
+        "Open Container Initiative runtime",
+        "[OPTION...] COMMAND [ARGUMENT...]",
+        (*GLOBAL, _VERSION),
+        [(name, command.what) for name, command in COMMANDS.items()],
     )
-    _add_global(parser)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def add(name: str, what: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name, help=what, description=what, allow_abbrev=False
-        )
-
-    for name, what in (
-        ("create", "make a container whose program waits for start"),
-        ("run", "make a container, run its program and delete it"),
-    ):
-        _add_start(add(name, what), runs=name == "run")
-    _add_ids(add("start", "let the program of a created container run"))
-    execute = add("exec", "run a further program in a container")
-    # What these options are made of takes longer to load than all the rest.
-    if "exec" in words:
-        _add_exec(execute)
-    _add_checkpoint(add, words)
-    _add_control(add)
-    _add_update(add("update", "change the limits of a container"))
-    _add_shows(add)
-    images = add("image", "pull, unpack, list and remove images")
-    if "image" in words:
-        from libcontainer.commands.oci_image import add_options  # noqa: PLC0415
-
-        add_options(images)
-    return parser
 
 
-def _add_global(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-v", "--version", action=_Version, nargs=0, help="print it")
-    parser.add_argument("--root", metavar="DIR", help="where containers are kept")
-    parser.add_argument("--log", metavar="FILE", help="write messages there")
-    parser.add_argument("--log-format", choices=("text", "json"), default="text")
-    parser.add_argument("--log-level", metavar="LEVEL", help=argparse.SUPPRESS)
-    parser.add_argument("--debug", action="store_true", help="tell more")
-    parser.add_argument(
-        "--cgroup-manager",
-        choices=("cgroupfs", "systemd", "disabled"),
-        default="cgroupfs",
-        help="who makes the cgroups",
-    )
-    parser.add_argument(
-        "--systemd-cgroup",
-        dest="cgroup_manager",
-        action="store_const",
-        const="systemd",
-        help="as --cgroup-manager systemd",
-    )
-    parser.add_argument(
-        "--rootless", metavar="BOOL", help="taken and not needed: it is found out"
-    )
-    parser.add_argument("--criu", metavar="PATH", help=argparse.SUPPRESS)
-
-
-def _add_ids(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID")
-
-
-def _add_start(parser: argparse.ArgumentParser, *, runs: bool) -> None:
-    parser.add_argument("-b", "--bundle", default=".", metavar="DIR")
-    parser.add_argument("-f", "--config", default="config.json", metavar="FILE")
-    parser.add_argument("--pid-file", metavar="FILE", help="write its host pid there")
-    parser.add_argument("--console-socket", metavar="SOCKET")
-    parser.add_argument("--pidfd-socket", metavar="SOCKET")
-    parser.add_argument("--preserve-fds", type=int, default=0, metavar="N")
-    parser.add_argument("--no-pivot", action="store_true")
-    parser.add_argument("--no-new-keyring", action="store_true")
-    if runs:
-        parser.add_argument("-d", "--detach", action="store_true")
-        parser.add_argument("--keep", action="store_true", help="do not delete it")
-        parser.add_argument("--no-subreaper", action="store_true")
-    parser.add_argument("id", metavar="ID")
-
-
-def _add_exec(parser: argparse.ArgumentParser) -> None:
-    from libcontainer.commands.exec_options import add_options  # noqa: PLC0415
-
-    add_options(parser)
-    parser.add_argument("-d", "--detach", action="store_true")
-    parser.add_argument("--pid-file", metavar="FILE", help="write its host pid there")
-    parser.add_argument("--console-socket", metavar="SOCKET")
-    parser.add_argument("--pidfd-socket", metavar="SOCKET")
-    parser.add_argument("--no-subreaper", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--cgroup", metavar="PATH", help=argparse.SUPPRESS)
-    parser.add_argument("id", metavar="ID")
-    parser.add_argument("args", nargs=argparse.REMAINDER, metavar="COMMAND")
-    # So that a program's own status 1 is told apart from ours.
-    parser.set_defaults(failed=255)
-
-
-def _add_control(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    kill = add("kill", "send a signal to the first process of a container")
-    kill.add_argument("-a", "--all", action="store_true", help="to all its processes")
-    kill.add_argument("-r", "--regex", action="store_true", help="ID is an expression")
-    kill.add_argument("id", metavar="ID")
-    kill.add_argument("signal", nargs="?", default="SIGTERM", metavar="SIGNAL")
-    delete = add("delete", "remove a container")
-    delete.add_argument("-f", "--force", action="store_true", help="kill it first")
-    delete.add_argument(
-        "-r", "--regex", action="store_true", help="ID is an expression"
-    )
-    delete.add_argument("id", metavar="ID")
-    for name, what in (
-        ("pause", "freeze every process of a container"),
-        ("resume", "let the processes of a paused container go on"),
-        ("wait", "wait for the end of a container and print its exit status"),
-    ):
-        _add_ids(add(name, what))
-    add("gc", "remove what crashed creators left, and print its ids")
-
-
-def _add_checkpoint(
-    add: Callable[[str, str], argparse.ArgumentParser], words: Sequence[str]
-) -> None:
-    taken = add("checkpoint", "write the processes of a container to an image")
-    back = add("restore", "make a container of an image and let it go on")
-    # As for exec: the options come from the classes that read them.
-    if {"checkpoint", "restore"} & set(words):
-        from libcontainer.commands.oci_checkpoint import add_options  # noqa: PLC0415
-
-        add_options(taken, restores=False)
-        add_options(back, restores=True)
-    taken.add_argument("id", metavar="ID")
-    _add_start(back, runs=True)
-
-
-def _add_update(parser: argparse.ArgumentParser) -> None:
-    from libcontainer.commands.oci_update import add_options  # noqa: PLC0415
-
-    add_options(parser)
-    parser.add_argument("id", metavar="ID")
-
-
-def _add_shows(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    _add_ids(add("state", "print the state of a container as JSON"))
-    show = add("list", "list the containers")
-    show.add_argument("-f", "--format", choices=("table", "json"), default="table")
-    show.add_argument("-q", "--quiet", action="store_true", help="the ids alone")
-    ps = add("ps", "list the processes of a container")
-    ps.add_argument("-f", "--format", choices=("table", "json"), default="table")
-    ps.add_argument("id", metavar="ID")
-    ps.add_argument("options", nargs=argparse.REMAINDER, metavar="PS OPTIONS")
-    events = add("events", "print what a container uses, as lines of JSON")
-    events.add_argument("--stats", action="store_true", help="once, and end")
-    events.add_argument("--interval", default="5s", metavar="TIME", help="default: 5s")
-    events.add_argument("id", metavar="ID")
-    spec = add("spec", "write a config.json to begin with")
-    spec.add_argument("-b", "--bundle", default=".", metavar="DIR")
-    spec.add_argument("-f", "--config", default="config.json", metavar="FILE")
-    spec.add_argument("--rootless", action="store_true", help="for an ordinary user")
-    spec.add_argument(
-        "--check", action="store_true", help="read one instead and tell what is wrong"
-    )
-    add("features", "print what this runtime can do as JSON")
-    check = add("check", "try what works on this machine, for this user")
-    check.add_argument("-f", "--format", choices=("table", "json"), default="table")
-    check.add_argument("features", nargs="*", metavar="FEATURE", help="only these")
+def _page_of(name: str, command: Command, own: Sequence[Option]) -> str:
+    words = ["[OPTION...]", *command.operands]
+    if command.rest:
+        words.append(f"[{command.rest}...]")
+    usage = " ".join(words)
+    return help_text(f"{_program()} {name}", command.what, usage, own)
 
 
 def program() -> None:

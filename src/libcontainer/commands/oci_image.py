@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from libcontainer.commands.options import Arguments
 from libcontainer.image import Image, Policy, Progress, Store, pull, unpack
 
 
@@ -49,8 +50,11 @@ def _add_taking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing")
 
 
-def image(arguments: argparse.Namespace) -> int:
+def image(given: Arguments) -> int:
     """Do what the words behind ``image`` say."""
+    parser = argparse.ArgumentParser("libcontainer image", allow_abbrev=False)
+    add_options(parser)
+    arguments = parser.parse_args(given.words)
     policy = Policy(set_id=getattr(arguments, "set_id", False))
     _COMMANDS[arguments.image_command](Store(arguments.store, policy=policy), arguments)
     return 0

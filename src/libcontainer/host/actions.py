@@ -167,6 +167,21 @@ class JoinActions:
             run_source_step(launch, step)
 
 
+class MapActions:
+    """Carries out the HOST steps of a program in a user namespace of its own."""
+
+    def __call__(self, launch: Launch, step: Step) -> None:
+        """Carry out one HOST step.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        if isinstance(step.action, MapIds):
+            _write_maps(launch, step.action)
+        elif not isinstance(step.action, SendPidfd):
+            run_source_step(launch, step)
+
+
 def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
     _put_tree(launch, action)
 
@@ -351,6 +366,10 @@ def _set_clocks(actions: HostActions, launch: Launch, action: SetClocks) -> None
 
 
 def _map_ids(actions: HostActions, launch: Launch, action: MapIds) -> None:
+    _write_maps(launch, action)
+
+
+def _write_maps(launch: Launch, action: MapIds) -> None:
     pidfd, host_pid = launch.at_work
     write_maps(
         host_pid,

@@ -96,7 +96,7 @@ class Launch:
         self.host_pid = 0
         self.terminal = -1
         self.status = -1
-        self.sent = -1
+        self.sent: list[int] = []
         self.notify: list[socket.socket] = []
         self.monitor: MonitorEnd | None = None
         self._take_terminal = take_terminal
@@ -331,8 +331,8 @@ class Launch:
             # At once: the program's first call may have to be answered.
             self._on_listener(fd, self.host_pid)
             return True
-        if kind == wire.AT_BARRIER and self.sent < 0:
-            self.sent = fd
+        if kind == wire.AT_BARRIER:
+            self.sent.append(fd)
             return False
         os.close(fd)
         return False
@@ -398,8 +398,8 @@ class Launch:
         if self._opened:
             close_fds(self._opened)
             self._opened.clear()
-        close_all((self.sent,) if self.sent >= 0 else ())
-        self.sent = -1
+        close_all(self.sent)
+        self.sent.clear()
         if self._control >= 0:
             # Whatever close(2) reports, the descriptor is gone.
             close_all((self._control,))

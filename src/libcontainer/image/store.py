@@ -29,10 +29,9 @@ from libcontainer.bindings.renameat2 import RenameFlag, renameat2
 from libcontainer.errors import ImageError
 from libcontainer.files.beneath import FOLDER
 from libcontainer.files.copy import remove_tree
-from libcontainer.image.compression import decompressed
-from libcontainer.image.digests import Measured, Readable, check_digest, digest_of
+from libcontainer.image.digests import Readable, check_digest, digest_of
 from libcontainer.image.model import Image, ImageConfig
-from libcontainer.image.unpack import Policy, Unpacker
+from libcontainer.image.unpack import Policy, read_layer
 
 _FOLDERS: Final = ("images", "layers", "locks", "tmp")
 _MAX_NAME: Final = 200
@@ -128,7 +127,7 @@ class Store:
                     for name in os.listdir(inside):
                         if folder == "layers" and f"{self.root}/layers/{name}" in used:
                             continue
-                        remove_tree(inside, name)
+                        self.remove_entry(inside, folder, name)
                         if folder == "layers":
                             gone.append(name.replace("-", ":", 1))
             return sorted(gone)
@@ -144,6 +143,22 @@ class Store:
     def layer_path(self, diff_id: str) -> str:
         """Return where a layer is, or would be: a host path."""
         return f"{self.root}/layers/{check_digest(diff_id).replace(':', '-')}"
+
+    @property
+    def needs_mapping(self) -> bool:
+        """Whether its files have owners that the caller alone could not give them."""
+        return self.policy.owners and os.geteuid() != 0
+
+    def remove_entry(self, fd: int, folder: str, name: str) -> None:
+        """Remove what is in one of its directories, whoever it belongs to."""
+        try:
+            remove_tree(fd, name)
+        except PermissionError:
+            if os.geteuid() == 0:
+                raise
+            from libcontainer.image.mapped import remove_mapped  # noqa: PLC0415 - rare
+
+            remove_mapped(f"{self.root}/{folder}", [name])
 
     # -- parts
 
@@ -257,33 +272,29 @@ class Filling:
             os.mkdir(fresh, 0o700, dir_fd=tmp)
             try:
                 with open_blob() as blob, _folder(tmp, fresh) as root:
-                    found = self._read(blob, root, (diff_id, digest, size))
+                    found = self._read(blob, (root, fresh), (diff_id, digest, size))
                     if os.fstat(root).st_mode & 0o777 == 0o700:
                         os.fchmod(root, 0o755)  # where the archive says nothing of it
                 self._keep(tmp, fresh, found)
             except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    remove_tree(tmp, fresh)
+                with contextlib.suppress(FileNotFoundError, ImageError):
+                    self.store.remove_entry(tmp, "tmp", fresh)
                 raise
         return found
 
     def _read(
         self,
         blob: Readable,
-        root: int,
+        place: tuple[int, str],
         expected: tuple[str | None, str | None, int | None],
     ) -> str:
-        diff_id, digest, size = expected
-        outer = Measured(blob, (digest or "sha256:").partition(":")[0], size)
-        algorithm = (diff_id or "sha256:").partition(":")[0]
-        # What is unpacked is bounded; so is what stands between it.
-        policy = self.store.policy
-        most = policy.max_bytes + 4096 * policy.max_files
-        inner = Measured(decompressed(outer), algorithm, most)
-        Unpacker(root, policy).unpack(inner)
-        inner.finish(diff_id)
-        outer.finish(digest, size)
-        return inner.digest
+        store = self.store
+        if not store.needs_mapping:
+            return read_layer(blob, place[0], expected, store.policy)
+        from libcontainer.image.mapped import unpack_mapped  # noqa: PLC0415 - rare
+
+        path = f"{store.root}/tmp/{place[1]}"
+        return unpack_mapped(blob, path, expected, store.policy)
 
     def _keep(self, tmp: int, fresh: str, diff_id: str) -> None:
         with _folder(self.fd, "layers") as layers:
@@ -293,7 +304,8 @@ class Filling:
             except OSError as error:
                 if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
                     raise
-                remove_tree(tmp, fresh)  # somebody was faster, with the same content
+                # Somebody was faster, with the same content.
+                self.store.remove_entry(tmp, "tmp", fresh)
 
     @contextlib.contextmanager
     def _alone(self, digest: str) -> Iterator[None]:

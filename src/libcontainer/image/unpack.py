@@ -22,7 +22,8 @@ from libcontainer.errors import ImageError
 from libcontainer.files.beneath import FOLDER, LOOK, make_folders, open_beneath, opened
 from libcontainer.files.copy import remove_tree
 from libcontainer.image.archive import entries_of
-from libcontainer.image.digests import Readable
+from libcontainer.image.compression import decompressed
+from libcontainer.image.digests import Measured, Readable
 
 MAX_BYTES = 16 * 1024**3
 MAX_FILES = 500_000
@@ -44,8 +45,10 @@ class Policy:
     Attributes:
         set_id: whether set-id bits and capabilities of files are kept. Processes of a
             container gain nothing by them unless ``no_new_privs`` is off.
-        owners: whether files belong to whom the archive says, which needs a privileged
-            caller; else all belong to the caller, who is the container's root then.
+        owners: whether files belong to whom the archive says; else all belong to the
+            caller, who is the container's root then. A caller who is not root has it
+            done by a process in a user namespace with the ids of `subid_mappings`,
+            which a container gets too; nobody else can remove such files.
         max_bytes: most bytes that the files of a layer may hold.
         max_files: most entries that a layer may have.
     """
@@ -56,6 +59,39 @@ class Policy:
     max_files: int = MAX_FILES
 
 
+def read_layer(
+    blob: Readable,
+    root: int,
+    expected: tuple[str | None, str | None, int | None],
+    policy: Policy,
+    *,
+    own_root: bool = True,
+) -> str:
+    """Unpack a layer, and check that it is what it should be; return its digest.
+
+    Args:
+        blob: the archive, compressed or not.
+        root: fd of the directory.
+        expected: digest of the archive, digest and size of the blob, each or None.
+        policy: what is taken.
+        own_root: whether the directory itself gets the owner that the archive says.
+
+    Raises:
+        ImageError: it is broken, too large, or something else.
+        OSError: the kernel refused something.
+    """
+    diff_id, digest, size = expected
+    outer = Measured(blob, (digest or "sha256:").partition(":")[0], size)
+    algorithm = (diff_id or "sha256:").partition(":")[0]
+    # What is unpacked is bounded; so is what stands between it.
+    most = policy.max_bytes + 4096 * policy.max_files
+    inner = Measured(decompressed(outer), algorithm, most)
+    Unpacker(root, policy, own_root=own_root).unpack(inner)
+    inner.finish(diff_id)
+    outer.finish(digest, size)
+    return inner.digest
+
+
 class Unpacker:
     """One layer, and what it has cost so far.
 
@@ -63,8 +99,9 @@ class Unpacker:
         left_out: devices and sockets, which a container does not take from an image.
     """
 
-    def __init__(self, root: int, policy: Policy) -> None:
+    def __init__(self, root: int, policy: Policy, *, own_root: bool) -> None:
         self._root = root
+        self._own_root = own_root
         self._base = os.readlink(f"/proc/self/fd/{root}").count("/")
         self._policy = policy
         self._size = self._files = 0
@@ -87,6 +124,10 @@ class Unpacker:
                 raise ImageError(message)
             try:
                 self._entry(entry, name, content)
+            except (ValueError, OverflowError) as error:
+                # A NUL in a text, a time that is none.
+                message = f"unpack {name!r}: {error}"
+                raise ImageError(message) from error
             except OSError as error:
                 if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE}:
                     raise
@@ -238,7 +279,7 @@ class Unpacker:
                 return  # something else has taken its place
             raise
         try:
-            if self._policy.owners:
+            if self._policy.owners and (self._own_root or name != "."):
                 os.chown(fd, *_owner(entry))
             os.chmod(fd, self._mode(entry))
             self._set_attributes(entry, fd)

@@ -12,12 +12,19 @@ from typing import Final, cast
 
 from libcontainer.errors import UnsupportedError
 from libcontainer.network._netlink import Netlink, link_attributes
-from libcontainer.network.base import Companion, Context, NetworkStrategy, Record
+from libcontainer.network.base import (
+    Companion,
+    Context,
+    LeavesNothing,
+    NetworkStrategy,
+    Record,
+)
 
 __all__ = [
     "STRATEGIES",
     "Companion",
     "Context",
+    "LeavesNothing",
     "Netlink",
     "NetworkStrategy",
     "Record",
@@ -34,6 +41,7 @@ STRATEGIES: Final = {
     "netdevice": "libcontainer.network.netdevice:Strategy",
     "cni": "libcontainer.network.cni:Strategy",
     "pasta": "libcontainer.network.pasta:Strategy",
+    "proxy": "libcontainer.network.proxy:Strategy",
     "slirp4netns": "libcontainer.network.slirp4netns:Strategy",
 }
 """Where each strategy is; it is imported when it is used."""

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from libcontainer.config import Config
 from libcontainer.config.network import CustomNetwork
-from libcontainer.errors import LibcontainerError
+from libcontainer.errors import LibcontainerError, UnsupportedError
 from libcontainer.network import strategy_of
 from libcontainer.network._netlink import Netlink, open_namespace
 from libcontainer.network.base import Companion, Context, NetworkStrategy, Record
@@ -22,7 +22,8 @@ from libcontainer.plan.network import AddRoute, ConnectNetwork
 class Launched(Protocol):
     """What of a launch is looked at."""
 
-    sent: int
+    sent: list[int]
+    """Sockets of the container's network namespace, in the order of the plan."""
 
     @property
     def at_work(self) -> tuple[int, int]:
@@ -90,7 +91,16 @@ class NetworkRunner:
         record = next(r for r in self.records if r["number"] == action.number)
         self._begun = True
         strategy = strategy_of(record["strategy"])
-        strategy.connect(action.network, record, context)
+        if action.has_socket:
+            if not launch.sent:
+                raise UnsupportedError(action.title, "a launch: it is not restored")
+            context.socket = launch.sent.pop(0)
+        try:
+            strategy.connect(action.network, record, context)
+        finally:
+            if action.has_socket:
+                os.close(context.socket)
+                context.socket = -1
 
     def undo(self, error: BaseException) -> None:
         """Take down what a failed launch has connected."""
@@ -99,9 +109,12 @@ class NetworkRunner:
             context = self._context
             namespace = None if context is None else context.namespace
             failures = disconnect(self.records, namespace)
+            try:
+                self.companions.end()
+            except LibcontainerError as late:
+                failures.append(late)
             for failure in failures:
                 error.add_note(f"not cleaned up: {failure}")
-            self.companions.end()
             self._begun = False
 
     def close(self) -> None:
@@ -114,18 +127,16 @@ class NetworkRunner:
 
     def _open(self, launch: Launched) -> Context:
         if self._context is None:
-            fd, launch.sent = launch.sent, -1
-            inside = Netlink(fd)
-            try:
-                namespace = inside.namespace()
-            except BaseException:
-                inside.close()
-                raise
             pidfd, pid = launch.at_work
+            with contextlib.ExitStack() as undo:
+                inside = undo.enter_context(Netlink(launch.sent.pop(0)))
+                host = undo.enter_context(Netlink())
+                namespace = inside.namespace()
+                undo.pop_all()
             self._context = Context(
                 self.container_id,
                 pid,
-                Netlink(),
+                host,
                 inside,
                 namespace,
                 lambda companion: self.companions.start(companion, pidfd),
