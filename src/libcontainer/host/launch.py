@@ -38,13 +38,7 @@ from libcontainer.bindings.control import (
 )
 from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
-from libcontainer.errors import (
-    CgroupError,
-    HelperError,
-    HookError,
-    LaunchTimeoutError,
-    NetworkError,
-)
+from libcontainer.errors import HelperError, LaunchTimeoutError, StepError
 from libcontainer.host.children import kill_and_reap, open_child, reap
 from libcontainer.host.failure import place, step_error
 from libcontainer.host.fds import above_stdio, close_all
@@ -243,7 +237,7 @@ class Launch:
                 self._spawn(step.action)
             else:
                 self._run_host_step(self, step)
-        except (CgroupError, HookError, NetworkError) as error:
+        except StepError as error:
             place(error, self.plan, step)
             raise
         except OSError as error:

@@ -146,6 +146,7 @@ class Store:
                     folder.remove_cgroup()
                     folder.remove_networks()
                     folder.end_companions()
+                    folder.remove_rdt()
                     folder.remove()
                     removed.append(name)
             except (LockTimeoutError, ContainerNotFoundError, StateFileError):
@@ -341,6 +342,17 @@ class Folder:
             from libcontainer.network.runner import disconnect  # noqa: PLC0415 - rare
 
             disconnect(records, None)
+
+    def remove_rdt(self) -> None:
+        """Remove the container's class of service."""
+        try:
+            made = self.read().rdt
+        except (ContainerNotFoundError, StateFileError):
+            return
+        if made:
+            from libcontainer.host.rdt import remove  # noqa: PLC0415 - rare
+
+            remove(made)
 
     def end_companions(self) -> None:
         """End what runs beside the container."""
