@@ -46,6 +46,7 @@ from libcontainer.validate import validate_process
 if TYPE_CHECKING:
     from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
+    from libcontainer.verdict import Verdict
 
 _KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.02
@@ -444,6 +445,23 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 _end_leftovers(self.state())
         return status
 
+    def verdict(self) -> Verdict:
+        """Return why its init process ended, as `Result.verdict` has it.
+
+        That memory or processes ran out is known of any container with such a
+        limit, from any program, until it is deleted.
+
+        Raises:
+            ProcessNotStartedError: there has never been an init process.
+            TimeoutExpired: it still runs.
+        """
+        # Loaded here: what is deleted at its end is asked `Result`.
+        from libcontainer.verdict import verdict_of  # noqa: PLC0415
+
+        status = self.wait(0)
+        has_cgroup = group_of(self.state()) is not None
+        return verdict_of(status, self.stats() if has_cgroup else None)
+
     def _wait_for_recorded(self, timeout: float | None) -> ExitStatus:
         state = self.state()
         if state.init is None:
@@ -509,6 +527,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 group = group_of(state)
                 if group is not None:
                     (group.abandon if state.init is None else group.remove)()
+                folder.remove_rdt()
                 folder.remove()
                 self._launcher.forget(self.id)
                 if state.init is not None:

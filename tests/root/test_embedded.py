@@ -274,3 +274,27 @@ def test_a_kernel_of_jupyter_runs_a_notebook(
     )
     assert done.stdout.split() == ["smoked", "awaited", "42"], done.stderr
     assert os.listdir(places[0]) == []
+
+
+def test_the_notebook_of_the_examples_runs(tmp_path: Path) -> None:
+    for name in ("ipykernel", "nbclient"):
+        pytest.importorskip(name, reason="pip install -e '.[notebook]'")
+    script = """
+import sys, nbclient, nbformat
+notebook = nbformat.read(sys.argv[1], as_version=4)
+nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+for cell in notebook.cells:
+    for output in cell.get("outputs", ()):
+        print(output.get("text") or output["data"]["text/html"][:31], end="")
+"""
+    notebook = ROOT / "examples" / "26_notebook.ipynb"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(notebook)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path)},
+    )
+    assert done.stdout == (
+        "hello from cell exited\n[0, 1, 2]\n42\n<table><tr><th colspan=2>Stats<"
+    ), done.stderr

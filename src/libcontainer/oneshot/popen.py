@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import os
 import secrets
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Literal, Self, overload
 
@@ -41,7 +43,8 @@ class Popen(Generic[AnyStr]):
     """A program in a container of its own, as `subprocess.Popen` is one without.
 
     The container is gone once the end of the program has been seen by `poll`,
-    `wait` or `communicate`. Left as a context manager by an exception the program
+    `wait` or `communicate`. One that is forgotten while it runs is killed, with a
+    ResourceWarning. Left as a context manager by an exception the program
     is killed; else it is waited for. Keywords are those of `run`, without
     *input*, *capture_output*, *timeout* and *check*; *init* is on by default, so
     that the program has no more to do with signals than any other. It may be
@@ -220,6 +223,21 @@ class Popen(Generic[AnyStr]):
             self.kill()
         self._close_streams()
         self.wait()
+
+    def __del__(self) -> None:
+        handle: ProcessHandle | None = getattr(self, "_handle", None)
+        if handle is None or self.returncode is not None or not handle.is_own:
+            return
+        warnings.warn(
+            f"the container of {self.args!r} was not waited for, and is killed",
+            ResourceWarning,
+            source=self,
+            stacklevel=2,
+        )
+        # Nobody else knows its name. Where the program itself ends, much is gone.
+        with contextlib.suppress(Exception):
+            handle.kill()
+            self._end(handle.wait(_REST_SECONDS))
 
     def __reduce__(self) -> str:
         message = "a Popen cannot be pickled: it owns the process"
