@@ -182,7 +182,8 @@ class Launch:
                 parts.callback(self.monitor.end)
             if (self._box.pidfd, self.pidfd) != (-1, -1):
                 parts.callback(self._drain)
-            for pidfd in {self._box.pidfd, self.pidfd} - {-1}:
+            for pidfd in 2 * [*({self._box.pidfd, self.pidfd} - {-1})]:
+                # Twice: the first wait may be interrupted.
                 parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
 
     def _forget(self) -> None:
