@@ -97,10 +97,9 @@ def verdict(
     shifted = result.struck not in {None, name}
     if shifted and result.struck in _NEVER_FAIL and strike.action.isdigit():
         return "good"  # Nothing that can happen.
-    if wrong:
-        return "; ".join(wrong)[:500]
-    if shifted and strike.process > 0:
-        return "good"  # One call later or earlier: it may be one of the program.
+    # One call later or earlier it may be one of the program that is struck.
+    if wrong or (shifted and strike.process > 0):
+        return "; ".join(wrong)[:500] or "good"
     if seen is not None and seen != base.seen and not _is_death(base, strike, seen):
         return f"another result: {seen}, not {base.seen}"
     if error is not None and not (told.get("ours") or error in _ANSWERS):
