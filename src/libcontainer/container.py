@@ -527,6 +527,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 group = group_of(state)
                 if group is not None:
                     (group.abandon if state.init is None else group.remove)()
+                folder.remove_rdt()
                 folder.remove()
                 self._launcher.forget(self.id)
                 if state.init is not None:
