@@ -159,7 +159,8 @@ class Factory:
                 has a root that is thrown away.
             NetworkError: a network could not be connected; nothing is left.
 
-        Needs root, and CRIU 3.17 or newer. See criu(8).
+        Needs root, and CRIU; what version 3 restores has no ``no_new_privs`` and is
+        refused where *config* has it. See criu(8).
         """
         container = self.create(container_id, config)
         try:
