@@ -40,7 +40,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Files": ("files", "contents"),
     "Devices": ("config.devices", "host.devices"),
     "Identity": ("config.identity",),
-    "Limits": ("config.resources",),
+    "Limits": ("config.resources", "config.rdt", "host.rdt"),
     "Statistics and events": (
         "cgroups",
         "usage",
@@ -53,7 +53,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Security": ("config.seccomp", "config.landlock", "learn"),
     "What a process gets of the machine": ("config.scheduling", "config.memory"),
     "Hooks": ("config.hooks",),
-    "What works here": ("checks",),
+    "What works here": ("checks", "host.trace"),
+    "Users of an image": ("host.lookup",),
     "Checkpoints": ("config.criu",),
 }
 # Public classes that are reached from others, not by a name of the package.

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         Veth,
         Vlan,
     )
+    from libcontainer.config.rdt import IntelRdt
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
     from libcontainer.contained import contained
@@ -124,8 +125,11 @@ if TYPE_CHECKING:
     from libcontainer.host.children import ExitStatus
     from libcontainer.host.devices import host_device, host_devices
     from libcontainer.host.journal import JournalHandler, journal_stream
+    from libcontainer.host.lookup import FoundUser, find_user
+    from libcontainer.host.rdt import RdtStats
     from libcontainer.host.relay import Relay
     from libcontainer.host.subids import subid_mappings
+    from libcontainer.host.trace import StepTime
     from libcontainer.learn import learn_seccomp
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.oneshot.popen import Popen
@@ -206,6 +210,8 @@ _HOMES = {
         "Veth",
         "Vlan",
     ),
+    "config.rdt": ("IntelRdt",),
+    "host.rdt": ("RdtStats",),
     "config.scheduling": ("CpuAffinity", "IoPriority", "Scheduler"),
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
@@ -251,8 +257,10 @@ _HOMES = {
     "host.children": ("ExitStatus",),
     "host.devices": ("host_device", "host_devices"),
     "host.journal": ("JournalHandler", "journal_stream"),
+    "host.lookup": ("FoundUser", "find_user"),
     "host.relay": ("Relay",),
     "host.subids": ("subid_mappings",),
+    "host.trace": ("StepTime",),
     "network.stats": ("InterfaceStats",),
     "learn": ("learn_seccomp",),
     "oneshot.popen": ("Popen",),
@@ -315,6 +323,7 @@ __all__ = [
     "FactoryEvents",
     "FileInfo",
     "ForkedError",
+    "FoundUser",
     "HelperError",
     "Hook",
     "HookError",
@@ -322,6 +331,7 @@ __all__ = [
     "IdMap",
     "IdMapping",
     "ImageError",
+    "IntelRdt",
     "InterfaceStats",
     "InvalidIdError",
     "IoPriority",
@@ -362,6 +372,7 @@ __all__ = [
     "ProgramNotFoundError",
     "Propagation",
     "Proxy",
+    "RdtStats",
     "RegistryError",
     "Relay",
     "RemoteError",
@@ -379,6 +390,7 @@ __all__ = [
     "StatsReader",
     "Status",
     "StepError",
+    "StepTime",
     "Supervisor",
     "Syscall",
     "SyscallArg",
@@ -397,6 +409,7 @@ __all__ = [
     "check",
     "contained",
     "cpu_percent",
+    "find_user",
     "host_device",
     "host_devices",
     "journal_stream",

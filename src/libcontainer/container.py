@@ -527,6 +527,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 group = group_of(state)
                 if group is not None:
                     (group.abandon if state.init is None else group.remove)()
+                folder.remove_rdt()
                 folder.remove()
                 self._launcher.forget(self.id)
                 if state.init is not None:
@@ -559,7 +560,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             UnsupportedError: CRIU is not there, the caller is not root, or the root
                 filesystem is thrown away with the container.
 
-        Needs root, and CRIU 3.17 or newer. See criu(8).
+        Needs root, and CRIU; before version 4 it loses ``no_new_privs``. See criu(8).
         """
         from libcontainer.checkpoint.steps import take_checkpoint  # noqa: PLC0415
 

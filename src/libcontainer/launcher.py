@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -74,7 +75,9 @@ from libcontainer.validate import (
 
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
+    from libcontainer.host.rdt import RdtJoiner, Resctrl
     from libcontainer.host.seccomp_notify import ListenerTaker
+    from libcontainer.host.trace import Trace
     from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
 
@@ -150,9 +153,16 @@ class Launcher:
     Both are made at the first launch and kept as one fd each.
     """
 
-    def __init__(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        resctrl: str | None = None,
+    ) -> None:
+        self._resctrl = resctrl
         self.deadline_seconds = deadline_seconds
         self.fault = (0, 0)
+        self.trace: Trace | None = None
         self._lock = ForkedLock()
         self._helper = -1
         self._template = Template()
@@ -162,6 +172,25 @@ class Launcher:
         self._settings: Memo[tuple[object, ...], Settings] = Memo()
         self._valid: Memo[tuple[object, ...], bool] = Memo()
         self._joined: dict[str, list[ProcessHandle]] = {}
+
+    def resctrl(self) -> Resctrl:
+        """Return the resctrl filesystem.
+
+        Raises:
+            UnsupportedError: none is mounted.
+        """
+        from libcontainer.host.rdt import Resctrl, find_resctrl  # noqa: PLC0415 - rare
+
+        return Resctrl(self._resctrl or find_resctrl())
+
+    def _rdt(
+        self, config: Config, container_id: str, made: tuple[str, ...] = ()
+    ) -> RdtJoiner | None:
+        if config.intel_rdt is None:
+            return None
+        from libcontainer.host.rdt import RdtJoiner  # noqa: PLC0415 - rare
+
+        return RdtJoiner(self.resctrl(), container_id, made)
 
     def joined(self, container_id: str) -> list[ProcessHandle]:
         """Return where the processes that joined a container are kept.
@@ -258,6 +287,7 @@ class Launcher:
             pidfd_socket=process.pidfd_socket,
         )
         actions.network = _network_runner(state, config, recorder.save_companions)
+        actions.rdt = self._rdt(config, state.id, state.rdt)
         if start != _PLAIN:
             actions.exit_record = recorder.exit_record
         if state.cgroup:
@@ -338,7 +368,9 @@ class Launcher:
                 compiled,
                 settings,
                 process,
-                JoinActions(process.pidfd_socket, group),
+                JoinActions(
+                    process.pidfd_socket, group, self._rdt(config, container[0])
+                ),
                 given=given,
                 joined=joined,
                 taker=_taker(compiled, config, process, container, init=False),
@@ -539,6 +571,13 @@ class Launcher:
         finally:
             launch.abort()
 
+    def _kind(self) -> Callable[..., Launch]:
+        if self.trace is None:
+            return Launch
+        from libcontainer.host.trace import TracedLaunch  # noqa: PLC0415 - rare
+
+        return functools.partial(TracedLaunch, trace=self.trace)
+
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
         with self._lock:
@@ -651,7 +690,7 @@ class Launcher:
                     process, terminal=settings.terminal, detached=compiled.has_monitor
                 ) as stdio,
             ):
-                launch = Launch(
+                launch = self._kind()(
                     compiled,
                     helper=self._image(),
                     run_host_step=actions,
