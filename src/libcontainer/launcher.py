@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.rdt import RdtJoiner, Resctrl
     from libcontainer.host.seccomp_notify import ListenerTaker
+    from libcontainer.host.trace import Trace
     from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
 
@@ -160,6 +162,7 @@ class Launcher:
         self._resctrl = resctrl
         self.deadline_seconds = deadline_seconds
         self.fault = (0, 0)
+        self.trace: Trace | None = None
         self._lock = ForkedLock()
         self._helper = -1
         self._template = Template()
@@ -568,6 +571,13 @@ class Launcher:
         finally:
             launch.abort()
 
+    def _kind(self) -> Callable[..., Launch]:
+        if self.trace is None:
+            return Launch
+        from libcontainer.host.trace import TracedLaunch  # noqa: PLC0415 - rare
+
+        return functools.partial(TracedLaunch, trace=self.trace)
+
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
         with self._lock:
@@ -680,7 +690,7 @@ class Launcher:
                     process, terminal=settings.terminal, detached=compiled.has_monitor
                 ) as stdio,
             ):
-                launch = Launch(
+                launch = self._kind()(
                     compiled,
                     helper=self._image(),
                     run_host_step=actions,
