@@ -45,11 +45,13 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Security": ("config.seccomp", "config.landlock", "learn"),
     "What a process gets of the machine": ("config.scheduling", "config.memory"),
     "Hooks": ("config.hooks",),
+    "Checkpoints": ("config.criu",),
 }
 # Public classes that are reached from others, not by a name of the package.
 FURTHER = {
     "Parts of statistics": ("libcontainer.cgroups.stats",),
     "Bundles": ("libcontainer.oci",),
+    "Devices of vendors": ("libcontainer.cdi.registry", "libcontainer.cdi.spec"),
 }
 STRATEGIES = (
     "libcontainer.network.base",

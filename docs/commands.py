@@ -102,9 +102,9 @@ def render(name: str, parser: argparse.ArgumentParser) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-# With "exec", whose options are made only when they are asked for.
+# With those whose options are made only when they are asked for.
 PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
-    "libcontainer": lambda: oci._parser(["exec"]),  # noqa: SLF001
+    "libcontainer": lambda: oci._parser(["exec", "checkpoint"]),  # noqa: SLF001
     "nsinit": nsinit._parser,  # noqa: SLF001
 }
 

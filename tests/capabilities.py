@@ -7,11 +7,14 @@ Every check returns None if the machine has it, else the reason why not.
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from libcontainer.bindings.pidfd import pidfd_get_info
 from libcontainer.security import apparmor, selinux
@@ -120,6 +123,53 @@ def _engine(*names: str) -> str | None:
     return _root() or _rootfs() or _programs("tini", "nsenter", "ip", *names)
 
 
+@functools.cache
+def working_criu() -> str | None:
+    """Return the path of a CRIU that works on this kernel, or None.
+
+    Debian 12's does not know newer kernels; a package of the test extra brings one.
+    """
+    found = importlib.util.find_spec("agentdocker_lite")
+    places = [] if found is None else list(found.submodule_search_locations or ())
+    bundled = [f"{place}/_vendor/criu" for place in places]
+    for path in (shutil.which("criu"), *bundled):
+        if path is None or not Path(path).exists():
+            continue
+        os.chmod(path, 0o755)
+        done = subprocess.run([path, "check"], capture_output=True, check=False)
+        if done.returncode == 0:
+            return path
+    return None
+
+
+def criu_messages() -> Any:
+    """Return CRIU's messages as protocol buffers; another's reading of them."""
+    return importlib.import_module("agentdocker_lite._vendor.criu_rpc_pb2")
+
+
+def _criu() -> str | None:
+    if os.geteuid() == 0 and working_criu() is not None:
+        return None
+    return "no CRIU that works here: criu check"
+
+
+def _criu_memory() -> str | None:
+    path = working_criu()
+    if path is None:
+        return _criu()
+    command = [path, "check", "--feature", "mem_dirty_track"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode == 0:
+        return None
+    return "the kernel does not track memory (CONFIG_MEM_SOFT_DIRTY): ./dev vm criu"
+
+
+def _criu_messages() -> str | None:
+    if importlib.util.find_spec("agentdocker_lite") is None:
+        return "agentdocker-lite is not installed"
+    return None
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -136,6 +186,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "debian": lambda: _programs("mmdebstrap"),
     "nft": lambda: _programs("nft"),
     "cni": _cni,
+    "criu": _criu,
+    "criu_memory": _criu_memory,
+    "criu_messages": _criu_messages,
     "tun": _tun,
     "pasta": lambda: _programs("pasta"),
     "slirp4netns": lambda: _programs("slirp4netns"),

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         TimeOffset,
         WeightDevice,
     )
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.config.landlock import Landlock, LandlockPath, LandlockPort
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.network import (
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         ContainerExistsError,
         ContainerNotFoundError,
         CopyLimitError,
+        CriuError,
         HelperError,
         HookError,
         InvalidIdError,
@@ -171,6 +173,7 @@ _HOMES = {
         "Rlimit",
         "TimeOffset",
     ),
+    "config.criu": ("CriuOptions",),
     "config.landlock": ("Landlock", "LandlockPath", "LandlockPort"),
     "config.memory": ("MemoryPolicy", "Personality"),
     "config.network": (
@@ -203,6 +206,7 @@ _HOMES = {
         "ConfigError",
         "ContainerExistsError",
         "ContainerNotFoundError",
+        "CriuError",
         "CopyLimitError",
         "HelperError",
         "HookError",
@@ -273,6 +277,8 @@ __all__ = [
     "Copied",
     "CopyLimitError",
     "CpuAffinity",
+    "CriuError",
+    "CriuOptions",
     "CustomNetwork",
     "Device",
     "DeviceRule",

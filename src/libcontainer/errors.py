@@ -224,6 +224,42 @@ def _rebuild_step_error(
     return error
 
 
+class CriuError(LibcontainerError, OSError):
+    """CRIU could not do what it was asked to.
+
+    After a failed checkpoint the container goes on as it was; after a failed
+    restore nothing of it is left.
+
+    Attributes:
+        errno: why, where CRIU or the kernel said so, else None.
+        what: what it was asked for: ``dump``, ``restore``.
+        reason: what is wrong, in words.
+        log: the errors of CRIU's log, or its end.
+    """
+
+    def __init__(
+        self, what: str, reason: str, *, errno: int | None = None, log: str = ""
+    ) -> None:
+        super().__init__(errno, reason)
+        self.what = what
+        self.reason = reason
+        self.log = log
+
+    def __str__(self) -> str:
+        number = "" if self.errno is None else f" [{errno_name(self.errno)}]"
+        text = f"criu {self.what}: {self.reason or 'it failed'}{number}"
+        return f"{text}\nlog: {self.log}" if self.log else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_criu_error, (dict(vars(self)), self.errno)
+
+
+def _rebuild_criu_error(fields: dict[str, str], number: int | None) -> CriuError:
+    error = CriuError(fields["what"], fields["reason"], errno=number)
+    error.log = fields["log"]
+    return error
+
+
 class HookError(StepError):
     """A hook failed; what it was part of has been undone.
 

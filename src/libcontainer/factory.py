@@ -21,11 +21,13 @@ from libcontainer.errors import (
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
 from libcontainer.launcher import DEADLINE_SECONDS, Launcher
+from libcontainer.process import Process
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
 
 if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
+    from libcontainer.config.criu import CriuOptions
     from libcontainer.events import FactoryEvents
 
 
@@ -107,6 +109,52 @@ class Factory:
         finally:
             folder.close()
         return Container(self._store, self._launcher, container_id, config)
+
+    def restore(
+        self,
+        container_id: str,
+        config: Config,
+        image: str | os.PathLike[str],
+        process: Process | None = None,
+        options: CriuOptions | None = None,
+    ) -> Container:
+        """Make a container of an image that `Container.checkpoint` has written.
+
+        The image is not trusted. What is mounted from outside, the cgroup and the
+        limits are those of *config*, and a process that would have other
+        namespaces, another root or more privileges than *config* gives is refused
+        before any of them goes on. Its networks are connected anew, with the addresses
+        of *config*, before its processes come back. `Container.init` is the handle of
+        its init.
+
+        Args:
+            container_id: its id; it need not be the old one.
+            config: what it is; as the container had it that the image is of.
+            image: the directory of the image, a host path. Its files must belong to
+                the caller.
+            process: whose *stdin*, *stdout* and *stderr* take the place of standard
+                streams that came from outside; the rest of it means nothing.
+            options: what CRIU is asked to do; None is a `CriuOptions()`.
+
+        Raises:
+            ConfigError: *config* or *options* are wrong.
+            ContainerExistsError: the id is taken.
+            CriuError: it failed, or was refused; nothing is left.
+            UnsupportedError: CRIU is not there, the caller is not root, or *config*
+                has a root that is thrown away.
+            NetworkError: a network could not be connected; nothing is left.
+
+        Needs root, and CRIU 3.17 or newer. See criu(8).
+        """
+        container = self.create(container_id, config)
+        try:
+            container._restore(  # noqa: SLF001 - the other half of this call
+                os.fspath(image), process or Process(["restored"]), options
+            )
+        except BaseException:
+            container.delete(force=True)
+            raise
+        return container
 
     def load(self, container_id: str) -> Container:
         """Return a container that any process of this user has made.

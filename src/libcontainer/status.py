@@ -61,6 +61,8 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
     },
     "pause": {_S.RUNNING: _S.PAUSED},
     "resume": {_S.PAUSED: _S.RUNNING},
+    "checkpoint": {_S.RUNNING: _S.RUNNING},
+    "restore": {_S.CREATING: _S.RUNNING},
     "update": {
         _S.CREATED: _S.CREATED,
         _S.RUNNING: _S.RUNNING,

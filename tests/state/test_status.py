@@ -24,6 +24,8 @@ ALLOWED = {
     "wait": "created running paused stopped",
     "pause": "running",
     "resume": "paused",
+    "checkpoint": "running",
+    "restore": "creating",
     "update": "created running paused",
     "stats": "created running paused stopped",
     "delete": "creating created stopped",

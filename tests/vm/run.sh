@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs tests in a virtual machine: where another kernel or security module is needed.
 #
-#   tests/vm/run.sh apparmor|selinux|old [ARGUMENT...]    arguments go to pytest
+#   tests/vm/run.sh apparmor|selinux|old|criu [ARGUMENT...]    arguments go to pytest
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -37,7 +37,13 @@ case ${1:-} in
         tests=(tests/root -m "not slow")
         needs=root,rootfs
         ;;
-    *) die "apparmor, selinux or old?" ;;
+    criu) # Debian's own CRIU, on the kernel it is made for, which tracks memory too
+        VMTEST_PACKAGES+=" criu busybox-static iproute2 nftables iptables"
+        machine=(--kernel 6.1)
+        tests=(tests/checkpoint)
+        needs=root,rootfs,criu,criu_memory
+        ;;
+    *) die "apparmor, selinux, old or criu?" ;;
 esac
 shift
 

@@ -169,6 +169,10 @@ class Group:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
+    def freezer_directory(self) -> str | None:
+        """Return the directory by which its processes are frozen, or None."""
+        return self._freezer()
+
     # -- acting
 
     def freeze(self, timeout: float = FREEZE_SECONDS) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from libcontainer.commands import nsinit_checkpoint
 from libcontainer.commands.exec_options import add_options, process_of
 from libcontainer.commands.foreground import (
     Ended,
@@ -26,6 +27,7 @@ from libcontainer.commands.foreground import (
     stand_in,
     stand_in_attached,
 )
+from libcontainer.commands.nsinit_checkpoint import add_commands
 from libcontainer.commands.subreaper import become_subreaper
 from libcontainer.config import Config, Device
 from libcontainer.config.container_json import (
@@ -99,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     attach.set_defaults(run=_attach)
     show = commands.add_parser("config", help="print the configuration as it is read")
     show.set_defaults(run=_config)
+    add_commands(commands.add_parser)
+    commands.choices["checkpoint"].set_defaults(run=_checkpoint)
+    commands.choices["restore"].set_defaults(run=_restore)
     for name in ("stats", "pause", "unpause"):
         later = commands.add_parser(name, help="needs cgroup support")
         later.set_defaults(run=_unsupported)
@@ -275,6 +280,26 @@ _FUNCTIONS = {
 def _config(arguments: argparse.Namespace) -> int:
     print(to_container_json(_read_config().document))
     return 0
+
+
+def _checkpoint(arguments: argparse.Namespace) -> int:
+    with Factory() as factory:
+        nsinit_checkpoint.checkpoint(factory.load(_container_id()), arguments)
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    config = _filtered(_read_config().config)
+    become_subreaper()
+    with Factory() as factory:
+        if _container_id() in factory:
+            factory.load(_container_id()).delete()
+        try:
+            return nsinit_checkpoint.restore(
+                factory, _container_id(), config, arguments, _write_state
+            )
+        finally:
+            _remove_state()
 
 
 def _unsupported(arguments: argparse.Namespace) -> int:

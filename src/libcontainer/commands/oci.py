@@ -57,6 +57,8 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "delete": ("oci_control", "delete"),
     "pause": ("oci_control", "pause"),
     "resume": ("oci_control", "resume"),
+    "checkpoint": ("oci_checkpoint", "checkpoint"),
+    "restore": ("oci_checkpoint", "restore"),
     "update": ("oci_update", "update"),
     "wait": ("oci_control", "wait"),
     "gc": ("oci_control", "recover"),
@@ -99,6 +101,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     # What these options are made of takes longer to load than all the rest.
     if "exec" in words:
         _add_exec(execute)
+    _add_checkpoint(add, words)
     _add_control(add)
     _add_update(add("update", "change the limits of a container"))
     _add_shows(add)
@@ -186,6 +189,21 @@ def _add_control(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     ):
         _add_ids(add(name, what))
     add("gc", "remove what crashed creators left, and print its ids")
+
+
+def _add_checkpoint(
+    add: Callable[[str, str], argparse.ArgumentParser], words: Sequence[str]
+) -> None:
+    taken = add("checkpoint", "write the processes of a container to an image")
+    back = add("restore", "make a container of an image and let it go on")
+    # As for exec: the options come from the classes that read them.
+    if {"checkpoint", "restore"} & set(words):
+        from libcontainer.commands.oci_checkpoint import add_options  # noqa: PLC0415
+
+        add_options(taken, restores=False)
+        add_options(back, restores=True)
+    taken.add_argument("id", metavar="ID")
+    _add_start(back, runs=True)
 
 
 def _add_update(parser: argparse.ArgumentParser) -> None:

@@ -50,6 +50,10 @@ class Stdio:
         """Return slot to fd for a plan's table of descriptors."""
         return {slot: self._fds[number] for number, slot in stdio}
 
+    def number(self, number: int) -> int:
+        """Return the fd that becomes standard stream *number*."""
+        return self._fds[number]
+
     def give_to(self, host_uid: int) -> None:
         """Make a user the owner of the standard streams that are pipes or files.
 

@@ -340,7 +340,11 @@ class Folder:
         """Remove every file of the folder, the state first of all."""
         for name in (_STATE, *os.listdir(self.fd)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self.fd)
+                try:
+                    os.unlink(name, dir_fd=self.fd)
+                except IsADirectoryError:
+                    # Where a restore would have had its root, on a stage now gone.
+                    os.rmdir(name, dir_fd=self.fd)
 
     def remove(self) -> None:
         """Remove the folder; the container is gone when this returns.

@@ -52,6 +52,21 @@ def remove_table(table: str) -> None:
     _nft(f"remove the nftables table {table!r}", commands)
 
 
+def make_lock(table: str) -> None:
+    """Make a table that lets nothing in or out, until `remove_table`.
+
+    Raises:
+        NetworkError: nft refused it; nothing of the table is there.
+        UnsupportedError: there is no nft.
+    """
+    commands: list[Statement] = [{"add": {"table": {"family": _FAMILY, "name": table}}}]
+    for hook in ("input", "output"):
+        place = {"family": _FAMILY, "table": table, "name": hook}
+        rule = {"type": "filter", "hook": hook, "prio": -400, "policy": "drop"}
+        commands.append({"add": {"chain": {**place, **rule}}})
+    _nft(f"make the nftables table {table!r}", commands)
+
+
 def table_commands(table: str, link: str, network: Veth) -> list[Statement]:
     """Return the commands that make a table; pure (libnftables-json(5))."""
     made = _Table(table)

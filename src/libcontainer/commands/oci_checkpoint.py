@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``libcontainer checkpoint`` and ``restore``, and their options."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Final
+
+from libcontainer.commands.foreground import Signals, stand_in
+from libcontainer.commands.oci_common import load, open_factory, write_pid_file
+from libcontainer.commands.subreaper import become_subreaper
+from libcontainer.config.criu import CGROUP_MODES, CriuOptions
+from libcontainer.container import Container
+from libcontainer.errors import ConfigError, Problem
+
+_IMAGE: Final = "checkpoint"
+_FLAGS: Final = (
+    ("--tcp-established", "tcp_established", "keep established TCP connections"),
+    ("--ext-unix-sk", "external_unix_sockets", "allow sockets connected to outside"),
+    ("--shell-job", "shell_job", "allow a session or a terminal from outside"),
+    ("--file-locks", "file_locks", "keep file locks"),
+    ("--lazy-pages", "lazy_pages", "fetch memory when it is touched"),
+    ("--auto-dedup", "auto_dedup", "punch out of older images what newer ones have"),
+)
+_CHECKPOINT_FLAGS: Final = (
+    ("--leave-running", "leave_running", "let the container go on"),
+    ("--tcp-skip-in-flight", "tcp_skip_in_flight", "drop connections being made"),
+    ("--link-remap", "link_remap", "give open unlinked files a name"),
+    ("--pre-dump", "pre_dump", "write memory only, and go on"),
+)
+_RESTORE_FLAGS: Final = (
+    ("--tcp-close", "tcp_close", "restore established connections closed"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser, *, restores: bool) -> None:
+    """Give a parser the options of one of the two commands."""
+    parser.add_argument(
+        "--image-path", "--work-image", metavar="DIR", help="default: ./checkpoint"
+    )
+    parser.add_argument("--work-path", metavar="DIR", help="where CRIU logs")
+    for flag, _, what in (
+        *_FLAGS,
+        *(_RESTORE_FLAGS if restores else _CHECKPOINT_FLAGS),
+    ):
+        parser.add_argument(flag, action="store_true", help=what)
+    parser.add_argument(
+        "--manage-cgroups-mode",
+        choices=(*CGROUP_MODES, ""),
+        default="soft",
+        help="what CRIU does with sub-cgroups",
+    )
+    parser.add_argument("--network-lock", choices=("iptables", "nftables", "skip"))
+    parser.add_argument(
+        "--empty-ns",
+        action="append",
+        choices=("network",),
+        help="leave this namespace empty",
+    )
+    if not restores:
+        parser.add_argument("--parent-path", metavar="DIR", help="an earlier image")
+        parser.add_argument("--page-server", metavar="ADDRESS:PORT")
+        parser.add_argument("--status-fd", type=int, metavar="FD")
+        return
+    parser.add_argument("--lsm-profile", metavar="TYPE:NAME")
+    parser.add_argument("--lsm-mount-context", metavar="CONTEXT")
+
+
+def options_of(arguments: argparse.Namespace, *, restores: bool) -> CriuOptions:
+    """Return the options that were given.
+
+    Raises:
+        ConfigError: one cannot be read.
+    """
+    given = {
+        name: getattr(arguments, flag[2:].replace("-", "_"))
+        for flag, name, _ in (
+            *_FLAGS,
+            *(_RESTORE_FLAGS if restores else _CHECKPOINT_FLAGS),
+        )
+    }
+    if restores:
+        given["lsm_profile"] = arguments.lsm_profile
+        given["lsm_mount_context"] = arguments.lsm_mount_context
+    else:
+        given["parent"] = arguments.parent_path
+        given["page_server"] = _page_server(arguments.page_server)
+        given["status_fd"] = arguments.status_fd
+    work = arguments.work_path
+    return CriuOptions(
+        criu=getattr(arguments, "criu", None) or "criu",
+        work_dir=None if work is None else os.path.abspath(work),
+        manage_cgroups=arguments.manage_cgroups_mode or "soft",
+        network_lock=arguments.network_lock,
+        empty_network=bool(arguments.empty_ns),
+        **given,
+    )
+
+
+def image_of(arguments: argparse.Namespace) -> str:
+    """Return the directory of the image."""
+    return os.path.abspath(arguments.image_path or _IMAGE)
+
+
+def checkpoint(arguments: argparse.Namespace) -> int:
+    """Write the processes of a container to an image."""
+    options = options_of(arguments, restores=False)
+    with open_factory(arguments) as factory:
+        container = load(factory, arguments)
+        container.checkpoint(image_of(arguments), options)
+        if not (options.leave_running or options.pre_dump):
+            container.wait()
+            container.delete(force=True)
+    return 0
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """Make a container of an image, in the foreground or not."""
+    # Loaded here: a checkpoint needs no bundle.
+    from libcontainer.oci import load_bundle  # noqa: PLC0415
+
+    options = options_of(arguments, restores=True)
+    bundle = load_bundle(arguments.bundle, arguments.config)
+    if not arguments.no_subreaper and not arguments.detach:
+        become_subreaper()
+    with open_factory(arguments) as factory:
+        container = factory.restore(
+            arguments.id, bundle.config, image_of(arguments), bundle.process, options
+        )
+        try:
+            return _hand_over(container, arguments)
+        except BaseException:
+            container.delete(force=True)
+            raise
+
+
+def _hand_over(container: Container, arguments: argparse.Namespace) -> int:
+    handle = container.init
+    if handle is None:
+        raise RuntimeError("restored without an init")
+    write_pid_file(handle, arguments)
+    if handle.terminal is not None and arguments.console_socket is not None:
+        from libcontainer.host.console import ConsoleSocket  # noqa: PLC0415
+
+        with ConsoleSocket(arguments.console_socket) as console:
+            console.send(handle.terminal)
+    if arguments.detach:
+        return 0
+    with Signals() as signals:
+        status = stand_in(handle, signals).shell
+    container.delete(force=True)
+    return status
+
+
+def _page_server(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    address, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()):
+        raise ConfigError([Problem("--page-server", f"is no ADDRESS:PORT: {text!r}")])
+    return address, int(port)
