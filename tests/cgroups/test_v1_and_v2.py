@@ -10,7 +10,7 @@ from libcontainer.cgroups import v1, v2
 from libcontainer.cgroups.devices import default_rules, v1_rules
 from libcontainer.cgroups.strategy import limits, update_limits
 from libcontainer.cgroups.writes import DeviceFilter
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 DISK = lc.ThrottleDevice(8, 16, 1000)
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import errno
 
-from libcontainer.bindings._lib import check, ffi, lib
+from libcontainer.bindings._lib import check, ffi, lib, path_bytes
 
 _SIZE = 16
+MAX_MILLISECONDS = 2**31 - 1
+"""The longest time that is waited for at once."""
 
 
 class Inbox:
@@ -71,6 +73,33 @@ def control_pair() -> tuple[int, int]:
     if result < 0:
         check(result, "socketpair", "AF_UNIX", "SOCK_SEQPACKET")
     return ends[0], ends[1]
+
+
+def control_listen(path: str, backlog: int) -> int:
+    """Return a socket that listens at *path*.
+
+    Raises:
+        OSError: ``EADDRINUSE``: there is a file; ``ENAMETOOLONG``: more than 107 bytes.
+    """
+    fd = lib.lc_control_listen(path_bytes(path), backlog)
+    if fd < 0:
+        check(fd, "bind", path)
+    return fd
+
+
+def control_connect(path: str) -> int:
+    """Return a connection to who listens at *path*.
+
+    Raises:
+        OSError: ``ECONNREFUSED``: nobody does; ``ENOENT``: there is no such file.
+    """
+    while True:
+        fd = lib.lc_control_connect(path_bytes(path))
+        if fd >= 0:
+            return fd
+        # As PEP 475 has it: a signal handler has run and did not raise.
+        with contextlib.suppress(InterruptedError):
+            check(fd, "connect", path)
 
 
 def control_send(control: int, message: bytes) -> None:

@@ -18,7 +18,7 @@ from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
 from libcontainer.cgroups.values import OPEN, Writer, read_value, write_value
 from libcontainer.cgroups.writes import DeviceFilter, Write
 from libcontainer.errors import CgroupError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 # PROC_USER_INIT_INO of the kernel.
 _FIRST_USER_NAMESPACE = 0xEFFFFFFD

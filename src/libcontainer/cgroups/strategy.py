@@ -21,7 +21,7 @@ from libcontainer.cgroups.hierarchy import (
 from libcontainer.cgroups.writes import DeviceFilter, Write
 from libcontainer.config import Config, DeviceRule, Resources
 from libcontainer.errors import UnsupportedError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 PREFIX = "libcontainer-"
 """What the name of a cgroup begins with that nobody has named."""

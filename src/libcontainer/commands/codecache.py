@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec, SourceFileLoader
     from importlib.util import MAGIC_NUMBER, cache_from_source
     from types import CodeType, ModuleType
+    from typing import Any
 else:
     # What importlib itself is made of, and is there from the start.
     from _frozen_importlib import ModuleSpec
@@ -34,23 +35,27 @@ else:
     )
 
 
+_HEAD = 16
+_Entry = tuple[str, int, int, bool, int, int]
+
+
 class Finder:
     """Finds modules in the file; a finder and loader of Python's import system."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        # Name to path, size and time of the source, whether a package, and code.
-        self._entries: dict[str, tuple[str, int, int, bool, bytes]] = {}
-        self._read()
-
-    def _read(self) -> None:
+        self._fd = -1
+        # Name to path, size and time of the source, whether a package, and where its
+        # code is in the file.
+        self._index: dict[str, _Entry] = {}
         try:
-            with open(self._path, "rb", buffering=0) as file:
-                data = file.read()
-            if data.startswith(MAGIC_NUMBER):
-                self._entries = marshal.loads(data[len(MAGIC_NUMBER) :])
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            head = os.pread(self._fd, _HEAD, 0)
+            if head.startswith(MAGIC_NUMBER):
+                size = int.from_bytes(head[len(MAGIC_NUMBER) :], "little")
+                self._index = marshal.loads(os.pread(self._fd, size, _HEAD))  # noqa: S302
         except (OSError, EOFError, ValueError, TypeError):
-            self._entries = {}
+            self._index = {}
 
     def find_spec(
         self,
@@ -60,17 +65,18 @@ class Finder:
     ) -> ModuleSpec | None:
         """Return how a module is loaded, or None to leave it to others."""
         del path, target
-        entry = self._entries.get(name)
+        entry = self._index.get(name)
         if entry is None:
             return None
-        source, size, changed, is_package, _ = entry
+        source, size, changed, is_package, _, _ = entry
         try:
             status = os.stat(source)
         except OSError:
             return None
         if (status.st_size, status.st_mtime_ns) != (size, changed):
             return None
-        spec = ModuleSpec(name, self, origin=source, is_package=is_package)
+        loader: Any = self
+        spec = ModuleSpec(name, loader, origin=source, is_package=is_package)
         spec.has_location = True
         if is_package:
             spec.submodule_search_locations = [os.path.dirname(source)]
@@ -85,16 +91,20 @@ class Finder:
 
     def get_code(self, name: str) -> CodeType:
         """Return the code of a module that is in the file."""
-        code: CodeType = marshal.loads(self._entries[name][4])
+        code: CodeType = marshal.loads(self._stored(name))  # noqa: S302
         return code
+
+    def _stored(self, name: str) -> bytes:
+        *_, offset, size = self._index[name]
+        return os.pread(self._fd, size, offset)
 
     def get_filename(self, name: str) -> str:
         """Return the path of the source of a module."""
-        return self._entries[name][0]
+        return self._index[name][0]
 
     def get_source(self, name: str) -> str | None:
         """Return the source of a module, which tracebacks show."""
-        with open(self._entries[name][0], encoding="utf-8") as file:
+        with open(self._index[name][0], encoding="utf-8") as file:
             return file.read()
 
     def save(self) -> None:
@@ -107,40 +117,57 @@ class Finder:
         }
         if not missing or sys.dont_write_bytecode:
             return
+        codes = {name: self._stored(name) for name in self._index}
         for name, module in missing.items():
-            self._add(name, module)
-        self._write()
+            if (code := self._compiled(name, module)) is not None:
+                codes[name] = code
+        self._write(codes)
 
-    def _add(self, name: str, module: ModuleType) -> None:
-        loader = module.__loader__
-        spec = module.__spec__
+    def _compiled(self, name: str, module: ModuleType) -> bytes | None:
+        """Return the code of a module that Python has loaded, and enter its source."""
+        loader, spec = module.__loader__, module.__spec__
         if not isinstance(loader, SourceFileLoader) or spec is None:
-            return
+            return None
         try:
             before = os.stat(loader.path)
             code = loader.get_code(name)
         except (OSError, ImportError, SyntaxError):
-            return
-        if code is not None:
-            is_package = spec.submodule_search_locations is not None
-            place = (loader.path, before.st_size, before.st_mtime_ns)
-            self._entries[name] = (*place, is_package, marshal.dumps(code))
+            return None
+        if code is None:
+            return None
+        is_package = spec.submodule_search_locations is not None
+        source = (loader.path, before.st_size, before.st_mtime_ns, is_package)
+        self._index[name] = (*source, 0, 0)
+        return marshal.dumps(code)
 
-    def _write(self) -> None:
+    def _write(self, codes: dict[str, bytes]) -> None:
+        index = self._placed(codes)
+        size = len(index).to_bytes(_HEAD - len(MAGIC_NUMBER), "little")
         temporary = f"{self._path}.{os.getpid()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             with open(os.open(temporary, flags, 0o644), "wb") as file:
-                file.write(MAGIC_NUMBER + marshal.dumps(self._entries))
+                file.write(b"".join((MAGIC_NUMBER, size, index, *codes.values())))
             os.replace(temporary, self._path)
         except OSError:
             return
+
+    def _placed(self, codes: dict[str, bytes]) -> bytes:
+        """Return the index as bytes, with the place of each code in the file."""
+        # Numbers of this size are five bytes long each, whatever their value.
+        start = _HEAD + len(marshal.dumps(self._index))
+        for name, code in codes.items():
+            self._index[name] = (*self._index[name][:4], start, len(code))
+            start += len(code)
+        return marshal.dumps(self._index)
 
 
 def install() -> Finder:
     """Let what is imported from here on come from the file where it can."""
     python = cache_from_source(__file__)
-    finder = Finder(f"{os.path.dirname(python)}/commands.{sys.implementation.cache_tag}")
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    finder = Finder(
+        f"{os.path.dirname(python)}/commands.{sys.implementation.cache_tag}"
+    )
+    sys.meta_path.insert(0, finder)
     return finder

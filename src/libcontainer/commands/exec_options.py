@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -46,6 +45,12 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("--apparmor", "apparmor_profile", {"metavar": "PROFILE", "help": "AppArmor's"}),
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from libcontainer.commands.oci_options import Parser
+
 _SHORT = {
     "--tty": "-t",
     "--user": "-u",
@@ -55,7 +60,7 @@ _SHORT = {
 }
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Add the options of a process to the parser of a command."""
     for option, field, settings in _OPTIONS:
         names = (_SHORT[option], option) if option in _SHORT else (option,)

@@ -6,7 +6,6 @@ An engine reads the file: one JSON object a line, ``level``, ``msg``, ``time``.
 
 from __future__ import annotations
 
-import datetime
 import errno
 import json
 import sys
@@ -36,6 +35,8 @@ class Log:
             self._append("error", text)
 
     def _append(self, level: str, text: str) -> None:
+        import datetime  # noqa: PLC0415 - only for who keeps a log
+
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         line = json.dumps({"level": level, "msg": text, "time": now})
         if self._form == "text":

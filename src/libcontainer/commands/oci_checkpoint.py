@@ -33,8 +33,12 @@ _RESTORE_FLAGS: Final = (
     ("--tcp-close", "tcp_close", "restore established connections closed"),
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from libcontainer.commands.oci_options import Parser
 
-def add_options(parser: argparse.ArgumentParser, *, restores: bool) -> None:
+
+def add_options(parser: Parser, *, restores: bool) -> None:
     """Give a parser the options of one of the two commands."""
     parser.add_argument(
         "--image-path", "--work-image", metavar="DIR", help="default: ./checkpoint"

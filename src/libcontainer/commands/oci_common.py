@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 
 from libcontainer.container import Container
 from libcontainer.factory import Factory, is_rootless
 from libcontainer.handle import ProcessHandle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def open_factory(arguments: argparse.Namespace) -> Factory:

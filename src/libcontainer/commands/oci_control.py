@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import signal as signals
@@ -12,6 +11,10 @@ from libcontainer.commands.oci_common import load, matching, open_factory
 from libcontainer.container import Container
 from libcontainer.errors import ContainerNotFoundError
 from libcontainer.handle import signal_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def kill(arguments: argparse.Namespace) -> int:

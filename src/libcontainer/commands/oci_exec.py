@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import argparse
+from types import SimpleNamespace
 
 from attrs import evolve
 
@@ -21,6 +21,10 @@ from libcontainer.container import Container
 from libcontainer.errors import ConfigError
 from libcontainer.oci.process import read_process
 from libcontainer.process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 _MAX_FILE = 1024 * 1024
 
@@ -63,7 +67,8 @@ def _process(container: Container, arguments: argparse.Namespace) -> Process:
     process = read_process(document, report, Report())
     if process is None:
         raise ConfigError(report.problems)
-    options = argparse.Namespace(**{**vars(arguments), "process": None})
+    values = {**vars(arguments), "process": None}
+    options: argparse.Namespace = SimpleNamespace(**values)  # type: ignore[assignment]
     given = process_of(options, process.args, container.config)
     changes = {
         name: getattr(given, name)

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import json
 import pwd
-import subprocess
 import sys
 from typing import Any
 
@@ -15,6 +12,10 @@ from libcontainer.commands.oci_common import load, open_factory
 from libcontainer.config import Directory
 from libcontainer.container import Container
 from libcontainer.errors import ContainerNotFoundError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 _COLUMNS = ("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")
 
@@ -52,6 +53,8 @@ def ps(arguments: argparse.Namespace) -> int:
         print(json.dumps(host_pids))
         return 0
     options = [item for item in arguments.options if item != "--"] or ["-ef"]
+    import subprocess  # noqa: PLC0415 - for this command alone
+
     listed = subprocess.run(
         ["ps", *options], stdout=subprocess.PIPE, text=True, check=False
     )
@@ -73,6 +76,8 @@ def _describe(container: Container) -> dict[str, Any]:
     state = container.state()
     found = container.oci_state()
     rootfs = container.config.rootfs
+    import datetime  # noqa: PLC0415 - for few commands
+
     created = datetime.datetime.fromtimestamp(state.created, datetime.UTC)
     return {
         **found,

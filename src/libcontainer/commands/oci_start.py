@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
 from attrs import evolve
@@ -23,6 +22,10 @@ from libcontainer.errors import ConfigError, Problem
 from libcontainer.factory import Factory
 from libcontainer.oci import load_bundle
 from libcontainer.process import Process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def create(arguments: argparse.Namespace) -> int:

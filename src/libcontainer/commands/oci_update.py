@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from libcontainer.commands.oci_options import Parser
     from libcontainer.config import Resources
 
 _MAX_FILE: Final = 1024 * 1024
@@ -32,7 +33,7 @@ _OPTIONS: Final = (
 _SIZES: Final = frozenset({"memory", "memory_reservation", "memory_swap"})
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Add the options of the command."""
     parser.add_argument(
         "-r", "--resources", metavar="FILE", help="JSON of all limits; - is stdin"

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
-from libcontainer.commands import codecache, records
+from libcontainer.commands import codecache, patterns, records
 
 
 def program() -> None:
     """Be the installed command: end at once, nothing of ours needs a shutdown."""
+    # It would look through all that is loaded, of which nothing is ever let go.
+    gc.disable()
     finder = codecache.install()
-    # Before anything that has a class of attrs.
+    # Before anything that has a class of attrs, or a pattern.
     records.install()
+    patterns.install()
     from libcontainer.commands.oci import main  # noqa: PLC0415
 
     status = main()

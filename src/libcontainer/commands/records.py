@@ -137,33 +137,41 @@ def asdict(
         value_serializer: makes of object, field and value what stands for the value.
     """
 
-    def plain(value: Any) -> Any:  # noqa: ANN401
-        if hasattr(type(value), "__attrs_attrs__"):
-            return of(value)
-        if isinstance(value, tuple | list | set | frozenset):
-            return [plain(item) for item in value]
-        if isinstance(value, dict):
-            return {plain(key): plain(item) for key, item in value.items()}
-        return serialized(None, None, value)
-
-    def serialized(owner: Any, attribute: Any, value: Any) -> Any:  # noqa: ANN401
-        if value_serializer is None:
-            return value
-        return value_serializer(owner, attribute, value)
-
     def of(owner: Any) -> dict[str, Any]:  # noqa: ANN401
         found = {}
         for attribute in owner.__attrs_attrs__:
             value = getattr(owner, attribute.name)
-            if filter is None or filter(attribute, value):
-                value = serialized(owner, attribute, value)
-                is_nested = hasattr(type(value), "__attrs_attrs__") or isinstance(
-                    value, tuple | list | set | frozenset | dict
-                )
-                found[attribute.name] = plain(value) if is_nested else value
+            if filter is not None and not filter(attribute, value):
+                continue
+            if value_serializer is not None:
+                value = value_serializer(owner, attribute, value)
+            found[attribute.name] = _plain(value, of, value_serializer)
         return found
 
     return of(inst)
+
+
+def _plain(
+    value: Any,  # noqa: ANN401
+    of: Callable[[Any], dict[str, Any]],
+    value_serializer: Callable[[Any, Any, Any], Any] | None,
+    *,
+    is_item: bool = False,
+) -> Any:  # noqa: ANN401
+    if hasattr(type(value), "__attrs_attrs__"):
+        return of(value)
+    if isinstance(value, tuple | list | set | frozenset):
+        return [_plain(i, of, value_serializer, is_item=True) for i in value]
+    if isinstance(value, dict):
+        return {
+            _plain(k, of, value_serializer, is_item=True): _plain(
+                v, of, value_serializer, is_item=True
+            )
+            for k, v in value.items()
+        }
+    if is_item and value_serializer is not None:
+        return value_serializer(None, None, value)
+    return value
 
 
 def install() -> None:
@@ -174,9 +182,7 @@ def install() -> None:
 # -- the making of classes
 
 
-def _maker(
-    cls: type | None, *, frozen: bool, kw_only: bool, order: bool
-) -> Any:  # noqa: ANN401
+def _maker(cls: type | None, *, frozen: bool, kw_only: bool, order: bool) -> Any:  # noqa: ANN401
     def make(cls: type) -> type:
         return _make(cls, frozen=frozen, kw_only=kw_only, order=order)
 
@@ -211,7 +217,8 @@ def _make(cls: type, *, frozen: bool, kw_only: bool, order: bool) -> type:
 
 def _own_fields(cls: type, *, kw_only: bool) -> list[Attribute]:
     found = []
-    for name, kind in cls.__dict__.get("__annotations__", {}).items():
+    own = cls.__dict__
+    for name, kind in own.get("__annotations__", {}).items():
         if str(kind).startswith(("ClassVar", "typing.ClassVar")):
             continue
         value = cls.__dict__.get(name, _UNSET)
@@ -237,13 +244,15 @@ def _add_methods(content: dict[str, Any], *, frozen: bool, order: bool) -> None:
     }
     if frozen:
         methods.update(__setattr__=_refuse, __delattr__=_refuse)
-    elif "__setattr__" not in content:
+    elif any(a.converter for a in content["__attrs_attrs__"]):
         methods["__setattr__"] = _convert_and_set
     if order:
         methods.update(__lt__=_lt, __le__=_le, __gt__=_gt, __ge__=_ge)
     for name, method in methods.items():
         # What the class has written itself stays.
-        if content.get(name) is None or name == "__hash__" and "__eq__" not in content:
+        if content.get(name) is None or (
+            name == "__hash__" and "__eq__" not in content
+        ):
             content[name] = method
 
 
@@ -307,32 +316,32 @@ def _key(self: Any) -> tuple[Any, ...]:  # noqa: ANN401
 
 def _eq(self: Any, other: object) -> bool:  # noqa: ANN401
     if other.__class__ is not self.__class__:
-        return NotImplemented
-    return _key(self) == _key(other)
+        return NotImplemented  # type: ignore[no-any-return]
+    return bool(_key(self) == _key(other))
 
 
 def _lt(self: Any, other: Any) -> bool:  # noqa: ANN401
     if other.__class__ is not self.__class__:
-        return NotImplemented
-    return _key(self) < _key(other)
+        return NotImplemented  # type: ignore[no-any-return]
+    return bool(_key(self) < _key(other))
 
 
 def _le(self: Any, other: Any) -> bool:  # noqa: ANN401
     if other.__class__ is not self.__class__:
-        return NotImplemented
-    return _key(self) <= _key(other)
+        return NotImplemented  # type: ignore[no-any-return]
+    return bool(_key(self) <= _key(other))
 
 
 def _gt(self: Any, other: Any) -> bool:  # noqa: ANN401
     if other.__class__ is not self.__class__:
-        return NotImplemented
-    return _key(self) > _key(other)
+        return NotImplemented  # type: ignore[no-any-return]
+    return bool(_key(self) > _key(other))
 
 
 def _ge(self: Any, other: Any) -> bool:  # noqa: ANN401
     if other.__class__ is not self.__class__:
-        return NotImplemented
-    return _key(self) >= _key(other)
+        return NotImplemented  # type: ignore[no-any-return]
+    return bool(_key(self) >= _key(other))
 
 
 def _hash(self: Any) -> int:  # noqa: ANN401
@@ -345,7 +354,9 @@ def _hash(self: Any) -> int:  # noqa: ANN401
 
 
 def _repr(self: Any) -> str:  # noqa: ANN401
-    shown = (f"{a.name}={getattr(self, a.name)!r}" for a in self.__attrs_attrs__ if a.repr)
+    shown = (
+        f"{a.name}={getattr(self, a.name)!r}" for a in self.__attrs_attrs__ if a.repr
+    )
     return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
 
 

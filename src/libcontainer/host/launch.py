@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 from libcontainer.bindings.clone import new_box, spawn
 from libcontainer.bindings.control import (
+    MAX_MILLISECONDS,
     Inbox,
     close_fds,
     control_pair,
@@ -46,7 +47,6 @@ from libcontainer.errors import (
     NetworkError,
 )
 from libcontainer.host.children import kill_and_reap, reap
-from libcontainer.host.failure import place, step_error
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from libcontainer.host.monitor import MonitorEnd
 
 _KILL_SECONDS = 5.0
-_MAX_MILLISECONDS = 2**31 - 1
 
 HostRunner = Callable[["Launch", Step], None]
 
@@ -226,11 +225,15 @@ class Launch:
             else:
                 self._run_host_step(self, step)
         except (CgroupError, HookError, NetworkError) as error:
+            from libcontainer.host.failure import place  # noqa: PLC0415
+
             place(error, self.plan, step)
             raise
         except OSError as error:
             if error.errno is None or type(error).__module__ != "builtins":
                 raise
+            from libcontainer.host.failure import step_error  # noqa: PLC0415
+
             raise step_error(self.plan, step, error.errno) from error
 
     def _spawn(self, action: Spawn) -> None:
@@ -274,6 +277,8 @@ class Launch:
             kind, index, number, where = message
             if kind == wire.FAILED:
                 step = self.plan.steps[index - 1]
+                from libcontainer.host.failure import step_error  # noqa: PLC0415
+
                 raise step_error(self.plan, step, number, where)
             if not self._take(kind, index, fd):
                 return message
@@ -286,7 +291,7 @@ class Launch:
         left = -1
         if deadline != inf:
             seconds = max(0.0, deadline - time.monotonic())
-            left = min(int(seconds * 1000), _MAX_MILLISECONDS)
+            left = min(int(seconds * 1000), MAX_MILLISECONDS)
         try:
             message = self._inbox.receive(control, left, at_end=at_end)
         except TimeoutError as error:

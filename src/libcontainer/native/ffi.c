@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -282,6 +283,29 @@ int lc_control_pair(int *ends) {
     if (ends[1] >= 0) close(ends[1]);
     return -number;
 }
+
+// A socket bound, or connected, at a path.
+static int at_path(const char *path, int (*how)(int, const struct sockaddr *, socklen_t)) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int fd = above_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (fd < 0) return -errno;
+    int done = how(fd, (const struct sockaddr *)&address, sizeof address);
+    int number = errno;
+    if (done < 0) close(fd);
+    return done < 0 ? -number : fd;
+}
+
+int lc_control_listen(const char *path, int backlog) {
+    int fd = at_path(path, bind);
+    if (fd < 0 || listen(fd, backlog) == 0) return fd;
+    int number = errno;
+    close(fd);
+    return -number;
+}
+
+int lc_control_connect(const char *path) { return at_path(path, connect); }
 
 // The program around us may have SIGPIPE at its default, which would end it.
 int lc_control_send(int control, const void *message, size_t size) {
