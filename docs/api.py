@@ -20,6 +20,7 @@ FOLDER = Path(__file__).resolve().parent / "reference"
 # Title of a section: the modules whose public names it has, in this order.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Run a program": ("api", "oneshot", "asyncrun", "calls", "contained"),
+    "Many programs": ("pool", "executor"),
     "Make and find containers": ("factory", "container", "known", "status"),
     "What runs": (
         "process",
@@ -45,11 +46,20 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Security": ("config.seccomp", "config.landlock", "learn"),
     "What a process gets of the machine": ("config.scheduling", "config.memory"),
     "Hooks": ("config.hooks",),
+    "What works here": ("checks",),
     "Checkpoints": ("config.criu",),
 }
 # Public classes that are reached from others, not by a name of the package.
 FURTHER = {
+    "Images": (
+        "libcontainer.image.model",
+        "libcontainer.image.store",
+        "libcontainer.image.local",
+        "libcontainer.image.registry",
+        "libcontainer.image.unpack",
+    ),
     "Parts of statistics": ("libcontainer.cgroups.stats",),
+    "Cgroups without a container": ("libcontainer.cgroups.cgroup",),
     "Bundles": ("libcontainer.oci",),
     "Devices of vendors": ("libcontainer.cdi.registry", "libcontainer.cdi.spec"),
 }

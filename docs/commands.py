@@ -10,7 +10,8 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from libcontainer.commands import nsinit, oci
+from libcontainer.commands import nsinit
+from libcontainer.commands.argparsed import full_parser
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 
@@ -102,9 +103,8 @@ def render(name: str, parser: argparse.ArgumentParser) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-# With those whose options are made only when they are asked for.
 PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
-    "libcontainer": lambda: oci._parser(["exec", "checkpoint"]),  # noqa: SLF001
+    "libcontainer": full_parser,
     "nsinit": nsinit._parser,  # noqa: SLF001
 }
 

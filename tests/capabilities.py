@@ -70,6 +70,26 @@ def _cgroup(kind: str) -> str | None:
     return f"no {kind} hierarchy is mounted"
 
 
+def _controllers() -> str | None:
+    """Tell whether v2 has the controllers, not v1 and not nobody."""
+    try:
+        found = Path("/sys/fs/cgroup/cgroup.controllers").read_text().split()
+    except OSError:
+        found = []
+    wanted = {"memory", "cpu", "pids", "io", "cpuset"}
+    return None if wanted <= set(found) else "v1 has the controllers: ./dev vm cgroup2"
+
+
+def _systemd() -> str | None:
+    if not Path("/run/systemd/system").is_dir():
+        return "not booted with systemd: ./dev vm systemd"
+    return None
+
+
+def _hybrid() -> str | None:
+    return _cgroup("cgroup") or _cgroup("cgroup2")
+
+
 def _peers() -> str | None:
     if shutil.which("runc") or shutil.which("crun"):
         return None
@@ -170,6 +190,20 @@ def _criu_messages() -> str | None:
     return None
 
 
+def _link(kind: str, *words: str) -> str | None:
+    """Ask the kernel itself, in a network namespace of its own."""
+    script = (
+        "ip link add par0 type veth peer name par1 &&"
+        ' exec ip link add "$@" name probe0 type'
+    )
+    on = () if kind == "dummy" else ("link", "par0")
+    make = ["sh", "-c", f"{script} {kind} {' '.join(words)}", "sh", *on]
+    done = subprocess.run(
+        ["unshare", "--net", *make], capture_output=True, text=True, check=False
+    )
+    return None if done.returncode == 0 else f"no {kind}: {done.stderr.strip()}"
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -181,6 +215,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "selinux": _selinux,
     "cgroup1": lambda: _cgroup("cgroup"),
     "cgroup2": lambda: _cgroup("cgroup2"),
+    "controllers2": _controllers,
+    "hybrid": _hybrid,
+    "systemd": _systemd,
     "peers": _peers,
     "compiler": lambda: _programs("gcc"),
     "debian": lambda: _programs("mmdebstrap"),
@@ -190,6 +227,10 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "criu_memory": _criu_memory,
     "criu_messages": _criu_messages,
     "tun": _tun,
+    "dummy": lambda: _link("dummy"),
+    "macvlan": lambda: _link("macvlan"),
+    "ipvlan": lambda: _link("ipvlan"),
+    "vlan": lambda: _link("vlan", "id", "5"),
     "pasta": lambda: _programs("pasta"),
     "slirp4netns": lambda: _programs("slirp4netns"),
     "strace": lambda: _programs("strace"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         MemoryLevel,
         PressureTrigger,
     )
+    from libcontainer.checks import Check, check
     from libcontainer.config import (
         Capabilities,
         Config,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         Hooks,
         IdMap,
         IdMapping,
+        LatencyDevice,
         Mount,
         MountAttr,
         NamespaceType,
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
         NetDevice,
         Pasta,
         Port,
+        Proxy,
         Route,
         Slirp4netns,
         Veth,
@@ -85,8 +88,10 @@ if TYPE_CHECKING:
         ContainerNotFoundError,
         CopyLimitError,
         CriuError,
+        ForkedError,
         HelperError,
         HookError,
+        ImageError,
         InvalidIdError,
         LaunchTimeoutError,
         LibcontainerError,
@@ -98,6 +103,7 @@ if TYPE_CHECKING:
         ProgramFormatError,
         ProgramNotExecutableError,
         ProgramNotFoundError,
+        RegistryError,
         RemoteError,
         StateError,
         StateFileError,
@@ -107,6 +113,7 @@ if TYPE_CHECKING:
         UserLookupError,
     )
     from libcontainer.events import ContainerEvent, ContainerEventKind, FactoryEvents
+    from libcontainer.executor import ContainerExecutor
     from libcontainer.factory import Factory
     from libcontainer.files.changes import Change
     from libcontainer.files.copy import Copied
@@ -122,8 +129,10 @@ if TYPE_CHECKING:
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.oneshot.popen import Popen
     from libcontainer.oneshot.result import Result
+    from libcontainer.pool import Pool
     from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
     from libcontainer.status import Status
+    from libcontainer.supervise import RestartPolicy, Supervisor
     from libcontainer.usage import Usage
     from libcontainer.verdict import Verdict
 
@@ -141,6 +150,7 @@ _HOMES = {
     "cgroups.events": ("CgroupEvents",),
     "asyncrun": ("arun",),
     "calls.python": ("with_python",),
+    "checks": ("Check", "check"),
     "contained": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
@@ -167,6 +177,7 @@ _HOMES = {
         "Overlay",
         "Propagation",
         "DeviceRule",
+        "LatencyDevice",
         "Resources",
         "ThrottleDevice",
         "WeightDevice",
@@ -188,6 +199,7 @@ _HOMES = {
         "NetDevice",
         "Pasta",
         "Port",
+        "Proxy",
         "Route",
         "Slirp4netns",
         "Veth",
@@ -199,8 +211,6 @@ _HOMES = {
     "errors": (
         "CallError",
         "CallFailedError",
-        "CallError",
-        "CallFailedError",
         "CalledProcessError",
         "CgroupError",
         "ConfigError",
@@ -208,8 +218,10 @@ _HOMES = {
         "ContainerNotFoundError",
         "CriuError",
         "CopyLimitError",
+        "ForkedError",
         "HelperError",
         "HookError",
+        "ImageError",
         "InvalidIdError",
         "LaunchTimeoutError",
         "LibcontainerError",
@@ -221,6 +233,7 @@ _HOMES = {
         "ProgramFormatError",
         "ProgramNotExecutableError",
         "ProgramNotFoundError",
+        "RegistryError",
         "RemoteError",
         "StateError",
         "StateFileError",
@@ -230,6 +243,7 @@ _HOMES = {
         "UserLookupError",
     ),
     "events": ("ContainerEvent", "ContainerEventKind", "FactoryEvents"),
+    "executor": ("ContainerExecutor",),
     "factory": ("Factory",),
     "handle": ("ProcessHandle",),
     "host.attachment": ("Attachment",),
@@ -241,11 +255,16 @@ _HOMES = {
     "learn": ("learn_seccomp",),
     "oneshot.popen": ("Popen",),
     "oneshot.result": ("Result",),
+    "pool": ("Pool",),
     "process": ("DEVNULL", "PIPE", "STDOUT", "Log", "Process"),
     "status": ("Status",),
+    "supervise": ("RestartPolicy", "Supervisor"),
     "usage": ("Usage",),
     "verdict": ("Verdict",),
 }
+
+# Parts with names of their own, loaded when they are named: lc.image.Store.
+_MODULES = ("image",)
 
 # Written out, for type checkers to see what may be used from outside.
 __all__ = [
@@ -265,12 +284,14 @@ __all__ = [
     "CgroupEvent",
     "CgroupEvents",
     "Change",
+    "Check",
     "Cni",
     "Config",
     "ConfigError",
     "Container",
     "ContainerEvent",
     "ContainerEventKind",
+    "ContainerExecutor",
     "ContainerExistsError",
     "ContainerFiles",
     "ContainerNotFoundError",
@@ -291,12 +312,14 @@ __all__ = [
     "Factory",
     "FactoryEvents",
     "FileInfo",
+    "ForkedError",
     "HelperError",
     "Hook",
     "HookError",
     "Hooks",
     "IdMap",
     "IdMapping",
+    "ImageError",
     "InterfaceStats",
     "InvalidIdError",
     "IoPriority",
@@ -304,6 +327,7 @@ __all__ = [
     "Landlock",
     "LandlockPath",
     "LandlockPort",
+    "LatencyDevice",
     "LaunchTimeoutError",
     "LibcontainerError",
     "LockTimeoutError",
@@ -321,6 +345,7 @@ __all__ = [
     "Overlay",
     "Pasta",
     "Personality",
+    "Pool",
     "Popen",
     "Port",
     "PressureTrigger",
@@ -333,9 +358,12 @@ __all__ = [
     "ProgramNotExecutableError",
     "ProgramNotFoundError",
     "Propagation",
+    "Proxy",
+    "RegistryError",
     "Relay",
     "RemoteError",
     "Resources",
+    "RestartPolicy",
     "Result",
     "Rlimit",
     "Route",
@@ -348,6 +376,7 @@ __all__ = [
     "StatsReader",
     "Status",
     "StepError",
+    "Supervisor",
     "Syscall",
     "SyscallArg",
     "ThrottleDevice",
@@ -362,6 +391,7 @@ __all__ = [
     "WeightDevice",
     "__version__",
     "arun",
+    "check",
     "contained",
     "cpu_percent",
     "host_device",
@@ -380,6 +410,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:  # noqa: ANN401
         import importlib
 
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
         for home, names in _HOMES.items():
             if name in names:
                 value = getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from libcontainer.aio.threads import in_thread, to_the_end
 from libcontainer.calls.python import with_python
+from libcontainer.calls.talk import Interpreter, request_of
 from libcontainer.cgroups.stats import Stats
 from libcontainer.config import Config, Resources
 from libcontainer.container import Container
@@ -53,18 +54,18 @@ def contained(
     wishes = Wishes(**options)
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        caller = _Caller(wishes, timeout=timeout, trust=trust)
+        caller = Contained(wishes, timeout=timeout, trust=trust)
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def acall(*args: P.args, **keywords: P.kwargs) -> Any:  # noqa: ANN401
-                return await caller.acall(function, args, keywords)
+                return await caller.aanswer(request_of(function, args, keywords))
 
             return acall  # type: ignore[return-value]  # T is its coroutine
 
         @functools.wraps(function)
         def call(*args: P.args, **keywords: P.kwargs) -> T:
-            result: T = caller.call(function, args, keywords)
+            result: T = caller.answer(request_of(function, args, keywords))
             return result
 
         return call
@@ -72,58 +73,69 @@ def contained(
     return decorate
 
 
-class _Caller:
+class Contained:
+    """Calls functions, each in a container of its own."""
+
     def __init__(self, wishes: Wishes, *, timeout: float | None, trust: bool) -> None:
         self._wishes = wishes
         self._timeout = timeout
         self._trust = trust
 
-    def call(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        keywords: dict[str, Any],
-    ) -> Any:  # noqa: ANN401 - the function's
-        maker, config, name = self._parts()
-        bound = functools.partial(function, *args, **keywords)
+    def answer(self, request: bytes) -> Any:  # noqa: ANN401 - the function's
+        """Return what the function of a request returns, or raise what it raises."""
+        maker, config, name = self.parts()
+        container: Container | None = None
         try:
             container = maker.create(name, config)
-            try:
-                return container.call(bound, timeout=self._timeout, trust=self._trust)
-            except CallFailedError as error:
-                _judge(error, container, config)
-                raise
+            with Interpreter(container.run) as interpreter:
+                ask = functools.partial(interpreter.call, request)
+                return self.judged(ask, container)
         finally:
-            discard(maker, name)
+            discard(maker, name, container)
 
-    async def acall(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        keywords: dict[str, Any],
-    ) -> Any:  # noqa: ANN401 - the function's
-        maker, config, name = self._parts()
-        bound = functools.partial(function, *args, **keywords)
+    def judged(self, ask: Callable[..., Any], container: Container) -> Any:  # noqa: ANN401
+        """Return an answer; tell of a failure why the kernel says it is one."""
+        try:
+            return ask(trust=self._trust, timeout=self._timeout)
+        except CallFailedError as error:
+            _judge(error, container)
+            raise
+
+    async def aanswer(self, request: bytes) -> Any:  # noqa: ANN401 - the function's
+        """Do the same under asyncio."""
+        maker, config, name = self.parts()
+        container: Container | None = None
         try:
             container = await in_thread(functools.partial(maker.create, name, config))
+            start = functools.partial(Interpreter, container.run)
+            interpreter = await in_thread(start, _leave)
             try:
-                return await container.acall(
-                    bound, timeout=self._timeout, trust=self._trust
+                return await interpreter.acall(
+                    request, trust=self._trust, timeout=self._timeout
                 )
             except CallFailedError as error:
-                _judge(error, container, config)
+                _judge(error, container)
                 raise
+            finally:
+                await to_the_end(functools.partial(_leave, interpreter))
         finally:
-            await to_the_end(functools.partial(discard, maker, name))
+            await to_the_end(functools.partial(discard, maker, name, container))
 
-    def _parts(self) -> tuple[Factory, Config, str]:
+    def parts(self) -> tuple[Factory, Config, str]:
+        """Return what the next container is made by and of, and its name."""
         config = with_python(self._wishes.configuration())
         maker = self._wishes.factory or default_factory()
         return maker, config, f"call-{secrets.token_hex(8)}"
 
 
-def _judge(error: CallFailedError, container: Container, config: Config) -> None:
+def _leave(interpreter: Interpreter) -> None:
+    interpreter.handle.kill()
+    with interpreter:
+        pass
+
+
+def _judge(error: CallFailedError, container: Container) -> None:
     stats: Stats | None = None
-    if config.resources != Resources():
+    if container.config.resources != Resources():
         stats = container.stats()
     error.verdict = verdict_of(error.status, stats)

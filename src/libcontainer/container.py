@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +14,7 @@ from attrs import evolve
 from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.calls.verbs import CallVerbs
+from libcontainer.cgroups.group import Group
 from libcontainer.config import Config, Device, Mount, NamespaceType
 from libcontainer.config.report import show
 from libcontainer.contents import ContentsOfContainer
@@ -28,23 +30,27 @@ from libcontainer.errors import (
 )
 from libcontainer.handle import ProcessHandle, signal_number
 from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
-from libcontainer.host.processref import ProcessRef
+from libcontainer.host.processref import ProcessRef, own_record
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, group_of
 from libcontainer.launching import Start
+from libcontainer.limited import LimitedContainer
 from libcontainer.plan.kinds import shares_pids
 from libcontainer.process import Log, Process
 from libcontainer.state import State
 from libcontainer.status import Status, require
+from libcontainer.validate import validate_process
 
 if TYPE_CHECKING:
     from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
 
 _KILL_SECONDS = 10.0
+_LEFT_SECONDS = 1.0
+_POLL_SECONDS = 0.02
 
 
-class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
+class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
@@ -71,9 +77,10 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             ConfigError: the configuration or the process is wrong.
             UnsupportedError: the host does not offer what is needed.
         """
-        names = tuple(self.state().cgroup)
+        state = self.state()
+        group = Group(state.cgroup, state.unit)
         config = _complete(self.config, self.path)
-        return self._launcher.explain(config, process, gate=gate, cgroups=names)
+        return self._launcher.explain(config, process, gate=gate, group=group)
 
     # -- running
 
@@ -179,24 +186,94 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             folder.write(state)
             self._poststart(folder, state)
 
+    def restart(
+        self,
+        process: Process | None = None,
+        *,
+        force: bool = False,
+        detach: bool = False,
+        log: Log | None = None,
+    ) -> ProcessHandle:
+        """Run a stopped container again, in its place.
+
+        It keeps its id, folder and configuration; cgroup and networks are made anew,
+        and a layer that is thrown away begins empty. The hooks of *poststop* run
+        first, then those of a launch. Nobody else gets the id in between.
+
+        Args:
+            process: what to run; None is what this object ran as init before.
+            force: whether to end what runs in it.
+            detach: as for `run`.
+            log: as for `run`.
+
+        Raises:
+            StateError: it has not stopped, and *force* is not set; or there has never
+                been an init process.
+            ValueError: *process* is None, and this object has run none.
+            ConfigError: *process* is wrong; nothing has changed.
+            ProgramError, HookError, StepError: as for `run`. What there was has
+                ended; the container is there, and can be run or deleted.
+        """
+        again = self._process if process is None else process
+        if again is None:
+            message = "another object has run the container: say which process to run"
+            raise ValueError(message)
+        if problems := validate_process(self.config, again):
+            raise ConfigError(problems)
+        verb = "restart (force)" if force else "restart"
+        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+            state = folder.read()
+            require(self.id, self._status(folder, state), verb)
+            state = self._clear(folder, state)
+            return self._start_init(folder, state, again, Start(detach=detach, log=log))
+
+    def _clear(self, folder: Folder, state: State) -> State:
+        """Take down what a launch has made, and leave the record of a new container."""
+        _disconnect(state)
+        self._end_init(state)
+        group = group_of(state)
+        if group is not None:
+            group.remove()
+        self._launcher.poststop(self.id, self.path, self.config)
+        folder.remove_gate()
+        folder.remove_monitor_files()
+        cleared = evolve(
+            state,
+            status=Status.CREATING,
+            creator=own_record(os.getpid()),
+            init=None,
+            monitor=None,
+            args=(),
+            mount_namespace=None,
+            companions=(),
+        )
+        folder.write(cleared)
+        return cleared
+
     def exec(self, process: Process, *, ignore_paused: bool = False) -> ProcessHandle:
         """Run a further process in the namespaces of init.
 
         Args:
             process: what to run; paths and ids are the container's.
-            ignore_paused: whether to try in a paused container too: where its
-                freezer takes the process as well, the call waits until another
-                program thaws it, and at the deadline of a launch it is undone.
+            ignore_paused: whether to wait, where the container is paused, until
+                another program resumes it, as long as a launch may take. Its
+                cgroup would hold the process before its first instruction.
 
         Raises:
             ConfigError, ProgramError, StepError: as for `run`.
             StateError: the container is neither ``created`` nor ``running``.
         """
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            verb = "exec (ignore paused)" if ignore_paused else "exec"
-            require(self.id, self._status(folder, state), verb)
-            return self._join(state, process)
+        deadline = time.monotonic() + self._launcher.deadline_seconds
+        while True:
+            with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
+                state = folder.read()
+                status = self._status(folder, state)
+                waits = ignore_paused and status is Status.PAUSED
+                if not waits or time.monotonic() >= deadline:
+                    require(self.id, status, "exec")
+                    return self._join(state, process)
+            # Unlocked: who resumes it needs the lock.
+            time.sleep(_POLL_SECONDS)
 
     def exec_host(
         self,
@@ -362,7 +439,7 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             ProcessNotStartedError: there has never been an init process.
             TimeoutExpired: it still runs.
         """
-        own = self._init
+        own = self._init if self._init is None or self._init.is_own else None
         status = own.wait(timeout) if own else self._wait_for_recorded(timeout)
         if shares_pids(self.config):
             with contextlib.suppress(ContainerNotFoundError):
@@ -434,7 +511,7 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
                 _disconnect(state)
                 self._end_init(state)
                 group = group_of(state)
-                if group is not None:
+                if group is not None and (state.init or _is_deserted(group)):
                     group.remove()
                 folder.remove()
                 self._launching.forget(self.id)
@@ -501,10 +578,13 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     # -- life
 
     def __enter__(self) -> Self:
+        self._user = os.getpid()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.delete(force=True)
+        # A fork that leaves the block too leaves the container to its parent.
+        if os.getpid() == self._user:
+            self.delete(force=True)
 
     # -- parts
 
@@ -515,6 +595,7 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
             # Its maker was killed while hooks ran, and it ends with it.
             self._end_init(state)
             state = evolve(state, init=None, monitor=None, companions=())
+        self._process = process
         self._init = self._launcher.create(
             folder,
             state,
@@ -562,7 +643,7 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
 
     def _end_init(self, state: State) -> None:
         group = group_of(state)
-        if group is not None and group.exists():
+        if group is not None and state.init is not None and group.exists():
             # Frozen processes end too, and what shares a pid namespace with others.
             group.kill()
         self._end_own()
@@ -591,16 +672,15 @@ class Container(ContentsOfContainer, AsyncVerbs, CallVerbs):
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
         # in init's hands, and where it is not, init ends only after they are reaped.
-        for handle in tuple(self._joined):
+        own = [h for h in (*self._joined, self._init) if h is not None and h.is_own]
+        for handle in own:
             handle.kill()
             handle.wait(_KILL_SECONDS)
-        if self._init is not None:
-            self._init.kill()
-            self._init.wait(_KILL_SECONDS)
+        if self._init in own:
             self._init.close()
-        for one in (self._init, *self._joined):
-            if one is not None and one.notifier is not None:
-                one.notifier.join(_KILL_SECONDS)
+        for handle in own:
+            if handle.notifier is not None:
+                handle.notifier.join(_KILL_SECONDS)
 
 
 def _disconnect(state: State) -> None:
@@ -626,6 +706,19 @@ def _complete(config: Config, path: str) -> Config:
     from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare
 
     return with_name_files(config, path)
+
+
+def _is_deserted(group: Group) -> bool:
+    """Tell whether nothing is in the cgroup of a container that never began.
+
+    Who is in it then is another's; what a killed maker has left ends by itself.
+    """
+    deadline = time.monotonic() + _LEFT_SECONDS
+    while group.exists() and group.pids():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _end_leftovers(state: State) -> None:

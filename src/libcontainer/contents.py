@@ -55,8 +55,10 @@ class ContentsOfContainer(KnownContainer):
         from libcontainer.host.containerroot import lower_root  # noqa: PLC0415
 
         overlay = self._overlay("changes")
+        made = os.stat(f"{self.path}/config.json").st_mtime_ns
+        skipped = _mount_points(self.config)
         with self._root() as now, lower_root(self.config, overlay) as before:
-            return find_changes(now, before, skipped=_mount_points(self.config))
+            return find_changes(now, before, skipped=skipped, since=made)
 
     def commit(
         self,

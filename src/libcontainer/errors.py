@@ -326,6 +326,23 @@ class LaunchTimeoutError(LibcontainerError, TimeoutError):
     """A launch took longer than its deadline; it has been undone."""
 
 
+class ForkedError(LibcontainerError, RuntimeError):
+    """A fork has used what belongs to the process that it is a fork of.
+
+    Attributes:
+        what: what was used.
+        pid: of the process that has made it.
+    """
+
+    def __init__(self, what: str, pid: int) -> None:
+        self.what = what
+        self.pid = pid
+        super().__init__(what, pid)
+
+    def __str__(self) -> str:
+        return f"{self.what} of process {self.pid} cannot be used in a fork of it"
+
+
 class CallError(LibcontainerError, RuntimeError):
     """A function that was called in a container gave no proper answer."""
 
@@ -376,6 +393,22 @@ class RemoteError(CallError):
 
 class CopyLimitError(LibcontainerError):
     """What was to be copied is more than was allowed; nothing is left of the copy."""
+
+
+class ImageError(LibcontainerError):
+    """An image is not what it says, or does what no image may."""
+
+
+class RegistryError(ImageError):
+    """A registry did not give what it was asked for.
+
+    Attributes:
+        status: of its answer, as HTTP has it; 0 if there was none.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - those of subprocess, which is large

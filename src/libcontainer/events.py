@@ -9,6 +9,7 @@ polled, and no thread is needed.
 from __future__ import annotations
 
 import contextlib
+import copy
 import enum
 import os
 import select
@@ -209,7 +210,7 @@ class FactoryEvents(EventStream[ContainerEvent]):
         if watched.end is None:
             return found
         if watched.end.fd < 0 or has_ended(watched.end.fd):
-            return [*found, *self.end(watched)]
+            return [*found, *self.ended(watched)]
         return [*found, *watched.look_at_memory(), *watched.look_at_freezer()]
 
     def _state(self, container_id: str) -> State | None:
@@ -244,6 +245,18 @@ class FactoryEvents(EventStream[ContainerEvent]):
             with contextlib.suppress(OSError):
                 watched.memory = _MemoryV1(watched, memory)
                 self._add(watched.memory)
+
+    def ended(self, watched: _Watched) -> list[ContainerEvent]:
+        """Return what is to be told of an end, once it is known how it came."""
+        end = watched.end
+        later = None if end is None else end.later()
+        if end is None or later is None:
+            return self.end(watched)
+        if end.fd >= 0:
+            self._drop(end)
+        watched.end = later
+        self._add(later)
+        return []
 
     def end(self, watched: _Watched) -> list[ContainerEvent]:
         """Return what is to be told of the end of an init process, once."""
@@ -334,7 +347,11 @@ class _Folders:
 
 
 class _End:
-    """The pidfd of an init process; -1 where it is gone already."""
+    """The pidfd of an init process; -1 where it is gone already.
+
+    Where the end is a monitor's to write down, that is waited for too: it reaps init
+    first, and then nobody else can know before Linux 6.15.
+    """
 
     mask = select.EPOLLIN
     has_ended = False
@@ -349,23 +366,40 @@ class _End:
         self._watched = watched
         self._init = state.init
         self._record = ExitRecord(folder, state.init.host_pid, state.monitor)
-        with ProcessRef.open(state.init) as init:
-            self.fd = -1 if init is None else above_stdio(os.dup(init.pidfd))
+        self.is_later = False
+        self.fd = _pidfd(state.init)
 
     def take(self, mask: int) -> list[ContainerEvent]:
         del mask
         owner = self._owner()
-        return [] if owner is None else owner.end(self._watched)
+        return [] if owner is None else owner.ended(self._watched)
+
+    def later(self) -> _End | None:
+        """Return what to wait for yet, or None if there is nothing."""
+        if self.is_later or self.status() != ExitStatus():
+            return None
+        fd = _pidfd(self._record.monitor)
+        if fd < 0:
+            return None
+        other = copy.copy(self)
+        other.fd, other.is_later = fd, True
+        return other
 
     def status(self) -> ExitStatus:
         """Return how it has ended, as far as that can be known now."""
-        if self.fd < 0:
-            written = self._record.read()
-            return ExitStatus() if written is None else written[0]
-        return peek_status(self.fd, self._init, self._record)
+        if self.fd >= 0 and not self.is_later:
+            return peek_status(self.fd, self._init, self._record)
+        written = self._record.read()
+        return ExitStatus() if written is None else written[0]
 
     def close(self) -> None:
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
+def _pidfd(record: ProcessRecord | None) -> int:
+    with ProcessRef.open(record) as process:
+        return -1 if process is None else above_stdio(os.dup(process.pidfd))
 
 
 class _MemoryV1:

@@ -9,7 +9,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from libcontainer.cgroups.strategy import STRATEGIES, CgroupStrategy
+from libcontainer.cgroups.strategy import (
+    STRATEGIES,
+    CgroupStrategy,
+    new_strategy,
+)
 from libcontainer.config import Config, config_from_json
 from libcontainer.container import Container
 from libcontainer.errors import (
@@ -44,8 +48,9 @@ class Factory:
             0700. None is ``/run/libcontainer`` for root, else
             ``$XDG_RUNTIME_DIR/libcontainer``, of a user namespace's root too.
         cgroups: how containers get a cgroup: ``auto`` (wherever the caller may make
-            one), ``cgroupfs`` (always), ``disabled`` (never), or a strategy of
-            your own.
+            one), ``cgroupfs`` (always), ``hybrid`` (where v1 and v2 are mounted, in
+            both), ``systemd`` (as a scope), ``disabled`` (never), or a
+            `CgroupStrategy`.
         deadline_seconds: how long one launch may take before it is undone.
 
     Raises:
@@ -97,15 +102,16 @@ class Factory:
         if completed is not config:
             config = completed
             text = self._launcher.check(config)
-        paths = self._cgroups.place(container_id, config)
-        self._launcher.limits(config, paths)
+        placement = self._cgroups.place(container_id, config)
+        self._launcher.limits(config, placement.paths)
         state = State(
             id=container_id,
             created=time.time(),
             owner_uid=os.geteuid(),
             creator=own_record(os.getpid()),
             status=Status.CREATING,
-            cgroup=paths,
+            cgroup=placement.paths,
+            unit=placement.unit,
             network=_network_records(container_id, config),
         )
         folder = self._store.create(state, text)
@@ -297,7 +303,7 @@ def _strategy(cgroups: str | CgroupStrategy) -> CgroupStrategy:
     if cgroups not in STRATEGIES:
         message = f"cgroups must be one of {', '.join(STRATEGIES)}, not {cgroups!r}"
         raise ValueError(message)
-    return STRATEGIES[cgroups]()
+    return new_strategy(cgroups)
 
 
 def is_rootless() -> bool:

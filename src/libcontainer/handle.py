@@ -22,8 +22,11 @@ from libcontainer.host.children import (
     reap,
 )
 from libcontainer.host.fds import close_all
+from libcontainer.host.fork import check_same_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.relay import Relay
     from libcontainer.host.seccomp_notify import NotifyServer
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 class ProcessHandle:
     """A process that was started in a container.
+
+    It is of the process that started it: a fork of that may only close it.
 
     Made by `Container.run`, `Container.prepare` and `Container.exec`. It may
     be shared between threads. Leaving it as a context manager closes its
@@ -75,6 +80,8 @@ class ProcessHandle:
         self._companions = [] if companions is None else companions
         # Ends by itself, when the last process with the filter is gone.
         self.notifier = notifier
+        # Removes what was made for the process alone.
+        self.on_end: Callable[[], None] | None = None
         self._is_closed = False
         self._record = record
         self._pidfd = pidfd
@@ -82,6 +89,7 @@ class ProcessHandle:
         self._status_fd = status
         self._status: ExitStatus | None = None
         self._lock = threading.Lock()
+        self._maker = os.getpid()
 
     def __repr__(self) -> str:
         state = "running" if self._status is None else repr(self._status)
@@ -91,6 +99,11 @@ class ProcessHandle:
     def pidfd(self) -> int:
         """The process as an fd for `select`, owned by this handle; -1 once reaped."""
         return self._pidfd
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has started it, and is no fork of the one that has."""
+        return os.getpid() == self._maker
 
     @property
     def is_reaped(self) -> bool:
@@ -106,12 +119,19 @@ class ProcessHandle:
         return None if self._status is None else self._status.returncode
 
     def poll(self) -> ExitStatus | None:
-        """Return how the process ended, or None while it runs."""
+        """Return how the process ended, or None while it runs.
+
+        Raises:
+            ForkedError: it is a handle of a process that this is a fork of.
+        """
+        check_same_process(self._maker, "a process handle")
         with self._lock:
             if self._status is None and self._pidfd >= 0:
                 self._status = self._look()
                 if self._status is not None:
                     self._close_pidfd()
+                    if self.on_end is not None:
+                        self.on_end()
             return self._status
 
     def _look(self) -> ExitStatus | None:
@@ -172,7 +192,7 @@ class ProcessHandle:
 
     def _reap_companions(self) -> None:
         for other in tuple(self._companions):
-            if other.poll() is not None:
+            if other.is_own and other.poll() is not None:
                 with contextlib.suppress(ValueError):
                     self._companions.remove(other)
 
@@ -206,6 +226,7 @@ class ProcessHandle:
             ValueError: there is no such signal.
         """
         sig = signal_number(number)
+        check_same_process(self._maker, "a process handle")
         with self._lock:
             if self._pidfd < 0:
                 message = f"process {self.host_pid} has ended"
@@ -303,14 +324,16 @@ class ProcessHandle:
         terminal, self.terminal = self.terminal, None
         if terminal is not None:
             os.close(terminal)
-        self.poll()
+        if self.is_own:
+            self.poll()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close_streams()
-        self.wait()
+        if self.is_own:
+            self._close_streams()
+            self.wait()
         self.close()
 
     def __reduce__(self) -> str:
@@ -320,7 +343,8 @@ class ProcessHandle:
     def __del__(self) -> None:
         if getattr(self, "_pidfd", -1) >= 0:
             detached = self._record is not None and self._record.monitor is not None
-            if self._status is None and not self._is_closed and not detached:
+            lost = self._status is None and not self._is_closed and not detached
+            if lost and self.is_own:
                 warnings.warn(
                     f"process {self.host_pid} was not waited for",
                     ResourceWarning,
@@ -354,8 +378,21 @@ class ProcessHandle:
             os.close(pidfd)
 
 
+def _named_signal(name: str) -> int | None:
+    import re  # noqa: PLC0415 - a number is what most give
+
+    found = re.fullmatch(r"(RTMIN|RTMAX)([+-][0-9]{1,2})", name)
+    if found is not None:
+        number = signals.Signals[f"SIG{found[1]}"] + int(found[2])
+        return number if signals.SIGRTMIN <= number <= signals.SIGRTMAX else None
+    try:
+        return signals.Signals[f"SIG{name}"].value
+    except KeyError:
+        return None
+
+
 def signal_number(signal: int | str) -> int:
-    """Return the number of a signal given by number or name.
+    """Return the number of a signal given by number or name, ``RTMIN+3`` too.
 
     Raises:
         ValueError: there is no such signal.
@@ -364,13 +401,11 @@ def signal_number(signal: int | str) -> int:
         message = f"unknown signal {signal!r}"
         raise ValueError(message)
     if isinstance(signal, str) and not signal.isdigit():
-        name = signal.upper()
-        name = name if name.startswith("SIG") else f"SIG{name}"
-        try:
-            return signals.Signals[name].value
-        except KeyError:
+        number = _named_signal(signal.upper().removeprefix("SIG"))
+        if number is None:
             message = f"unknown signal {signal!r}"
-            raise ValueError(message) from None
+            raise ValueError(message)
+        return number
     number = int(signal)
     if number not in range(signals.NSIG):
         message = f"signal {number} is not from 0 to {signals.NSIG - 1}"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from libcontainer.cgroups.group import FREEZE_SECONDS, Group
-from libcontainer.config import Config, Resources
+from libcontainer.cgroups.freezer import FREEZE_SECONDS
+from libcontainer.cgroups.group import Group
+from libcontainer.config import Config
 from libcontainer.errors import HelperError, StateError, UnsupportedError
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import has_ended
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.watch import Wanted
     from libcontainer.launcher import Launcher
     from libcontainer.network.stats import InterfaceStats
+    from libcontainer.process import Process
     from libcontainer.usage import Usage
 
 LOCK_SECONDS = 30.0
@@ -44,6 +46,8 @@ class KnownContainer:
         self._store = store
         self._launching = launcher
         self._init: ProcessHandle | None = None
+        self._process: Process | None = None
+        self._user = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Container {self.id!r}>"
@@ -140,21 +144,6 @@ class KnownContainer:
             UnsupportedError: it has no cgroup.
         """
         return self._group_of(self.state()).pids()
-
-    def update(self, resources: Resources) -> None:
-        """Change limits of the container; what is None stays as it is.
-
-        Either all of them hold afterwards, or what held before does again. Device
-        rules, limits by device and *disable_oom_killer* alone cannot be taken back.
-
-        Raises:
-            ConfigError: *resources* is wrong.
-            UnsupportedError: it has no cgroup, or not this version of cgroups.
-            CgroupError: the kernel refused a limit.
-            StateError: it has stopped, or nothing runs in it yet.
-        """
-        with self._locked_group("update") as group:
-            self._launcher.update(group, resources)
 
     def stats(self) -> Stats:
         """Measure the container; until it is deleted, also after its end.
@@ -318,4 +307,4 @@ class KnownContainer:
 
 def group_of(state: State) -> Group | None:
     """Return the cgroup of a container, or None if it has none."""
-    return Group(state.cgroup) if state.cgroup else None
+    return Group(state.cgroup, state.unit) if state.cgroup else None

@@ -6,15 +6,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from libcontainer.bindings.helper import sealed_helper
-from libcontainer.cgroups.group import Group
-from libcontainer.cgroups.strategy import limits, update_limits
+from libcontainer.cgroups.group import Group, Joined
+from libcontainer.cgroups.limits import limits, update_limits
 from libcontainer.cgroups.writes import Write
 from libcontainer.config import (
     Config,
@@ -27,9 +26,15 @@ from libcontainer.config import (
 from libcontainer.config.hooks import NO_HOOKS
 from libcontainer.errors import ConfigError, HookError, Problem
 from libcontainer.handle import ProcessHandle
-from libcontainer.host.actions import HostActions, JoinActions, run_source_step
+from libcontainer.host.actions import (
+    HostActions,
+    JoinActions,
+    MapActions,
+    run_source_step,
+)
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.fork import ForkedLock
 from libcontainer.host.launch import HostRunner, Launch
 from libcontainer.host.probe import is_privileged, read_facts
 from libcontainer.host.processref import ProcessRef, record_of
@@ -48,7 +53,7 @@ from libcontainer.plan import (
     explain,
     merge,
 )
-from libcontainer.plan.cgroup import cgroup_slots
+from libcontainer.plan.cgroup import cgroup_owner, cgroup_slots
 from libcontainer.plan.compiled import OUTPUT, Compiled
 from libcontainer.plan.hostroot import is_host_root
 from libcontainer.plan.kinds import shares_pids
@@ -62,13 +67,13 @@ from libcontainer.validate import (
     validate_live_mount,
     validate_log,
     validate_process,
-    validate_resources,
 )
 
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.hooks import HookRunner
     from libcontainer.host.seccomp_notify import ListenerTaker
+    from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
 
 _END_SECONDS = 10.0
@@ -130,7 +135,7 @@ class Launcher:
     def __init__(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self.deadline_seconds = deadline_seconds
         self.fault = (0, 0)
-        self._lock = threading.Lock()
+        self._lock = ForkedLock()
         self._helper = -1
         self._template = Template()
         self._has_launched = False
@@ -173,14 +178,14 @@ class Launcher:
         process: Process,
         *,
         gate: bool,
-        cgroups: tuple[str, ...] = (),
+        group: Group,
     ) -> str:
         """Return the plan of an init process as text."""
         self.check(config)
         self._check_process(config, process)
         template = self._take_template() >= 0
         start = Start(gate=gate)
-        compiled, _ = self._compile_create(config, process, start, cgroups, template)
+        compiled, _ = self._compile_create(config, process, start, group, template)
         return explain(compiled.plan)
 
     def create(
@@ -207,10 +212,12 @@ class Launcher:
             LibcontainerError: nothing is left behind, the state is as before.
         """
         self._check_process(config, process)
+        _check_is_first(process)
         _check_log(process, start)
-        names, template = tuple(state.cgroup), self._take_template(for_launch=True)
+        group = Group(state.cgroup, state.unit)
+        template = self._take_template(for_launch=True)
         compiled, settings = self._compile_create(
-            config, process, start, names, template >= 0
+            config, process, start, group, template >= 0
         )
         recorder = _Recorder(folder, state, config, settings.args)
         hooks = self._hook_runner(state.id, folder.path, config)
@@ -225,8 +232,10 @@ class Launcher:
         if start != _PLAIN:
             actions.exit_record = recorder.exit_record
         if state.cgroup:
-            actions.group = Group(state.cgroup)
+            actions.group = group
             actions.limits = self.limits(config, state.cgroup)
+            actions.owner = cgroup_owner(config)
+            actions.unit_maker = _unit_maker(state, config)
         try:
             handle = self._launch(
                 compiled,
@@ -277,34 +286,46 @@ class Launcher:
         self._check_process(config, process)
         identity = identity_in_container(config, process, init.host_pid)
         settings = self._merge(config, process, identity)
-        names = () if group is None else tuple(group.paths)
+        place = None if group is None else _place_of(group, process, init)
+        names = () if place is None else tuple(place.group.paths)
         facts = read_facts(
             template=False, config=config, settings=settings, cgroups=names
         )
+        if place is not None and place.group.unit is not None:
+            facts = _with_unit(facts, place.group)
         facts = _with_maps_of(init, config, facts)
         # Loaded here, as all that only some launches need.
         from libcontainer.plan.join import compile_join  # noqa: PLC0415
 
-        compiled = self._plans.get(
-            (config, settings, facts),
-            lambda _: Compiled(compile_join(config, settings, facts)),
-        )
         given = {INIT_SLOT: init.pidfd}
-        joins = [] if group is None else group.open_joins()
+        joins: list[int] = []
         try:
-            given.update(zip(cgroup_slots(compiled.plan), joins, strict=True))
-            actions = JoinActions(process.pidfd_socket)
-            return self._launch(
+            compiled = self._plans.get(
+                (config, settings, facts),
+                lambda _: Compiled(compile_join(config, settings, facts)),
+            )
+            slots = cgroup_slots(compiled.plan)
+            if place is not None and slots:
+                joins = place.group.open_joins()
+            given.update(zip(slots, joins, strict=True))
+            handle = self._launch(
                 compiled,
                 settings,
                 process,
-                actions,
+                JoinActions(process.pidfd_socket, group),
                 given=given,
                 joined=joined,
                 taker=_taker(compiled, config, process, container, init=False),
             )
+        except BaseException:
+            if place is not None:
+                place.remove()
+            raise
         finally:
             close_all(joins)
+        if place is not None and place.own is not None:
+            handle.on_end = place.remove
+        return handle
 
     def limits(self, config: Config, paths: Mapping[str, str]) -> tuple[Write, ...]:
         """Return what is written into a new cgroup of *config* at *paths*.
@@ -314,22 +335,30 @@ class Launcher:
         """
         return self._limits.get((config, *paths), lambda _: limits(config, paths))
 
-    def update(self, group: Group, resources: Resources) -> None:
-        """Change limits of a cgroup; all of them, or none.
+    def update(self, group: Group, resources: Resources) -> tuple[Write, ...]:
+        """Change limits of a cgroup, but for devices; all of them, or none.
+
+        Returns:
+            What takes the change back, for `Group.restore`.
 
         Raises:
-            ConfigError, UnsupportedError, CgroupError: nothing has changed.
+            UnsupportedError, CgroupError: nothing has changed.
         """
-        problems = validate_resources(resources)
-        if problems:
-            raise ConfigError(problems)
-        writes = update_limits(resources, group.paths)
-        before = group.read(writes)
+        before = group.read(update_limits(resources, group.paths))
+        now = {write.file: write.value for write in before}
+        writes = update_limits(resources, group.paths, now)
         try:
             group.write(writes)
+            if group.unit is not None:
+                from libcontainer.host.unit import change_limits  # noqa: PLC0415
+
+                # systemd rounds some, so ours come once more.
+                change_limits(group, resources)
+                group.write(writes)
         except BaseException:
             group.restore(before)
             raise
+        return before
 
     def enter(
         self,
@@ -357,6 +386,20 @@ class Launcher:
         return self._launch(
             compiled, settings, process, actions, given={INIT_SLOT: init.pidfd}
         )
+
+    def run_mapped(self, config: Config, process: Process) -> ProcessHandle:
+        """Launch a program of the host as root of a user namespace of its own.
+
+        Raises:
+            LibcontainerError: nothing is left behind.
+        """
+        from libcontainer.plan.mapped import compile_mapped  # noqa: PLC0415 - rare
+
+        self._check_process(config, process)
+        caller = Identity(uid=os.geteuid(), gid=os.getegid(), groups=(), home="/")
+        settings = evolve(merge(config, process, caller), host_uid=None)
+        plan = compile_mapped(config, settings, read_facts(template=False))
+        return self._launch(Compiled(plan), settings, process, MapActions())
 
     def mknod(self, config: Config, device: Device, init: ProcessRef) -> None:
         """Make a node in the /dev of the container of *init*.
@@ -490,12 +533,14 @@ class Launcher:
         config: Config,
         process: Process,
         start: Start,
-        cgroups: tuple[str, ...],
+        group: Group,
         template: bool,  # noqa: FBT001
     ) -> tuple[Compiled, Settings]:
         identity = identity_in_rootfs(config, process)
         settings = self._merge(config, process, identity)
-        facts = self._facts(config, settings, cgroups, template=template)
+        facts = self._facts(config, settings, tuple(group.paths), template=template)
+        if group.unit is not None:
+            facts = _with_unit(facts, group)
         gate, detached = start.gate, None
         if start.detach:
             # Loaded here, as is all of the monitor: most containers have none.
@@ -619,6 +664,27 @@ class Launcher:
             _end(launch, handle)
             raise
         return handle
+
+
+def _place_of(group: Group, process: Process, init: ProcessRef) -> Joined:
+    plain = process.cgroup is None and process.resources is None
+    if plain and not group.gives_controllers():
+        return Joined(group)
+    from libcontainer.cgroups.subgroup import join_group  # noqa: PLC0415
+
+    return join_group(group, process.cgroup, process.resources, init.host_pid)
+
+
+def _with_unit(facts: Facts, group: Group) -> Facts:
+    return evolve(facts, enters_by_unit=not group.is_reachable())
+
+
+def _unit_maker(state: State, config: Config) -> UnitMaker | None:
+    if state.unit is None:
+        return None
+    from libcontainer.host.unit import UnitMaker  # noqa: PLC0415 - rare
+
+    return UnitMaker(state.id, config)
 
 
 def _end(launch: Launch | None, handle: ProcessHandle | None) -> None:
@@ -775,6 +841,17 @@ def _checked_text(config: Config) -> bytes:
     if problems:
         raise ConfigError(problems)
     return json.dumps(config_to_json(config)).encode()
+
+
+def _check_is_first(process: Process) -> None:
+    """Refuse for an init process what only a further one has."""
+    problems = [
+        Problem(f"process.{name}", "is of a further process; init has the container's")
+        for name in ("cgroup", "resources")
+        if getattr(process, name) is not None
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _check_log(process: Process, start: Start) -> None:

@@ -34,6 +34,7 @@ from libcontainer.config.identity import (
 if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock
     from libcontainer.config.memory import MemoryPolicy, Personality
+    from libcontainer.config.resources import Resources
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.security.seccomp.notify import NotifyHandler
 
@@ -191,6 +192,17 @@ class Process:
 
     coredump_filter: int | None = field(default=None, kw_only=True)
     """Which kinds of memory a core dump holds, bits 0 to 8."""
+
+    cgroup: str | None = field(default=None, kw_only=True)
+    """A cgroup below the container's that it enters, a relative path; it must be
+    there. On cgroup v1 also ``CONTROLLER[,...]:PATH`` for some hierarchies, several
+    joined by ``;``. Only of a further process."""
+
+    resources: Resources | None = field(default=None, kw_only=True)
+    """Limits of it and its children alone, within the container's: a cgroup of its
+    own has them, which goes with it. Only of a further process; without *devices*.
+    On cgroup v2 the first such process moves those in the container's cgroup to one
+    below it, ``main``."""
 
     console_socket: Any = field(
         default=None, converter=_to_socket, kw_only=True, eq=False

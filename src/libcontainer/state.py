@@ -15,8 +15,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
+from libcontainer.config.resources import DeviceRule
 from libcontainer.errors import InvalidIdError, Problem, StateFileError
 from libcontainer.status import Status
 
@@ -67,6 +68,25 @@ class ProcessRecord:
     boot_id: str
 
 
+@frozen
+class Unit:
+    """The systemd unit that is a container's cgroup.
+
+    Attributes:
+        name: its name, ``x.scope``.
+        user: whether it is of the caller's own manager, not of the system's.
+        slice: the slice that it is in.
+        subgroup: the cgroup within it that the container is in; empty for none.
+        properties: further properties: name, D-Bus signature, value.
+    """
+
+    name: str
+    user: bool
+    slice: str
+    subgroup: str = ""
+    properties: tuple[tuple[str, str, Any], ...] = ()
+
+
 @frozen(kw_only=True)
 class State:
     """The content of ``state.json``.
@@ -81,6 +101,8 @@ class State:
         init: the init process, or None before there is one.
         args: what the init process runs.
         cgroup: host paths of its cgroup by hierarchy; empty if it has none.
+        unit: the systemd unit that the cgroup is, or None.
+        device_rules: those that were added to the container's own while it ran.
         mount_namespace: the number of the container's mount namespace where its
             processes are to be found by it (`libcontainer.host.leftovers`).
         network: what each of its networks leaves on the host, by place in the
@@ -98,6 +120,8 @@ class State:
     init: ProcessRecord | None = None
     args: tuple[str, ...] = ()
     cgroup: Mapping[str, str] = field(factory=dict)
+    unit: Unit | None = None
+    device_rules: tuple[DeviceRule, ...] = ()
     mount_namespace: int | None = None
     network: tuple[Mapping[str, Any], ...] = ()
     monitor: ProcessRecord | None = None
@@ -143,6 +167,10 @@ def dump(state: State) -> bytes:
         "args": state.args,
         "cgroup": dict(state.cgroup),
     }
+    if state.unit is not None:
+        document["unit"] = asdict(state.unit)
+    if state.device_rules:
+        document["device_rules"] = [asdict(rule) for rule in state.device_rules]
     if state.mount_namespace is not None:
         document["mount_namespace"] = state.mount_namespace
     if state.network:
@@ -178,6 +206,8 @@ def parse(data: bytes) -> State:
             init=None if init is None else _parse_process(init),
             args=tuple(_take_texts(document, "args")),
             cgroup=_take_paths(document),
+            unit=_take_unit(document),
+            device_rules=_take_rules(document),
             mount_namespace=(
                 _take(document, "mount_namespace", int) if has_mounts else None
             ),
@@ -224,6 +254,22 @@ def _take_paths(document: dict[str, Any]) -> dict[str, str]:
         message = f"cgroup must be paths, not {paths!r}"
         raise TypeError(message)
     return paths
+
+
+def _take_unit(document: dict[str, Any]) -> Unit | None:
+    if document.get("unit") is None:
+        return None
+    fields: dict[str, Any] = _take(document, "unit", dict)
+    properties = tuple((a, b, c) for a, b, c in _take(fields, "properties", list))
+    name, in_slice = _take(fields, "name", str), _take(fields, "slice", str)
+    subgroup = _take(fields, "subgroup", str)
+    return Unit(name, bool(fields["user"]), in_slice, subgroup, properties)
+
+
+def _take_rules(document: dict[str, Any]) -> tuple[DeviceRule, ...]:
+    if "device_rules" not in document:
+        return ()
+    return tuple(DeviceRule(**rule) for rule in _take(document, "device_rules", list))
 
 
 def _take_records(document: dict[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -33,6 +33,13 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
     "run": {_S.CREATING: _S.RUNNING, _S.RUNNING: _S.RUNNING},
     "prepare": {_S.CREATING: _S.CREATED},
     "start": {_S.CREATED: _S.RUNNING},
+    "restart": {_S.STOPPED: _S.RUNNING},
+    "restart (force)": {
+        _S.CREATED: _S.RUNNING,
+        _S.RUNNING: _S.RUNNING,
+        _S.PAUSED: _S.RUNNING,
+        _S.STOPPED: _S.RUNNING,
+    },
     "exec": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING},
     "exec (ignore paused)": {
         _S.CREATED: _S.CREATED,

@@ -14,13 +14,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.campaigns import calls
+from tests.campaigns import calls, exceptions, limits, peers
 from tests.campaigns.arena import Arena
 from tests.campaigns.isolation import alone
 from tests.campaigns.rows import Rows, nice, read
 
 NAME = "faults"
-FAMILIES = ("calls",)
+FAMILIES = ("calls", "exceptions", "limits", "peers")
 
 
 def main(arguments: list[str]) -> int:
@@ -44,15 +44,23 @@ def main(arguments: list[str]) -> int:
                             ("commands", options.command)) if value
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="lc-campaign-") as folder:
+        arena = Arena(Path(folder))
         if options.only in {None, "calls"}:
-            calls.campaign(Arena(Path(folder)), rows, every=options.every, **wishes)
+            calls.campaign(arena, rows, every=options.every, **wishes)
+        if options.only in {None, "exceptions"}:
+            exceptions.campaign(arena, rows, every=options.every)
+        if options.only in {None, "limits"}:
+            limits.campaign(arena, rows, every=options.every)
+        if options.only in {None, "peers"}:
+            peers.campaign(arena, rows, every=options.every)
     rows.close()
     return report()
 
 
 def report() -> int:
     """Print the figures; return 1 if a row is not good."""
-    tried = [row for row in read(NAME) if "verdict" in row]
+    rows = [row for row in read(NAME) if "verdict" in row]
+    tried = [row for row in rows if row["family"] != "peer"]
     for answer, count in Counter(row.get("answer") for row in tried).most_common():
         print(f"{count:7} {answer}")
     bad = [row for row in tried if row["verdict"] != "good"]

@@ -157,12 +157,26 @@ def children() -> set[str]:
     return set(Path("/proc/thread-self/children").read_text().split())
 
 
-def perform(trial: Trial, command: str) -> Outcome:
-    """Operate between the two marks; tell the outcome and what is left in here."""
+def perform(
+    trial: Trial,
+    command: str,
+    limit: Callable[[Trial], None] | None = None,
+    after: Callable[[Trial], None] | None = None,
+) -> Outcome:
+    """Operate between the two marks; tell the outcome and what is left in here.
+
+    Args:
+        trial: what is done.
+        command: which of its operations.
+        limit: what is called before, if anything.
+        after: what is called after, if anything.
+    """
     trial.set_up(command)
     before = children()
     fds = len(os.listdir("/proc/self/fd"))
     outcome: Outcome = {}
+    if limit is not None:
+        limit(trial)
     failure: BaseException | None = None
     seen: str | Seen = ""
     mark(BEGIN)
@@ -173,6 +187,8 @@ def perform(trial: Trial, command: str) -> Outcome:
         if os.environ.get("LIBCONTAINER_TRACEBACKS"):
             traceback.print_exc()
     mark(END)
+    if after is not None:
+        after(trial)
     if failure is None:
         return {"seen": seen if isinstance(seen, str) else fingerprint(*seen)}
     outcome |= describe(failure)

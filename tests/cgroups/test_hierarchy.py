@@ -67,3 +67,21 @@ def test_escaped_mount_points_are_read() -> None:
     found = parse(v2("/mnt/with\\040space"), "0::/\n")
     assert found.unified is not None
     assert found.unified.mount_point == "/mnt/with space"
+
+
+@pytest.mark.parametrize(
+    "mountinfo", ["", "x", " - cgroup2 a b", "1 2 3 / - cgroup none rw,cpu", "\n\n"]
+)
+@pytest.mark.parametrize("own", ["", "x", "0:", "0::/", "1:cpu:/a"])
+def test_texts_that_are_none_of_the_kernels_have_no_hierarchy(
+    mountinfo: str, own: str
+) -> None:
+    found = parse(mountinfo, own)
+    assert (found.v1, found.unified) == ((), None)
+
+
+def test_only_a_newline_ends_a_line_of_mountinfo() -> None:
+    """A name of a mount may have what Python takes for the end of a line."""
+    name = "/mnt/a\x85\u2028b"
+    unified = parse(f"25 1 0:22 / {name} rw - cgroup2 none rw", "0::/").unified
+    assert unified == Hierarchy(UNIFIED, name, "/")

@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import libcontainer as lc
 from libcontainer.cgroups import v1, v2
+from libcontainer.cgroups.device_program import device_program
 from libcontainer.cgroups.devices import default_rules, v1_rules
-from libcontainer.cgroups.strategy import limits, update_limits
+from libcontainer.cgroups.limits import (
+    changed_rules,
+    device_rules,
+    limits,
+    update_limits,
+)
 from libcontainer.cgroups.writes import DeviceFilter
 from libcontainer.plan.unified import UNIFIED
 
@@ -83,6 +91,22 @@ CASES: list[tuple[str, object, list[str] | None, list[str] | None]] = [
         {"mlx5_0": "hca_handle=2"},
         ["rdma.max=mlx5_0 hca_handle=2"],
         ["rdma.max=mlx5_0 hca_handle=2"],
+    ),
+    ("memory_swap_high", "1M", None, ["memory.swap.high=1048576"]),
+    ("memory_check_before_update", True, [], []),
+    ("cpuset_partition", "root", None, ["cpuset.cpus.partition=root"]),
+    (
+        "io_latency",
+        [lc.LatencyDevice(8, 0, 75000)],
+        None,
+        ["io.latency=8:0 target=75000"],
+    ),
+    ("net_cls_classid", 0x10001, ["net_cls.classid=65537"], None),
+    (
+        "net_prio",
+        {"eth0": 5, "lo": 1},
+        ["net_prio.ifpriomap=eth0 5", "net_prio.ifpriomap=lo 1"],
+        None,
     ),
     ("misc", {"sev": 3}, None, ["misc.max=sev 3"]),
     (
@@ -174,11 +198,79 @@ def test_on_v2_a_program_stands_for_the_rules() -> None:
     assert asked.program != plain.program
 
 
-def test_on_v2_rules_cannot_be_updated() -> None:
+def test_rules_that_are_added_become_a_program_with_the_old_or_writes() -> None:
     rule = lc.DeviceRule(allow=True, type="c", major=10)
-    with pytest.raises(lc.UnsupportedError, match=r"resources\.devices"):
-        update_limits(lc.Resources(devices=[rule]), {UNIFIED: "/x"})
-    assert update_limits(lc.Resources(), {UNIFIED: "/x"}) == ()
+    rules = device_rules(lc.Config(), [rule])
+    (program,) = changed_rules(rules, (rule,), {UNIFIED: "/x"})
+    assert isinstance(program, DeviceFilter)
+    assert program.program == device_program(rules)
+    (write,) = changed_rules(rules, (rule,), {"devices": "/d", "pids": "/p"})
+    assert (write.file, write.value) == ("devices.allow", "c 10:* rwm")
+
+
+@pytest.mark.parametrize(
+    ("now", "memory", "swap", "files"),
+    [
+        # What grows beyond memory and swap together comes after that has grown.
+        ("100", 200, 300, ["memsw", "memory"]),
+        ("100", 50, 80, ["memory", "memsw"]),
+        ("100", 100, 100, ["memory", "memsw"]),
+        ("100", -1, -1, ["memsw", "memory"]),
+        ("9223372036854771712", 200, 300, ["memory", "memsw"]),
+    ],
+)
+def test_memory_and_swap_are_written_in_an_order_that_the_kernel_takes(
+    now: str, memory: int, swap: int, files: list[str]
+) -> None:
+    resources = lc.Resources(memory=memory, memory_swap=swap, pids=5)
+    held = {"memory.memsw.limit_in_bytes": now}
+    written = update_limits(resources, {"memory": "/m", "pids": "/p"}, held)
+    names = [w.file.split(".")[1].removesuffix("_in_bytes") for w in written]
+    order = ["memory" if n == "limit" else n for n in names if n != "max"]
+    assert order == files
+    assert len(written) == 3
+
+
+HYBRID = {"memory": "/m", "cpu": "/c", "name=systemd": "/s", UNIFIED: "/u"}
+
+
+def test_beside_v1_the_unified_hierarchy_has_the_rest() -> None:
+    config = lc.Config(
+        resources=lc.Resources(memory=5, cpu_shares=1024, pids=7, hugetlb={"2MB": 9})
+    )
+    found = limits(config, HYBRID)
+    files = [write.file for write in found if not isinstance(write, DeviceFilter)]
+    assert files == [
+        "cpu.shares",
+        "memory.limit_in_bytes",
+        "pids.max",
+        "hugetlb.2MB.max",
+        "hugetlb.2MB.rsvd.max",
+    ]
+    # No devices controller on v1: the program decides.
+    assert isinstance(found[-1], DeviceFilter)
+
+
+@pytest.mark.parametrize(
+    ("limit", "refused"),
+    [
+        ({"memory_high": 5}, True),
+        ({"misc": {"sev": 1}}, False),
+        ({"unified": {"memory.high": "5"}}, True),
+        ({"unified": {"hugetlb.2MB.max": "5"}}, False),
+        ({"memory_swappiness": 5}, False),
+        ({"net_cls_classid": 5}, True),
+    ],
+)
+def test_beside_v1_a_limit_needs_the_version_that_has_its_controller(
+    limit: dict[str, Any], refused: bool
+) -> None:
+    config = lc.Config(resources=lc.Resources(**limit))
+    if refused:
+        with pytest.raises(lc.UnsupportedError):
+            limits(config, HYBRID)
+    else:
+        assert limits(config, HYBRID)
 
 
 def test_a_containers_own_nodes_are_allowed() -> None:

@@ -15,8 +15,8 @@ SCRIPT = """
 import sys
 from libcontainer.commands import codecache
 finder = codecache.install()
-import libcontainer.commands.words as words
-print(type(words.__spec__.loader).__name__, words.REST)
+import libcontainer.commands.sample as sample
+print(type(sample.__spec__.loader).__name__, sample.REST)
 finder.save()
 """
 
@@ -42,8 +42,9 @@ def copy(tmp_path: Path) -> Path:
     source, target = Path(libcontainer.__path__[0]), tmp_path / "libcontainer"
     (target / "commands").mkdir(parents=True)
     (target / "__init__.py").touch()
-    for name in ("__init__.py", "codecache.py", "words.py"):
+    for name in ("__init__.py", "codecache.py"):
         shutil.copy(source / "commands" / name, target / "commands" / name)
+    (target / "commands" / "sample.py").write_text('REST = "..."')
     return tmp_path
 
 
@@ -61,8 +62,7 @@ def test_the_second_command_finds_what_the_first_has_loaded(tmp_path: Path) -> N
 def test_a_source_that_has_changed_is_read_anew(tmp_path: Path) -> None:
     tree = copy(tmp_path)
     run(tree)
-    words = tree / "libcontainer/commands/words.py"
-    words.write_text(words.read_text().replace('REST = "..."', 'REST = "other"'))
+    (tree / "libcontainer/commands/sample.py").write_text('REST = "other"')
     assert run(tree) == "SourceFileLoader other"
     assert run(tree) == "Finder other"
 

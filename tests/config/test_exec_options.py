@@ -8,12 +8,13 @@ import argparse
 import pytest
 
 import libcontainer as lc
-from libcontainer.commands.exec_options import add_options, process_of
+from libcontainer.commands.argparsed import add_to
+from libcontainer.commands.exec_options import PROCESS, process_of
 
 
 def _process(*words: str, config: lc.Config | None = None) -> lc.Process:
     parser = argparse.ArgumentParser()
-    add_options(parser)
+    add_to(parser, PROCESS)
     return process_of(parser.parse_args(words), ["true"], config or lc.Config())
 
 

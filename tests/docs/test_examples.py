@@ -27,6 +27,8 @@ EXPECTED = {
     "10_allow_list.py": "the host cannot be reached",
     "11_own_strategy.py": "tap",
     "12_untrusted.py": "eats memory: oom\nmakes processes: pids_limit\n",
+    "13_allow_names.py": "localhost 200\nexample.org 403 ",
+    "20_image.py": "made of an image\ntools says: made of an image\n",
     "demo.py": "on box, pid 1",
 }
 

@@ -19,10 +19,11 @@ PAGES = {
     "docs/tutorial.md": 5,
     "docs/how/debug-start.md": 1,
     "docs/how/files.md": 2,
+    "docs/how/images.md": 1,
     "docs/guide/security.md": 1,
     "docs/guide/seccomp.md": 3,
-    "docs/guide/python.md": 3,
-    "docs/guide/statistics.md": 3,
+    "docs/guide/statistics.md": 5,
+    "docs/guide/python.md": 4,
 }
 
 

@@ -216,11 +216,11 @@ def _launches(factory: lc.Factory, container: lc.Container, kind: str) -> Launch
 def create_plan(factory: lc.Factory, container: lc.Container, kind: str) -> Plan:
     """Return the plan of an init process."""
     start = Start(gate="prepare" in kind, detach="monitor" in kind)
-    names = tuple(container.state().cgroup)
+    group = Group(container.state().cgroup)
     launcher = factory._launcher
     template = launcher._take_template() >= 0
     compiled, _ = launcher._compile_create(
-        container.config, PROGRAM, start, names, template
+        container.config, PROGRAM, start, group, template
     )
     return compiled.plan
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 import libcontainer as lc
+from libcontainer.network import Netlink
 from tests.network.conftest import links, sh
 
 pytestmark = pytest.mark.needs("root", "rootfs")
 
 Make = Callable[..., Any]
+MORE = ((("a0b",), "a%db", "a1b"), ((), "", "par0"))
 
 
 def parent() -> None:
@@ -24,47 +26,112 @@ def parent() -> None:
     sh("ip", "link", "set", "par1", "up")
 
 
-def has(kind: str) -> bool:
-    """Whether the kernel knows a kind of link; asked of the kernel itself."""
-    words = {"vlan": ("id", "5"), "dummy": ()}.get(kind, ())
-    on = ("link", "par0") if kind != "dummy" else ()
-    make = ("ip", "link", "add", *on, "name", "probe0", "type", kind, *words)
-    done = subprocess.run(make, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        sh("ip", "link", "del", "probe0")
-        return True
-    assert "Unknown device type" in done.stderr, done.stderr
-    return False
+def shown(one: Any) -> str:
+    """What ip(8) of the host says of eth0 inside, with its details."""
+    command = ["ip", "-d", "addr", "show", "eth0"]
+    with one.container.exec_host(command, stdout=lc.PIPE) as process:
+        out, _ = process.communicate()
+    return (out or b"").decode()
+
+
+@pytest.mark.needs("dummy")
+def test_a_dummy_leads_nowhere(box: Make, gone: Make) -> None:
+    one = box(lc.Dummy(addresses="10.7.0.2/24", mtu=1400, mac="02:00:00:00:00:07"))
+    seen = shown(one)
+    for word in ("dummy", "mtu 1400", "02:00:00:00:00:07", "10.7.0.2/24", ",UP,"):
+        assert word in seen
+    gone(one)
 
 
 @pytest.mark.parametrize(
-    ("kind", "network", "word"),
+    ("kind", "mode"),
     [
-        ("macvlan", lc.Macvlan(parent="par0", addresses="10.7.0.2/24"), "macvlan"),
-        ("ipvlan", lc.Ipvlan(parent="par0", addresses="10.7.0.2/24"), "ipvlan"),
-        ("vlan", lc.Vlan(parent="par0", id=5, addresses="10.7.0.2/24"), "vlan"),
-        ("dummy", lc.Dummy(addresses="10.7.0.2/24", mtu=1400), "mtu 1400"),
+        pytest.param(lc.Macvlan, "bridge", marks=pytest.mark.needs("macvlan")),
+        pytest.param(lc.Ipvlan, "l2", marks=pytest.mark.needs("ipvlan")),
+        pytest.param(lc.Ipvlan, "l3s", marks=pytest.mark.needs("ipvlan")),
     ],
 )
-def test_a_link_of_a_kind(
-    box: Make, gone: Make, kind: str, network: Any, word: str
+def test_two_containers_on_one_link_of_the_host(
+    box: Make, gone: Make, kind: Any, mode: str
 ) -> None:
     parent()
-    try:
-        if not has(kind):
-            with pytest.raises(lc.NetworkError, match="Unknown device type"):
-                box(network)
-            return
-        one = box(network)
-        assert "10.7.0.2/24" in one.sh("ip addr show eth0")
-        command = ["ip", "-d", "link", "show", "eth0"]
-        with one.container.exec_host(command, stdout=lc.PIPE) as shown:
-            out, _ = shown.communicate()
-        assert word in (out or b"").decode()
-        gone(one)
-        assert links() == ["lo", "par0", "par1"]
-    finally:
-        sh("ip", "link", "del", "par0")
+    one, two = (
+        box(kind(parent="par0", mode=mode, mtu=1400, addresses=f"10.7.0.{number}/24"))
+        for number in (2, 3)
+    )
+    seen = shown(one)
+    for word in (f"{kind.kind}", f"mode {mode}", "mtu 1400", "10.7.0.2/24"):
+        assert word in seen
+    two.sh("ping -c1 -W5 10.7.0.2")
+    # It never had a name on the host, and leaves none.
+    assert links() == ["lo", "par0", "par1"]
+    gone(one, two)
+    sh("ip", "link", "del", "par0")
+
+
+@pytest.mark.needs("macvlan")
+def test_private_links_do_not_see_each_other(box: Make, gone: Make) -> None:
+    parent()
+    one, two = (
+        box(lc.Macvlan(parent="par0", mode="private", addresses=f"10.7.0.{number}/24"))
+        for number in (2, 3)
+    )
+    two.sh("ping -c1 -W1 10.7.0.2", expect=1)
+    gone(one, two)
+    sh("ip", "link", "del", "par0")
+
+
+@pytest.mark.needs("vlan")
+def test_a_vlan_is_heard_under_its_number_alone(box: Make, gone: Make) -> None:
+    parent()
+    sh("ip", "link", "add", "link", "par1", "name", "v5", "type", "vlan", "id", "5")
+    sh("ip", "addr", "add", "10.7.0.1/24", "dev", "v5")
+    sh("ip", "link", "set", "v5", "up")
+    five, six = (
+        box(lc.Vlan(parent="par0", id=number, addresses=f"10.7.0.{number}/24"))
+        for number in (5, 6)
+    )
+    assert "vlan protocol 802.1Q id 5" in shown(five)
+    five.sh("ping -c1 -W5 10.7.0.1")
+    six.sh("ping -c1 -W1 10.7.0.1", expect=1)
+    gone(five, six)
+    sh("ip", "link", "del", "par0")
+
+
+def test_a_kind_that_the_kernel_lacks_is_told_in_its_words() -> None:
+    with (
+        Netlink() as netlink,
+        pytest.raises(lc.NetworkError, match="Unknown device type") as caught,
+    ):
+        netlink.add_link("make it", "no-such-kind", ifname="x0")
+    assert caught.value.errno == errno.EOPNOTSUPP
+
+
+def test_a_parent_that_is_not_there(box: Make) -> None:
+    for network in (
+        lc.Macvlan(parent="absent0"),
+        lc.Ipvlan(parent="absent0"),
+        lc.Vlan(parent="absent0", id=5),
+    ):
+        with pytest.raises(lc.NetworkError, match="there is no link 'absent0'"):
+            box(network)
+    assert links() == ["lo"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "pattern", "expected"),
+    [((), "net%d", "net0"), (("net0", "net1"), "net%d", "net2"), *MORE],
+)
+def test_a_link_that_moves_in_gets_the_first_free_number(
+    box: Make, gone: Make, taken: tuple[str, ...], pattern: str, expected: str
+) -> None:
+    parent()
+    others = [lc.Veth(name=name) for name in taken]
+    one = box(*others, lc.NetDevice(device="par0", name=pattern))
+    assert set(one.sh("ls /sys/class/net").split()) == {"lo", *taken, expected}
+    gone(one)
+    assert links() == ["lo", "par0", "par1"]
+    sh("ip", "link", "del", "par0")
 
 
 def test_a_link_of_the_host_moves_in_and_back(box: Make, gone: Make) -> None:

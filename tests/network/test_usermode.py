@@ -34,7 +34,9 @@ WITH_USER: dict[str, Any] = {
     "gid_mappings": [lc.IdMapping(0, 100000, 65536)],
 }
 GATEWAYS = {"pasta": OUTSIDE, "slirp4netns": "10.0.2.2"}
-# Reads what was said to it, and says it.
+# Waits for what is said to it, with an input that does not end: this pasta may lose
+# what comes after the end of one side.
+HEAR = "mkfifo /dev/end 2>/dev/null; timeout 20 nc -w5 {} 7000 <>/dev/end"
 SAY = (
     sys.executable,
     "-c",
@@ -88,7 +90,7 @@ def test_what_is_sent_reaches_the_outside(
         one = box(kind(name="lan0"), **fields)
         assert len(companions(one.container)) == 2
         with saying(there, OUTSIDE):
-            assert one.sh(f"nc -w5 {OUTSIDE} 7000 </dev/null") == "hello from outside"
+            assert one.sh(HEAR.format(OUTSIDE)) == "hello from outside"
         assert "lan0" in one.sh("ip route | grep default")
         gone(one)
 
@@ -99,7 +101,7 @@ def test_pasta_has_ipv6(box: Make, gone: Make) -> None:
         with saying(there, OUTSIDE6):
             # Whether an address is somebody else's already takes a second to ask.
             one.sh("while ip -6 addr | grep -q tentative; do sleep 0.1; done")
-            assert one.sh(f"nc -w5 {OUTSIDE6} 7000 </dev/null") == "hello from outside"
+            assert one.sh(HEAR.format(OUTSIDE6)) == "hello from outside"
         gone(one)
 
 
@@ -108,7 +110,7 @@ def test_the_loopback_of_the_host_is_reached_only_if_asked_for(
     box: Make, gone: Make, kind: Any
 ) -> None:
     gateway = GATEWAYS[kind.kind]
-    script = f"nc -w2 {gateway} 7001 </dev/null"
+    script = HEAR.format(gateway).replace("7000", "7001")
     with routed(), socket.create_server(("127.0.0.1", 7001)) as server:
         server.settimeout(10)
         closed, opened = box(kind()), box(kind(host_loopback=True))
@@ -259,7 +261,7 @@ with lc.Factory() as factory:
         gid_mappings=[lc.IdMapping(0, os.getgid(), 1)],
     )
     with factory.create("rootless", config) as container:
-        script = "nc -w5 203.0.113.9 7000 </dev/null"
+        script = "mkfifo /dev/end; timeout 20 nc -w5 203.0.113.9 7000 <>/dev/end"
         process = lc.Process(["sh", "-c", script], stdout=lc.PIPE, stderr=lc.STDOUT)
         handle = container.run(process)
         pids = [record.host_pid for record in container.state().companions]

@@ -203,3 +203,31 @@ def test_the_template_for_an_ordinary_user_maps_its_ids() -> None:
     assert linux["uidMappings"] == [{"containerID": 0, "hostID": 1000, "size": 1}]
     assert linux["gidMappings"] == [{"containerID": 0, "hostID": 1001, "size": 1}]
     assert {"type": "user"} in linux["namespaces"]
+
+
+@pytest.mark.parametrize(
+    ("process", "where"),
+    [
+        ('{"args": ["true"], "cwd": "/"}', "process"),
+        ("\ud800", "process"),
+        ({"args": ["true"], "cwd": "/", "\x1b[2J": 1}, "process"),
+        ({"args": ["true"], "cwd": "/", "": 1}, "process"),
+        ({"args": ["true"], "cwd": "/", "a.b": {"c": 1}}, "process"),
+    ],
+)
+def test_a_process_of_an_odd_form_is_refused_not_a_crash(
+    process: object, where: str
+) -> None:
+    """Cases of the fuzz campaign."""
+    odd = {"ociVersion": "1.0.2", "root": {"path": "rootfs"}, "process": process}
+    with pytest.raises(lc.ConfigError) as caught:
+        parse_bundle(odd, "/bundle")
+    assert all(problem.path.startswith(where) for problem in caught.value.problems)
+
+
+def test_a_device_number_of_another_type_is_refused_not_a_crash() -> None:
+    rules = [{"allow": True, "major": [1], "minor": {}}]
+    linux = {"resources": {"devices": rules}}
+    odd = {"ociVersion": "1.0.2", "root": {"path": "rootfs"}, "linux": linux}
+    with pytest.raises(lc.ConfigError, match="major"):
+        parse_bundle(odd, "/bundle")

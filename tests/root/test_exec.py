@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,18 +133,35 @@ def test_an_exec_while_init_ends_works_or_is_a_state_error(
             assert caught.value.status == "stopped"
 
 
-@pytest.mark.parametrize("ignore", [False, True])
-def test_a_paused_container_takes_a_process_only_if_that_is_ignored(
-    container: lc.Container, monkeypatch: pytest.MonkeyPatch, ignore: bool
+RUNNING = pytest.mark.parametrize(
+    "container", ["plain", "user namespace"], indirect=True
+)
+
+
+@RUNNING
+def test_a_paused_container_takes_no_process(container: lc.Container) -> None:
+    container.pause()
+    with pytest.raises(lc.StateError, match=r"cannot exec .* it is paused"):
+        container.exec(lc.Process(["true"]))
+    container.resume()
+
+
+@RUNNING
+def test_who_ignores_the_pause_waits_for_its_end(
+    container: lc.Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # There is nothing yet that pauses; what the verb does with it is here.
-    monkeypatch.setattr(container, "_status", lambda *_: lc.Status.PAUSED)
-    if ignore:
-        process = container.exec(lc.Process(["true"]), ignore_paused=True)
-        assert process.wait() == lc.ExitStatus(code=0)
-    else:
-        with pytest.raises(lc.StateError, match=r"cannot exec .* it is paused"):
-            container.exec(lc.Process(["true"]))
+    container.pause()
+    monkeypatch.setattr(container._launcher, "deadline_seconds", 0.2)
+    with pytest.raises(lc.StateError, match="it is paused"):
+        container.exec(lc.Process(["true"]), ignore_paused=True)
+    monkeypatch.setattr(container._launcher, "deadline_seconds", 30)
+    other = threading.Timer(0.3, container.resume)
+    other.start()
+    began = time.monotonic()
+    process = container.exec(lc.Process(["true"]), ignore_paused=True)
+    assert time.monotonic() - began > 0.2
+    assert process.wait() == lc.ExitStatus(code=0)
+    other.join()
 
 
 # -- programs of the host

@@ -280,3 +280,21 @@ def test_an_ordinary_user_can_join_a_container_with_an_init(
         "ExitStatus(code=6, signal=None, core=False)",
         "ExitStatus(code=None, signal=15, core=False)",
     ]
+
+
+@pytest.mark.parametrize("no_new_privs", [True, False])
+def test_an_init_below_the_default_filter(
+    factory: lc.Factory, init_rootfs: Path, no_new_privs: bool
+) -> None:
+    """The filter may be on before the program is cloned, and has no clone3."""
+    config = lc.Config(
+        rootfs=lc.Overlay(str(init_rootfs)),
+        init=True,
+        seccomp=lc.Seccomp.default(),
+        no_new_privs=no_new_privs,
+    )
+    with (
+        factory.create(new_id(), config) as container,
+        container.run(lc.Process(["sh", "-c", "exit 5"])) as handle,
+    ):
+        assert handle.wait(10).code == 5

@@ -33,6 +33,8 @@ VERBS: dict[str, Callable[[lc.Container], object]] = {
     "run": lambda box: box.run(SLEEPER),
     "prepare": lambda box: box.prepare(SLEEPER),
     "start": lambda box: box.start(),
+    "restart": lambda box: box.restart(SLEEPER),
+    "restart (force)": lambda box: box.restart(SLEEPER, force=True),
     "exec": lambda box: box.exec(TRUE).wait(),
     "signal": lambda box: box.signal("SIGCONT"),
     "pause": lambda box: box.pause(),

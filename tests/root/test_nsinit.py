@@ -285,13 +285,6 @@ def test_the_network_namespace_of_the_file_is_joined(rootfs: Path) -> None:
     assert done.stdout.strip() == os.readlink("/proc/self/ns/net"), done.stderr
 
 
-@pytest.mark.parametrize("command", ["stats", "pause", "unpause"])
-def test_commands_that_need_cgroups_say_so(rootfs: Path, command: str) -> None:
-    done = _nsinit(rootfs, command)
-    assert done.returncode == 1
-    assert "cgroup support" in done.stderr
-
-
 def test_a_broken_file_is_told_with_the_position(rootfs: Path) -> None:
     (rootfs / "container.json").write_text('{"hostname": }')
     done = _nsinit(rootfs, "exec", "true")

@@ -98,6 +98,19 @@ def test_create_start_kill_delete_as_engines_do(
     assert "does not exist" in done.stderr
 
 
+@pytest.mark.needs("exit_info")
+def test_wait_prints_how_it_ended(oci: Oci, bundle: Path) -> None:
+    for script, code in (("sleep 1; exit 7", "7\n"), ("sleep 1; kill -9 $$", "137\n")):
+        box = new_id()
+        write(bundle, document("sh", "-c", f"sh -c '{script}'; exit $?"))
+        # Its output is the caller's, whose pipe would otherwise stay open.
+        command = [*oci.prefix, "create", "--bundle", str(bundle), box]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=60)
+        oci.said("start", box)
+        assert oci.said("wait", box) == code
+        oci.said("delete", box)
+
+
 @pytest.mark.parametrize(("script", "status"), [("exit 7", 7), ("kill -9 $$", 137)])
 def test_run_ends_as_its_program_does_and_leaves_nothing(
     oci: Oci, bundle: Path, script: str, status: int
@@ -389,7 +402,7 @@ def test_an_oom_kill_is_an_event(oci: Oci, bundle: Path) -> None:
     streams = {"stdin": devnull, "stdout": devnull, "stderr": devnull}
     subprocess.run(arguments, check=True, timeout=60, **streams)
     deadline = time.monotonic() + 20
-    while '"type": "oom"' not in (said := oci.said("events", "--stats", box)):
+    while '"type":"oom"' not in (said := oci.said("events", "--stats", box)):
         assert time.monotonic() < deadline, said
         time.sleep(0.1)
 

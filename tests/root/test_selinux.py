@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import libcontainer as lc
+from libcontainer.files.relabel import relabel
 from libcontainer.security import selinux
 from tests.root.conftest import new_id
 
@@ -44,6 +46,27 @@ def labels() -> Any:
     assert found is not None
     yield found
     selinux.CATEGORIES.release(found[0])
+
+
+@pytest.mark.needs("selinux")
+def test_a_folder_of_the_host_is_given_to_a_container(
+    factory: lc.Factory, busybox_rootfs: Path, labels: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").touch()
+    assert relabel(tmp_path / "data", labels[1]) == []
+    config = lc.Config(
+        rootfs=lc.Overlay(str(busybox_rootfs)),
+        process_label=labels[0],
+        mounts=[lc.Mount.bind(tmp_path / "data", "/data")],
+    )
+    done = lc.run(
+        ["sh", "-c", "echo written >/data/file"], config=config, factory=factory
+    )
+    assert done.returncode == 0
+    for path in (tmp_path / "data", tmp_path / "data" / "file"):
+        label = os.getxattr(path, "security.selinux").decode().strip("\0")
+        assert label == labels[1]
 
 
 @pytest.mark.needs("selinux")

@@ -13,6 +13,8 @@ ALLOWED = {
     "run": "creating running",
     "prepare": "creating",
     "start": "created",
+    "restart": "stopped",
+    "restart (force)": "created running paused stopped",
     "exec": "created running",
     "exec (ignore paused)": "created running paused",
     "exec on the host": "created running paused",

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs tests in a virtual machine: where another kernel or security module is needed.
 #
-#   tests/vm/run.sh apparmor|selinux|old|criu [ARGUMENT...]    arguments go to pytest
+#   tests/vm/run.sh KIND [ARGUMENT...]    arguments go to pytest
+#
+# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone, kernel 6.1) or
+# links (every kind of link, kernel 6.1).
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -43,7 +46,22 @@ case ${1:-} in
         tests=(tests/checkpoint)
         needs=root,rootfs,criu,criu_memory
         ;;
-    *) die "apparmor, selinux, old or criu?" ;;
+    cgroup2) # every controller in the one hierarchy, no systemd
+        machine=(--kernel 6.1)
+        tests=(tests/cgroups tests/root/test_cgroup2.py tests/root/test_limits.py
+            tests/root/test_live_devices.py tests/root/test_exec_cgroup.py
+            tests/root/test_device_filter.py tests/root/test_stats.py
+            tests/root/test_cgroup_events.py tests/root/test_factory_events.py
+            tests/root/test_cgroup_alone.py)
+        needs=root,rootfs,cgroup2,controllers2
+        ;;
+    links) # dummies, VLANs, macvlan and ipvlan as modules
+        VMTEST_PACKAGES+=" busybox-static iproute2 nftables passt slirp4netns"
+        machine=(--kernel 6.1)
+        tests=(tests/network -m "not slow")
+        needs=root,rootfs,dummy,macvlan,ipvlan,vlan,nft,tun,pasta,slirp4netns
+        ;;
+    *) die "apparmor, selinux, old, criu, cgroup2 or links?" ;;
 esac
 shift
 

@@ -7,27 +7,30 @@ import contextlib
 import errno
 import os
 import signal
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from libcontainer.bindings.bpf import attach_cgroup_device, load_cgroup_device
-from libcontainer.bindings.capabilities import CAP_SYS_ADMIN, capget
 from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
+from libcontainer.cgroups.device_filter import attach_filter, replace_filter
+from libcontainer.cgroups.directories import is_below, members, tree, words
+from libcontainer.cgroups.freezer import FREEZE_SECONDS, Freezer
+from libcontainer.cgroups.hierarchy import read_hierarchies
+from libcontainer.cgroups.making import (
+    delegate,
+    make_directory,
+    prepare,
+    remove_directory,
+    remove_made_parents,
+)
 from libcontainer.cgroups.values import OPEN, Writer, read_value, write_value
-from libcontainer.cgroups.writes import DeviceFilter, Write
+from libcontainer.cgroups.writes import AtMost, Confirmed, DeviceFilter, Write
 from libcontainer.errors import CgroupError
 from libcontainer.plan.unified import UNIFIED
+from libcontainer.state import Unit
 
-# PROC_USER_INIT_INO of the kernel.
-_FIRST_USER_NAMESPACE = 0xEFFFFFFD
-_NO_SUBDIRECTORY = 2
-FREEZE_SECONDS = 5.0
 _REMOVE_SECONDS = 5.0
-_POLL_SECONDS = 0.002
-_MADE = "trusted.libcontainer"
-"""The extended attribute of a directory that was made on the way to a cgroup."""
+_KILL_SECONDS = 0.5
 _NOT_RESTORED = frozenset({"devices.allow", "devices.deny", "memory.oom_control"})
 
 
@@ -38,9 +41,11 @@ class Group:
     Attributes:
         paths: host path of the directory, by name of the hierarchy: the v1
             controllers joined by commas, ``name=...``, or `UNIFIED` for v2.
+        unit: the systemd unit that it is, or None.
     """
 
     paths: Mapping[str, str]
+    unit: Unit | None = None
 
     @property
     def is_unified(self) -> bool:
@@ -56,8 +61,15 @@ class Group:
 
     # -- making
 
-    def make(self, writes: Iterable[Write]) -> None:
+    def make(
+        self, writes: Iterable[Write], owner: tuple[int, int] | None = None
+    ) -> None:
         """Make the directories and write the limits.
+
+        Args:
+            writes: the limits.
+            owner: host uid and gid of who may make cgroups below it in v2; None is
+                the caller alone.
 
         Raises:
             CgroupError: it is in use already, or the kernel refused a limit;
@@ -66,17 +78,79 @@ class Group:
         made: list[str] = []
         try:
             for name, path in self.paths.items():
-                _make_directory(name, path, made)
-            self.write(writes)
+                make_directory(name, path, made)
+            self._limit(writes, owner)
         except BaseException:
             for path in reversed(made):
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
-                _remove_made_parents(path)
+                remove_made_parents(path)
             raise
 
-    def write(self, writes: Iterable[Write]) -> None:
+    def make_in_unit(
+        self,
+        writes: Iterable[Write],
+        owner: tuple[int, int] | None,
+        pid: int,
+    ) -> None:
+        """Make of a unit that systemd has started a container's cgroup.
+
+        Args:
+            writes: the limits.
+            owner: as for `make`.
+            pid: the process that is in the unit, which makes room for the container.
+
+        Raises:
+            CgroupError: systemd has put it elsewhere, or the kernel refused a limit;
+                what was made is removed again, the unit stays.
+        """
+        subgroup = self.unit is not None and self.unit.subgroup
+        made: list[str] = []
+        try:
+            for name, path in self.paths.items():
+                home = os.path.dirname(path) if subgroup else path
+                has_it = os.path.isdir(home)
+                if not has_it or subgroup:
+                    make_directory(name, path, made)
+                else:
+                    prepare(name, path)
+                if has_it and subgroup:
+                    # One with processes could not give its controllers away.
+                    write_value(f"{path}/cgroup.procs", str(pid))
+                    prepare(name, path)
+            self._check_member(pid)
+            self._limit(writes, owner)
+        except BaseException:
+            for path in reversed(made):
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
+            raise
+
+    def _check_member(self, pid: int) -> None:
+        if pid not in members(self._unit_directory()):
+            path = self._unit_directory()
+            hint = f"systemd has not put the process {pid} there"
+            raise CgroupError(errno.ENOENT, f"find the unit in {path}", hint=hint)
+
+    def _unit_directory(self) -> str:
+        for name in (UNIFIED, "name=systemd"):
+            if name in self.paths:
+                return self.paths[name]
+        return self._core()
+
+    def _limit(self, writes: Iterable[Write], owner: tuple[int, int] | None) -> None:
+        self.write(writes)
+        if owner is not None and self.is_unified:
+            # An ordinary user cannot give it away, and need not to itself.
+            with contextlib.suppress(PermissionError):
+                delegate(self.paths[UNIFIED], owner)
+
+    def write(self, writes: Iterable[Write], *, live: bool = False) -> None:
         """Write limits.
+
+        Args:
+            writes: the limits.
+            live: whether the cgroup may have a device filter, to be replaced.
 
         Raises:
             CgroupError: with the file that was refused; earlier ones hold.
@@ -85,7 +159,7 @@ class Group:
             for write in writes:
                 directory = self.directory(write.controller)
                 if directory is not None:
-                    _write_limit(directory, write, writer)
+                    _write_limit(directory, write, writer, live=live)
                 elif not write.optional:
                     raise CgroupError(
                         errno.ENOENT,
@@ -102,7 +176,9 @@ class Group:
         found = []
         for write in writes:
             directory = self.directory(write.controller)
-            if directory is None or write.file in _NOT_RESTORED:
+            if directory is None or isinstance(write, AtMost | DeviceFilter):
+                continue
+            if write.file in _NOT_RESTORED:
                 continue
             with contextlib.suppress(OSError):
                 value = read_value(f"{directory}/{write.file}").strip()
@@ -144,6 +220,26 @@ class Group:
         """Tell whether any directory of it is there."""
         return any(os.path.isdir(path) for path in self.paths.values())
 
+    def gives_controllers(self) -> bool:
+        """Tell whether v2 refuses processes in it: cgroups below have controllers."""
+        path = self.paths.get(UNIFIED)
+        return path is not None and bool(words(f"{path}/cgroup.subtree_control"))
+
+    def is_reachable(self) -> bool:
+        """Tell whether the caller may put a process of its own into the v2 cgroup.
+
+        It needs the right over the nearest cgroup that is above both (cgroups(7),
+        *Delegation containment*).
+        """
+        path = self.paths.get(UNIFIED)
+        own = read_hierarchies().unified
+        if path is None or own is None:
+            return True
+        shared = f"{own.mount_point}{own.own}".rstrip("/")
+        while not is_below(path, shared):
+            shared = os.path.dirname(shared)
+        return os.access(f"{shared}/cgroup.procs", os.W_OK, effective_ids=True)
+
     def pids(self) -> list[int]:
         """Return the host pids of its processes, those of sub-cgroups too.
 
@@ -151,27 +247,23 @@ class Group:
         """
         path = self._core()
         found: set[int] = set()
-        for directory in _tree(path):
-            with contextlib.suppress(FileNotFoundError):
-                text = read_value(f"{directory}/cgroup.procs")
-                found.update(int(word) for word in text.split())
+        for directory in tree(path):
+            found.update(members(directory))
         return sorted(found - {0})
 
     def is_frozen(self) -> bool:
         """Tell whether the kernel has stopped every process of it."""
-        path = self._freezer()
-        if path is None:
-            return False
         try:
-            if self._freezes_by_v1():
-                return read_value(f"{path}/freezer.state").strip() == "FROZEN"
-            return "frozen 1" in read_value(f"{path}/cgroup.events").splitlines()
-        except (FileNotFoundError, NotADirectoryError):
+            return Freezer.of(self.paths).is_frozen()
+        except CgroupError:
             return False
 
     def freezer_directory(self) -> str | None:
         """Return the directory by which its processes are frozen, or None."""
-        return self._freezer()
+        try:
+            return Freezer.of(self.paths).path
+        except CgroupError:
+            return None
 
     # -- acting
 
@@ -181,12 +273,7 @@ class Group:
         Raises:
             CgroupError: it took longer; everything goes on again.
         """
-        try:
-            self._set_frozen(frozen=True)
-            self._await(self.is_frozen, timeout, "freeze the cgroup")
-        except BaseException:
-            self._set_frozen(frozen=False)
-            raise
+        Freezer.of(self.paths).freeze(timeout)
 
     def thaw(self, timeout: float = FREEZE_SECONDS) -> None:
         """Let every process go on.
@@ -194,19 +281,16 @@ class Group:
         Raises:
             CgroupError: a parent of the cgroup is frozen.
         """
-        self._set_frozen(frozen=False)
-        self._await(lambda: not self.is_frozen(), timeout, "thaw the cgroup")
+        Freezer.of(self.paths).thaw(timeout)
 
     def kill(self) -> None:
         """Send SIGKILL to every process, those born meanwhile too."""
         path = self.paths.get(UNIFIED)
-        if path is not None and self.is_unified:
-            try:
-                write_value(f"{path}/cgroup.kill", "1")
-            except FileNotFoundError:
-                self._kill_frozen()
-            return
-        self._kill_frozen()
+        if path is None or not _kill_all(path):
+            self._kill_frozen()
+        elif not self.is_unified:
+            # What somebody has frozen by v1 ends only once it is thawed.
+            _let_go_on({n: p for n, p in self.paths.items() if n != UNIFIED})
 
     def remove(self, timeout: float = _REMOVE_SECONDS) -> None:
         """Remove the directories, sub-cgroups first; what is gone is passed over.
@@ -216,26 +300,11 @@ class Group:
         Raises:
             CgroupError: processes are still in it after *timeout* seconds.
         """
-        deadline = time.monotonic() + timeout
+        failure = None if self.unit is None else _stop(self.unit)
         for path in self.paths.values():
-            while True:
-                try:
-                    os.rmdir(path)
-                except FileNotFoundError:
-                    break
-                except OSError as error:
-                    _remove_below(path)
-                    # A process leaves its cgroup a moment after it was reaped.
-                    if error.errno != errno.EBUSY or time.monotonic() >= deadline:
-                        raise CgroupError(
-                            error.errno or errno.EIO,
-                            f"remove the cgroup {path}",
-                            hint="processes are still in it",
-                        ) from error
-                    time.sleep(_POLL_SECONDS)
-                else:
-                    break
-            _remove_made_parents(path)
+            remove_directory(path, timeout)
+        if failure is not None and self.unit is not None and self.unit.subgroup:
+            raise failure
 
     # -- parts
 
@@ -245,80 +314,91 @@ class Group:
                 return self.paths[name]
         return next(iter(self.paths.values()))
 
-    def _freezes_by_v1(self) -> bool:
-        return not self.is_unified
-
-    def _freezer(self) -> str | None:
-        if self._freezes_by_v1():
-            return next(
-                (p for n, p in self.paths.items() if "freezer" in n.split(",")), None
-            )
-        return self.paths[UNIFIED]
-
-    def _set_frozen(self, *, frozen: bool) -> None:
-        path = self._freezer()
-        if path is None:
-            raise CgroupError(
-                errno.ENOENT,
-                "freeze the cgroup",
-                hint="the freezer controller is not mounted",
-            )
-        if self._freezes_by_v1():
-            write_value(f"{path}/freezer.state", "FROZEN" if frozen else "THAWED")
-        else:
-            write_value(f"{path}/cgroup.freeze", "1" if frozen else "0")
-
-    def _await(self, is_done: Callable[[], bool], timeout: float, what: str) -> None:
-        deadline = time.monotonic() + timeout
-        while not is_done():
-            if time.monotonic() >= deadline:
-                raise CgroupError(
-                    errno.ETIMEDOUT,
-                    what,
-                    hint=f"the kernel did not confirm it within {timeout} s",
-                )
-            time.sleep(_POLL_SECONDS)
-            if what.startswith("freeze") and self._freezes_by_v1():
-                # A process that forks while it is frozen needs to be told again.
-                self._set_frozen(frozen=True)
-
     def _kill_frozen(self) -> None:
         if not self.pids():
             return  # Nobody is there who could fork.
         # Frozen, no process can fork away between the list and the signal.
         try:
-            with contextlib.suppress(CgroupError, OSError):
-                self._set_frozen(frozen=True)
-                self._await(self.is_frozen, 0.5, "freeze the cgroup")
+            with contextlib.suppress(CgroupError):
+                Freezer.of(self.paths).freeze(_KILL_SECONDS)
             for pid in self.pids():
                 _kill(pid)
         finally:
-            self._let_go_on()
+            _let_go_on(self.paths)
 
-    def _let_go_on(self) -> None:
-        """Thaw what is to end: on v1 a signal is delivered only then.
 
-        Raises:
-            CgroupError: twice refused; who waits for its end would wait for ever.
-        """
-        if self._freezer() is None:
-            return
-        with contextlib.suppress(OSError):
-            self._set_frozen(frozen=False)
-            return
+@frozen
+class Joined:
+    """Where a further process goes.
+
+    Attributes:
+        group: what it enters.
+        own: what was made for it, to be removed after its end; None if nothing was.
+    """
+
+    group: Group
+    own: Group | None = None
+
+    def remove(self) -> None:
+        """Remove what was made for the process; what it left running keeps it."""
+        if self.own is not None:
+            with contextlib.suppress(CgroupError):
+                self.own.remove(timeout=0)
+
+
+def _stop(unit: Unit) -> CgroupError | None:
+    # Loaded only then: it brings jeepney. A unit without processes goes by itself,
+    # so an answer is not needed for the cgroup to go.
+    from libcontainer.cgroups.systemd_bus import stop_unit  # noqa: PLC0415
+
+    try:
+        stop_unit(unit)
+    except CgroupError as error:
+        return error
+    return None
+
+
+def _kill_all(path: str) -> bool:
+    """Kill what is in a v2 cgroup; False if the kernel cannot do it in one step."""
+    try:
+        write_value(f"{path}/cgroup.kill", "1")
+    except FileNotFoundError:
+        # Before Linux 5.14, or it is gone.
+        return not os.path.isdir(path)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:  # it is threaded
+            raise
+        return False
+    return True
+
+
+def _let_go_on(paths: Mapping[str, str]) -> None:
+    """Thaw what is to end: on v1 a signal is delivered only then.
+
+    Raises:
+        CgroupError: twice refused; who waits for its end would wait for ever.
+    """
+    try:
+        freezer = Freezer.of(paths)
+    except CgroupError:
+        return  # there is nothing that could have frozen it
+    try:
+        freezer.release()
+    except CgroupError:
         try:
-            self._set_frozen(frozen=False)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            number = error.errno or errno.EIO
-            raise CgroupError(number, "thaw the cgroup") from error
+            freezer.release()
+        except CgroupError as error:
+            if error.errno != errno.ENOENT:
+                raise
 
 
 def _kill(pid: int) -> None:
     try:
         pidfd = pidfd_open(pid)
-    except ProcessLookupError:
+    except OSError as error:
+        # EINVAL: older kernels say so of an end whose number is still in use.
+        if error.errno not in {errno.ESRCH, errno.EINVAL}:
+            raise
         return
     try:
         with contextlib.suppress(ProcessLookupError):
@@ -327,157 +407,60 @@ def _kill(pid: int) -> None:
         os.close(pidfd)
 
 
-def _make_directory(name: str, path: str, made: list[str]) -> None:
-    try:
-        os.mkdir(path, 0o755)
-    except FileExistsError:
-        _refuse_in_use(path)
-    except FileNotFoundError:
-        _make_parents(name, os.path.dirname(path))
-        _make_directory(name, path, made)
-        return
-    else:
-        made.append(path)
-    if name == UNIFIED:
-        _enable_controllers(os.path.dirname(path))
-    if "cpuset" in name.split(","):
-        _copy_cpuset(path, is_new=path in made)
-
-
-def _make_parents(name: str, path: str) -> None:
-    """Make the directories above a container's, which others may come to share."""
-    try:
-        os.mkdir(path, 0o755)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        _make_parents(name, os.path.dirname(path))
-        os.mkdir(path, 0o755)
-    # An unprivileged caller may not mark it, and leaves it.
-    with contextlib.suppress(OSError):
-        os.setxattr(path, _MADE, b"")
-    if "cpuset" in name.split(","):
-        _copy_cpuset(path, is_new=True)
-
-
-def _remove_made_parents(path: str) -> None:
-    """Remove the directories above *path* that `_make_parents` has marked.
-
-    Whoever needs one again while it goes makes it anew.
-    """
-    parent = os.path.dirname(path)
-    with contextlib.suppress(OSError):  # not marked, gone, or in use by others
-        while True:
-            os.getxattr(parent, _MADE)
-            os.rmdir(parent)
-            parent = os.path.dirname(parent)
-
-
-def _enable_controllers(path: str) -> None:
-    """Let the children of a v2 cgroup have every controller that it has itself.
-
-    What is refused shows in the limits: their files are not there.
-    """
-    available = _words(f"{path}/cgroup.controllers")
-    if available is None:
-        return
-    missing = available - (_words(f"{path}/cgroup.subtree_control") or set())
-    if not missing:
-        return
-    _enable_controllers(os.path.dirname(path))
-    missing = _words(f"{path}/cgroup.controllers") or set()
-    # One by one: the kernel takes all that are written together, or none.
-    for controller in sorted(missing):
-        with contextlib.suppress(OSError):
-            write_value(f"{path}/cgroup.subtree_control", f"+{controller}")
-
-
-def _words(path: str) -> set[str] | None:
-    try:
-        return set(read_value(path).split())
-    except FileNotFoundError:
-        return None
-
-
-def _copy_cpuset(path: str, *, is_new: bool) -> None:
-    # A new cpuset is empty, and nothing can enter an empty one.
-    for file in ("cpuset.cpus", "cpuset.mems"):
-        if is_new or not read_value(f"{path}/{file}").strip():
-            value = read_value(f"{os.path.dirname(path)}/{file}").strip()
-            write_value(f"{path}/{file}", value)
-
-
-def _refuse_in_use(path: str) -> None:
-    for directory in _tree(path):
-        if read_value(f"{directory}/cgroup.procs").strip():
-            raise CgroupError(
-                errno.EEXIST,
-                f"make the cgroup {path}",
-                hint="there are processes in it already",
-            )
-
-
-def _tree(path: str) -> list[str]:
-    found = [path]
-    for directory in found:
-        with contextlib.suppress(FileNotFoundError):
-            # "." and ".." of itself, and one ".." of each that is below.
-            if os.stat(directory).st_nlink <= _NO_SUBDIRECTORY:
-                continue
-        with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
-            found.extend(
-                entry.path for entry in entries if entry.is_dir(follow_symlinks=False)
-            )
-    return found
-
-
-def _remove_below(path: str) -> None:
-    for directory in reversed(_tree(path)[1:]):
-        with contextlib.suppress(OSError):
-            os.rmdir(directory)
-
-
-def _write_limit(directory: str, write: Write, writer: Writer) -> None:
+def _write_limit(directory: str, write: Write, writer: Writer, *, live: bool) -> None:
+    path = f"{directory}/{write.file}"
     try:
         if isinstance(write, DeviceFilter):
-            _attach(directory, write)
+            (replace_filter if live else attach_filter)(directory, write)
+        elif isinstance(write, AtMost):
+            _check_at_most(path, write)
         else:
-            writer.write(f"{directory}/{write.file}", write.value)
+            writer.write(path, write.value)
+            if isinstance(write, Confirmed):
+                _confirm(path, write)
     except OSError as error:
+        if isinstance(error, CgroupError):
+            raise
         if write.optional and error.errno in {errno.ENOENT, errno.EOPNOTSUPP}:
             return
         raise CgroupError(
             error.errno or errno.EIO,
-            f"write {write.value!r} to {directory}/{write.file}",
-            hint=_limit_hint(write, error.errno),
+            f"write {write.value!r} to {path}",
+            hint=_limit_hint(directory, write, error.errno),
         ) from error
 
 
-def _attach(directory: str, limit: DeviceFilter) -> None:
-    if limit.optional and not _may_filter():
-        return
-    cgroup = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | OPEN)
-    try:
-        program = load_cgroup_device(limit.program)
-        try:
-            attach_cgroup_device(cgroup, program)
-        finally:
-            os.close(program)
-    finally:
-        os.close(cgroup)
+def _check_at_most(path: str, write: AtMost) -> None:
+    used = int(read_value(path))
+    if used > int(write.value):
+        what = f"limit memory to {write.value} bytes: {used} are in use"
+        raise CgroupError(errno.EBUSY, what)
 
 
-def _may_filter() -> bool:
-    """Tell whether the kernel lets the caller load a program, as bpf(2) says."""
-    first = os.stat("/proc/self/ns/user").st_ino == _FIRST_USER_NAMESPACE
-    return first and bool(capget().effective >> CAP_SYS_ADMIN & 1)
+def _confirm(path: str, write: Confirmed) -> None:
+    found = read_value(path).strip()
+    if found != write.value:
+        what = f"write {write.value!r} to {path}"
+        raise CgroupError(errno.EINVAL, what, hint=f"the kernel says: {found}")
 
 
-def _limit_hint(write: Write, number: int | None) -> str | None:
+def _limit_hint(directory: str, write: Write, number: int | None) -> str | None:
     if number == errno.ENOENT:
-        return f"this kernel has no {write.file} in the cgroup"
+        return _missing_hint(directory, write)
     if number == errno.EBUSY and write.controller == "memory":
         return "more memory is in use than the new limit"
     if number == errno.EACCES and write.controller == "cpuset":
         return "the parent cgroup does not have these processors or nodes"
     return None
+
+
+def _missing_hint(directory: str, write: Write) -> str:
+    file = f"{directory}/cgroup.controllers"
+    if write.controller == "cgroup" or not os.path.exists(file):
+        return f"this kernel has no {write.file} in the cgroup"
+    if write.controller in words(file):
+        return f"this kernel has no {write.file}"
+    return (
+        f"the {write.controller} controller is not given to this cgroup: one above has"
+        " processes of its own, is not the caller's, or v1 has the controller"
+    )

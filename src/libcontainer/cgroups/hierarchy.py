@@ -11,6 +11,8 @@ from attrs import frozen
 
 from libcontainer.plan.unified import UNIFIED
 
+_FIELDS = 6  # of a line of mountinfo, at the least, before those of the kind of mount
+
 
 class CgroupMode(enum.StrEnum):
     """How the machine has its hierarchies mounted, told by their file systems."""
@@ -75,10 +77,11 @@ def read_hierarchies() -> Hierarchies:
 
 def parse(mountinfo: str, own: str) -> Hierarchies:
     """Return the hierarchies of the texts of mountinfo and ``/proc/self/cgroup``."""
-    paths = dict(_own_paths(own.splitlines()))
+    # Not splitlines(), to which more than a newline ends a line: names have the rest.
+    paths = dict(_own_paths(own.split("\n")))
     v1: dict[str, Hierarchy] = {}
     unified = None
-    for line in mountinfo.splitlines():
+    for line in mountinfo.split("\n"):
         fields, _, rest = line.partition(" - ")
         kind, _, options = _file_system(rest)
         if kind == "cgroup2":
@@ -99,8 +102,9 @@ def _file_system(rest: str) -> tuple[str, str, str]:
 
 def _own_paths(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
     for line in lines:
-        _, controllers, path = line.split(":", 2)
-        yield controllers, path
+        fields = line.split(":", 2)
+        if len(fields) == 3:
+            yield fields[1], fields[2]
 
 
 def _v1_name(options: str, paths: Mapping[str, str]) -> str:
@@ -114,6 +118,8 @@ def _v1_name(options: str, paths: Mapping[str, str]) -> str:
 
 def _hierarchy(name: str, fields: str, paths: Mapping[str, str]) -> Hierarchy | None:
     words = fields.split(" ")
+    if len(words) < _FIELDS:
+        return None
     root, mount_point = _unescape(words[3]), _unescape(words[4])
     own = paths.get(name)
     if own is None:

@@ -7,27 +7,37 @@ import os
 from collections.abc import Mapping
 from typing import Protocol
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
-from libcontainer.cgroups import v1, v2
-from libcontainer.cgroups.device_program import device_program
-from libcontainer.cgroups.devices import default_rules
 from libcontainer.cgroups.hierarchy import (
     CgroupMode,
     Hierarchies,
     Hierarchy,
     read_hierarchies,
 )
-from libcontainer.cgroups.writes import DeviceFilter, Write
-from libcontainer.config import Config, DeviceRule, Resources
+from libcontainer.config import Config, Resources
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan.unified import UNIFIED
+from libcontainer.state import Unit
 
 PREFIX = "libcontainer-"
 """What the name of a cgroup begins with that nobody has named."""
-
-
 _UNLIMITED = Resources()
+
+
+@frozen
+class Placement:
+    """Where the cgroup of a container is.
+
+    Attributes:
+        paths: host paths of its directories by hierarchy
+            (`libcontainer.cgroups.group.Group`); none at all leaves the container in
+            the cgroup of its caller.
+        unit: the systemd unit that it is, if systemd makes it.
+    """
+
+    paths: Mapping[str, str] = field(factory=dict)
+    unit: Unit | None = None
 
 
 class CgroupStrategy(Protocol):
@@ -37,12 +47,8 @@ class CgroupStrategy(Protocol):
     def name(self) -> str:
         """The word it is chosen by."""
 
-    def place(self, container_id: str, config: Config) -> Mapping[str, str]:
-        """Return the directories of a container's cgroup.
-
-        Returns:
-            Host paths by hierarchy (`libcontainer.cgroups.group.Group`); none at
-            all leaves the container in the cgroup of its caller.
+    def place(self, container_id: str, config: Config) -> Placement:
+        """Return where a container's cgroup is to be.
 
         Raises:
             UnsupportedError: *config* asks for limits that cannot hold here.
@@ -54,21 +60,21 @@ class NoCgroups:
 
     name = "disabled"
 
-    def place(self, container_id: str, config: Config) -> Mapping[str, str]:
+    def place(self, container_id: str, config: Config) -> Placement:
         """Return nothing.
 
         Raises:
             UnsupportedError: *config* has limits, or names a cgroup.
         """
         del container_id
-        if config.resources != _UNLIMITED or config.cgroups_path is not None:
+        if is_wanted(config):
             need = "a factory whose cgroups are not disabled"
             raise UnsupportedError("limits on resources", need)
-        return {}
+        return Placement()
 
 
 class Cgroupfs:
-    """Makes directories in the mounted hierarchies, v1, v2 or both.
+    """Makes directories in the mounted hierarchies, all of v1 or that of v2.
 
     A container without a path of its own gets ``libcontainer-ID`` below the
     cgroup of the caller (v1), so that the caller's own limits hold for it too.
@@ -81,16 +87,47 @@ class Cgroupfs:
     def __init__(self, hierarchies: Hierarchies | None = None) -> None:
         self._hierarchies = read_hierarchies() if hierarchies is None else hierarchies
 
-    def place(self, container_id: str, config: Config) -> Mapping[str, str]:
-        """Return a directory in each v1 hierarchy, or one in the v2 hierarchy."""
+    def place(self, container_id: str, config: Config) -> Placement:
+        """Return a directory in each v1 hierarchy, or one in the v2 hierarchy.
+
+        Raises:
+            UnsupportedError: nothing is mounted, or the path is for systemd.
+        """
+        if is_of_systemd(config):
+            need = "Factory(cgroups='systemd')"
+            raise UnsupportedError(f"the cgroup {config.cgroups_path!r}", need)
         found = self._hierarchies
         if found.mode is CgroupMode.NONE:
             need = "a mounted cgroup file system, or a factory with cgroups disabled"
             raise UnsupportedError("a cgroup", need)
+        return Placement(self._paths(found, container_id, config))
+
+    def _paths(
+        self, found: Hierarchies, container_id: str, config: Config
+    ) -> dict[str, str]:
         if found.mode is CgroupMode.UNIFIED and found.unified is not None:
             base = _unified_base(found.unified)
             return {UNIFIED: _path(found.unified, base, container_id, config)}
         return {h.name: _path(h, h.own, container_id, config) for h in found.v1}
+
+
+class HybridCgroups(Cgroupfs):
+    """As `Cgroupfs`; where v1 and v2 are mounted, in the hierarchies of both.
+
+    Then v2 kills, freezes and tells of events, and has the controllers that v1 has
+    not. A process enters v2 by a clone of its own, a quarter of a millisecond.
+    """
+
+    name = "hybrid"
+
+    def _paths(
+        self, found: Hierarchies, container_id: str, config: Config
+    ) -> dict[str, str]:
+        paths = super()._paths(found, container_id, config)
+        if found.unified is not None and UNIFIED not in paths:
+            base = _unified_base(found.unified)
+            paths[UNIFIED] = _path(found.unified, base, container_id, config)
+        return paths
 
 
 class AutoCgroups:
@@ -101,7 +138,7 @@ class AutoCgroups:
     def __init__(self) -> None:
         self._cgroupfs = Cgroupfs()
 
-    def place(self, container_id: str, config: Config) -> Mapping[str, str]:
+    def place(self, container_id: str, config: Config) -> Placement:
         """Return the directories, or nothing where the caller may make none.
 
         Raises:
@@ -113,81 +150,53 @@ class AutoCgroups:
         if limits.devices:
             limits = evolve(limits, devices=())
         wanted = limits != _UNLIMITED or config.cgroups_path is not None
+        if is_of_systemd(config):
+            return new_strategy("systemd").place(container_id, config)
         try:
-            paths = self._cgroupfs.place(container_id, config)
+            placement = self._cgroupfs.place(container_id, config)
         except UnsupportedError:
             if wanted:
                 raise
-            return {}
-        if all(_is_writable(path) for path in paths.values()):
-            return paths
+            return Placement()
+        if all(_is_writable(path) for path in placement.paths.values()):
+            return placement
         if wanted:
             need = (
-                "root, or a cgroup that is delegated to you"
-                " (systemd-run --user --scope -p Delegate=yes)"
+                "root, a cgroup that is delegated to you"
+                " (systemd-run --user --scope -p Delegate=yes),"
+                " or Factory(cgroups='systemd')"
             )
             raise UnsupportedError("limits on resources", need)
-        return {}
+        return Placement()
 
 
-STRATEGIES: dict[str, type[CgroupStrategy]] = {
-    "auto": AutoCgroups,
-    "cgroupfs": Cgroupfs,
-    "disabled": NoCgroups,
-}
-"""The strategies by the word they are chosen by."""
+STRATEGIES = ("auto", "cgroupfs", "hybrid", "systemd", "disabled")
+"""The words that strategies are chosen by."""
 
 
-def limits(config: Config, paths: Mapping[str, str]) -> tuple[Write, ...]:
-    """Return what is written into a new cgroup of *config* at *paths*.
+def new_strategy(name: str) -> CgroupStrategy:
+    """Return the strategy of a word of `STRATEGIES`.
 
     Raises:
-        UnsupportedError: a limit that this version of cgroups does not have.
+        UnsupportedError: it needs what is not here.
     """
-    if not paths:
-        return ()
-    nothing = DeviceRule(allow=False)
-    return _writes(config.resources, paths, (nothing, *default_rules(config.devices)))
+    if name == "systemd":
+        # Loaded only then.
+        from libcontainer.cgroups.systemd import Systemd  # noqa: PLC0415
+
+        return Systemd()
+    kinds = (AutoCgroups, Cgroupfs, HybridCgroups, NoCgroups)
+    return next(kind for kind in kinds if kind.name == name)()
 
 
-def update_limits(resources: Resources, paths: Mapping[str, str]) -> tuple[Write, ...]:
-    """Return what is written to change a cgroup that is in use.
-
-    Raises:
-        UnsupportedError: a limit that this version of cgroups does not have.
-    """
-    return _writes(resources, paths, ())
+def is_wanted(config: Config) -> bool:
+    """Tell whether a configuration cannot do without a cgroup of its own."""
+    return config.resources != _UNLIMITED or config.cgroups_path is not None
 
 
-def _writes(
-    resources: Resources, paths: Mapping[str, str], standard: tuple[DeviceRule, ...]
-) -> tuple[Write, ...]:
-    if list(paths) == [UNIFIED]:
-        _refuse(resources, v2.V1_ONLY, "cgroup v1, which is not what is mounted here")
-        return (*v2.writes(resources), *_device_filter(resources, standard))
-    _refuse(resources, v1.V2_ONLY, "cgroup v2, which is not what is mounted here")
-    return v1.writes(resources, (*standard, *resources.devices))
-
-
-def _device_filter(
-    resources: Resources, standard: tuple[DeviceRule, ...]
-) -> tuple[Write, ...]:
-    if not standard:
-        if not resources.devices:
-            return ()
-        need = "cgroup v1: on v2 the rules of a container are those it was made with"
-        raise UnsupportedError("an update of resources.devices", need)
-    rules = (*standard, *resources.devices)
-    asked = not all(rule.allow for rule in resources.devices)
-    program = device_program(rules)
-    what = f"{len(rules)} rules"
-    return (DeviceFilter("cgroup", "devices", what, not asked, program),)
-
-
-def _refuse(resources: Resources, names: tuple[str, ...], need: str) -> None:
-    for name in names:
-        if getattr(resources, name) not in {None, ()}:
-            raise UnsupportedError(f"resources.{name}", need)
+def is_of_systemd(config: Config) -> bool:
+    """Tell whether a path is ``slice:prefix:name``."""
+    return config.cgroups_path is not None and ":" in config.cgroups_path
 
 
 def _path(hierarchy: Hierarchy, base: str, container_id: str, config: Config) -> str:

@@ -7,17 +7,31 @@ as runc has them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import inf
+from typing import Final
 
 from libcontainer.cgroups.devices import v1_rules
 from libcontainer.cgroups.writes import Write
 from libcontainer.config.resources import DeviceRule, Resources, ThrottleDevice
 
-V2_ONLY = (
-    *("memory_high", "memory_low", "memory_min", "memory_zswap"),
-    *("memory_zswap_writeback", "oom_group", "misc", "unified"),
-)
-"""Fields that only cgroup v2 can hold to."""
+_MEMORY: Final = "memory.limit_in_bytes"
+_BOTH: Final = "memory.memsw.limit_in_bytes"
+
+V2_ONLY: Final = {
+    "cpuset_partition": "cpuset",
+    "memory_high": "memory",
+    "memory_low": "memory",
+    "memory_min": "memory",
+    "memory_swap_high": "memory",
+    "memory_zswap": "memory",
+    "memory_zswap_writeback": "memory",
+    "oom_group": "memory",
+    "io_latency": "io",
+    "misc": "misc",
+    "unified": "",
+}
+"""Fields that only cgroup v2 can hold to, with the controller they are of."""
 
 
 def writes(resources: Resources, rules: Iterable[DeviceRule]) -> tuple[Write, ...]:
@@ -69,13 +83,13 @@ def _cpuset(resources: Resources) -> Iterable[Write]:
 
 
 def _memory(resources: Resources) -> Iterable[Write]:
-    yield from _number("memory", "memory.limit_in_bytes", resources.memory)
+    yield from _number("memory", _MEMORY, resources.memory)
     # Without a limit on memory none on swap makes sense, so it goes as well.
     swap = resources.memory_swap
     if resources.memory == -1 and swap is None:
-        yield Write("memory", "memory.memsw.limit_in_bytes", "-1", optional=True)
+        yield Write("memory", _BOTH, "-1", optional=True)
     elif swap is not None:
-        yield Write("memory", "memory.memsw.limit_in_bytes", str(swap))
+        yield Write("memory", _BOTH, str(swap))
     yield from _number(
         "memory", "memory.soft_limit_in_bytes", resources.memory_reservation
     )
@@ -120,3 +134,31 @@ def _others(resources: Resources) -> Iterable[Write]:
         yield Write("hugetlb", file, str(limit), optional=True)
     for device, limits in resources.rdma:
         yield Write("rdma", "rdma.max", f"{device} {limits}")
+    yield from _number("net_cls", "net_cls.classid", resources.net_cls_classid)
+    for link, priority in resources.net_prio:
+        yield Write("net_prio", "net_prio.ifpriomap", f"{link} {priority}")
+
+
+def ordered(writes: Iterable[Write], now: Mapping[str, str]) -> tuple[Write, ...]:
+    """Return *writes* in an order that the kernel takes.
+
+    At each moment the limit on memory must not be above that on memory and swap
+    together. So what grows above the latter comes after it.
+
+    Args:
+        writes: as `writes` gives them.
+        now: what the files hold, by name.
+    """
+    found = tuple(writes)
+    places = {write.file: place for place, write in enumerate(found)}
+    memory, both = places.get(_MEMORY), places.get(_BOTH)
+    if memory is None or both is None or _BOTH not in now:
+        return found
+    if _size(found[memory].value) <= _size(now[_BOTH]):
+        return found
+    rest = (write for write in found if write.file != _BOTH)
+    return (found[both], *rest)
+
+
+def _size(value: str) -> float:
+    return inf if value == "-1" else int(value)

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Final
 
-from libcontainer.cgroups.writes import Write
+from libcontainer.cgroups.writes import AtMost, Confirmed, Write
 from libcontainer.config.resources import Resources
 
-V1_ONLY = (
-    *("cpu_realtime_runtime", "cpu_realtime_period", "memory_swappiness"),
-    *("disable_oom_killer", "blkio_leaf_weight"),
-)
-"""Fields that only cgroup v1 can hold to."""
+V1_ONLY: Final = {
+    "cpu_realtime_runtime": "cpu",
+    "cpu_realtime_period": "cpu",
+    "memory_swappiness": "memory",
+    "disable_oom_killer": "memory",
+    "blkio_leaf_weight": "blkio",
+    "net_cls_classid": "net_cls",
+    "net_prio": "net_prio",
+}
+"""Fields that only cgroup v1 can hold to, with the controller they are of."""
 
 _DEFAULT_PERIOD = 100_000
 
@@ -99,6 +105,8 @@ def _pids(resources: Resources) -> Iterable[Write]:
 
 
 def _memory(resources: Resources) -> Iterable[Write]:
+    if resources.memory_check_before_update and (resources.memory or 0) > 0:
+        yield AtMost("memory", "memory.current", str(resources.memory))
     if resources.memory_swap is not None:
         limit = swap_limit(resources.memory, resources.memory_swap)
         # A kernel without swap accounting has nothing to limit.
@@ -112,6 +120,7 @@ def _memory(resources: Resources) -> Iterable[Write]:
     yield from _limit("memory", "memory.low", low)
     yield from _limit("memory", "memory.high", resources.memory_high)
     yield from _limit("memory", "memory.min", resources.memory_min)
+    yield from _limit("memory", "memory.swap.high", resources.memory_swap_high)
     yield from _limit("memory", "memory.zswap.max", resources.memory_zswap)
     writeback = resources.memory_zswap_writeback
     yield from _switch("memory", "memory.zswap.writeback", writeback)
@@ -138,6 +147,9 @@ def _io(resources: Resources) -> Iterable[Write]:
             rate = str(throttle.rate) if throttle.rate else "max"
             value = f"{throttle.major}:{throttle.minor} {word}={rate}"
             yield Write("io", "io.max", value)
+    for latency in resources.io_latency:
+        value = f"{latency.major}:{latency.minor} target={latency.target}"
+        yield Write("io", "io.latency", value)
 
 
 def _cpu(resources: Resources) -> Iterable[Write]:
@@ -160,6 +172,9 @@ def _cpuset(resources: Resources) -> Iterable[Write]:
         yield Write("cpuset", "cpuset.cpus", resources.cpuset_cpus)
     if resources.cpuset_mems:
         yield Write("cpuset", "cpuset.mems", resources.cpuset_mems)
+    if resources.cpuset_partition is not None:
+        file = "cpuset.cpus.partition"
+        yield Confirmed("cpuset", file, resources.cpuset_partition)
 
 
 def _others(resources: Resources) -> Iterable[Write]:

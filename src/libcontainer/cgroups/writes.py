@@ -24,6 +24,16 @@ class Write:
 
 
 @frozen
+class AtMost(Write):
+    """A look instead of a write: the number in the file must not be above *value*."""
+
+
+@frozen
+class Confirmed(Write):
+    """A write that the kernel takes and may yet not heed: the file tells."""
+
+
+@frozen
 class DeviceFilter(Write):
     """The program that decides about devices in cgroup v2, in place of a value.
 

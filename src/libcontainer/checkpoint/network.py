@@ -55,11 +55,11 @@ class Entered:
     """What `NetworkRunner` looks at of a launch.
 
     Attributes:
-        sent: a netlink socket of the namespace.
+        sent: a netlink socket of the namespace; the runner takes it.
         criu: host pid of CRIU, which is in the namespace.
     """
 
-    sent: int
+    sent: list[int]
     criu: int
 
     @property
@@ -76,7 +76,7 @@ def open_socket(criu: int) -> Entered:
     """
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     sent = socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE).detach()
-    return Entered(sent, criu)
+    return Entered([sent], criu)
 
 
 def connect(config: Config, runner: NetworkRunner, entered: Entered) -> None:
@@ -86,7 +86,7 @@ def connect(config: Config, runner: NetworkRunner, entered: Entered) -> None:
         NetworkError: one failed; `NetworkRunner.undo` has to follow.
     """
     if has_loopback(config):
-        with closing(Netlink(os.dup(entered.sent))) as inside:
+        with closing(Netlink(os.dup(entered.sent[0]))) as inside:
             inside.set_link("set 'lo' up", _LOOPBACK, up=True)
     for number, network in enumerate(config.networks):
         if network.kind != "loopback":

@@ -4,88 +4,54 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, fields
 
-from libcontainer.config import Capabilities, Config
+from libcontainer.commands.options import Option
+from libcontainer.config import CAPABILITY_NUMBERS, Capabilities, Config
 from libcontainer.errors import UnsupportedError
 from libcontainer.process import Process
+
+if TYPE_CHECKING:
+    from libcontainer.commands.options import Given
 
 _MAX_FILE = 16 * 1024 * 1024
 _FIRST_FD = 3
 
-# Option, field of Process, and the usual arguments of argparse.
-_OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("--tty", "terminal", {"action": "store_true", "help": "give it a terminal"}),
-    ("--user", "user", {"metavar": "USER[:GROUP]", "help": "names or ids of it"}),
-    ("--cwd", "cwd", {"metavar": "PATH", "help": "where it starts"}),
-    (
-        "--env",
-        "env",
-        {"action": "append", "metavar": "K=V", "help": "a variable more, or another"},
-    ),
-    (
-        "--additional-gids",
-        "additional_groups",
-        {"action": "append", "metavar": "GID[,GID]", "help": "its groups"},
-    ),
-    (
-        "--cap",
-        "capabilities",
-        {"action": "append", "metavar": "CAP", "help": "a capability more"},
-    ),
-    (
-        "--no-new-privs",
-        "no_new_privs",
-        {"action": "store_true", "help": "no set-id program gives it more"},
-    ),
-    ("--process-label", "process_label", {"metavar": "LABEL", "help": "SELinux label"}),
-    ("--apparmor", "apparmor_profile", {"metavar": "PROFILE", "help": "AppArmor's"}),
+# Option, field of Process.
+_FIELDS: tuple[tuple[Option, str], ...] = tuple(
+    (Option(names, kind, what, metavar, dest=f"process_{field}"), field)
+    for names, kind, field, metavar, what in (
+        ("--tty -t", "flag", "terminal", "", "give it a terminal"),
+        ("--user -u", "text", "user", "USER[:GROUP]", "names or ids of it"),
+        ("--cwd", "text", "cwd", "PATH", "where it starts"),
+        ("--env -e", "list", "env", "K=V", "a variable more, or another"),
+        (
+            *("--additional-gids -g", "list", "additional_groups"),
+            *("GID[,GID]", "its groups"),
+        ),
+        ("--cap -c", "list", "capabilities", "CAP", "a capability more"),
+        (
+            *("--no-new-privs", "flag", "no_new_privs", ""),
+            "no set-id program gives it more",
+        ),
+        ("--process-label", "text", "process_label", "LABEL", "SELinux label"),
+        ("--apparmor", "text", "apparmor_profile", "PROFILE", "AppArmor's"),
+    )
 )
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-
-    from libcontainer.commands.oci_options import Parser
-
-_SHORT = {
-    "--tty": "-t",
-    "--user": "-u",
-    "--env": "-e",
-    "--additional-gids": "-g",
-    "--cap": "-c",
-}
+PROCESS: tuple[Option, ...] = (
+    *(option for option, _ in _FIELDS),
+    Option("--process -p", what="read an OCI process object", metavar="FILE"),
+    Option("--preserve-fds", "number", "pass N more fds, from 3 on", "N", default=0),
+    Option("--ignore-paused", "flag", "run it in a paused container too"),
+)
 
 
-def add_options(parser: Parser) -> None:
-    """Add the options of a process to the parser of a command."""
-    for option, field, settings in _OPTIONS:
-        names = (_SHORT[option], option) if option in _SHORT else (option,)
-        parser.add_argument(*names, dest=f"process_{field}", default=None, **settings)
-    parser.add_argument(
-        "-p",
-        "--process",
-        metavar="FILE",
-        help="read it from a file: OCI process object",
-    )
-    parser.add_argument(
-        "--preserve-fds",
-        type=int,
-        default=0,
-        metavar="N",
-        help="it gets the N fds of the caller from 3 on",
-    )
-    parser.add_argument(
-        "--ignore-paused", action="store_true", help="run it in a paused container too"
-    )
-
-
-def process_of(
-    options: argparse.Namespace, args: Sequence[str], config: Config
-) -> Process:
+def process_of(options: Given, args: Sequence[str], config: Config) -> Process:
     """Return the process that the options mean in a container of *config*.
 
     Raises:
@@ -94,32 +60,42 @@ def process_of(
     """
     given = {
         field: value
-        for _, field, _ in _OPTIONS
-        if (value := getattr(options, f"process_{field}")) is not None
+        for option, field in _FIELDS
+        if (value := getattr(options, option.dest))
     }
     fds = preserved_fds(options.preserve_fds)
     process = _read(options, args, given) or Process(args, **_wishes(given, config))
     return evolve(process, pass_fds=fds) if fds else process
 
 
-def preserved_fds(count: int) -> tuple[int, ...]:
-    """Return the descriptors that ``--preserve-fds`` means.
+def preserved_fds(count: int, first: int = _FIRST_FD) -> tuple[int, ...]:
+    """Return the descriptors that ``--preserve-fds`` means, up to the last open one.
+
+    Who passes a hundred means all that there are. They keep their numbers: where
+    one is not open, the program gets ``/dev/null``.
 
     Raises:
-        ValueError: one of them is not open, or not the caller's.
+        ValueError: none of them is open, or they are not the caller's.
     """
     if count < 0:
         message = f"--preserve-fds must not be negative, not {count}"
         raise ValueError(message)
-    fds = tuple(range(_FIRST_FD, _FIRST_FD + count))
-    for fd in fds:
-        if not _is_callers(fd):
-            message = f"--preserve-fds {count}: fd {fd} is not open"
-            raise ValueError(message)
-    return fds
+    fds = range(first, first + count)
+    is_open = [is_callers(fd) for fd in fds]
+    if count and not any(is_open):
+        message = f"--preserve-fds {count}: fd {first} is not open: preserved-fd 0"
+        raise ValueError(message)
+    while is_open and not is_open[-1]:
+        is_open.pop()
+    flags = os.O_RDWR | os.O_CLOEXEC
+    return tuple(
+        fd if there else os.open(os.devnull, flags)
+        for fd, there in zip(fds, is_open, strict=False)
+    )
 
 
-def _is_callers(fd: int) -> bool:
+def is_callers(fd: int) -> bool:
+    """Tell whether the caller of this program has left an fd open for it."""
     # What this program has opened itself is close-on-exec.
     try:
         return os.get_inheritable(fd)
@@ -127,12 +103,10 @@ def _is_callers(fd: int) -> bool:
         return False
 
 
-def _read(
-    options: argparse.Namespace, args: Sequence[str], given: dict[str, Any]
-) -> Process | None:
+def _read(options: Given, args: Sequence[str], given: dict[str, Any]) -> Process | None:
     if options.process is None:
         return None
-    others = [option for option, field, _ in _OPTIONS if field in given]
+    others = [option.names[0] for option, field in _FIELDS if field in given]
     if args:
         others.append("a command")
     if others:
@@ -144,9 +118,9 @@ def _read(
 
 def _wishes(given: dict[str, Any], config: Config) -> dict[str, Any]:
     known = {attribute.name for attribute in fields(Process)}
-    for option, field, _ in _OPTIONS:
+    for option, field in _FIELDS:
         if field in given and field not in known:
-            raise UnsupportedError(option, "a later release")
+            raise UnsupportedError(option.names[0], "a later release")
     wishes = dict(given)
     if "env" in given:
         # Over those of the container, key by key.
@@ -166,9 +140,17 @@ def _gid(text: str) -> int:
     return int(text)
 
 
+def _is_capability(name: str) -> bool:
+    known = f"CAP_{name.upper().removeprefix('CAP_')}" in CAPABILITY_NUMBERS
+    if not known:
+        print(f"libcontainer: there is no capability {name!r}", file=sys.stderr)
+    return known
+
+
 def _with_more(has: Capabilities, names: Sequence[str]) -> Capabilities:
-    # Not inheritable and not ambient: those would outlast the program.
-    more = Capabilities.of(*names)
+    # A name of a newer kernel is passed over, as in a bundle. Not inheritable and
+    # not ambient: those would outlast the program.
+    more = Capabilities.of(*(name for name in names if _is_capability(name)))
     return evolve(
         has,
         bounding=has.bounding | more.bounding,

@@ -6,54 +6,56 @@ An engine reads the file: one JSON object a line, ``level``, ``msg``, ``time``.
 
 from __future__ import annotations
 
-import errno
 import json
+import os
 import sys
 
-from libcontainer.errors import ConfigError, ProgramError, StateError
-
-# Engines look for these words to choose an exit status.
-_PROGRAM = {
-    errno.ENOENT: "executable file not found in $PATH",
-    errno.EACCES: "permission denied",
-}
+from libcontainer.commands.phrases import describe
 
 
 class Log:
     """Where the messages of one command go."""
 
-    def __init__(self, path: str | None, form: str, *, debug: bool) -> None:
-        self._path = path
+    def __init__(self) -> None:
+        self._fd = -1
+        self._form = "text"
+        self._debug = False
+
+    def open(self, path: str | None, form: str, *, debug: bool) -> None:
+        """Write to a file from here on, ``[file:]PATH``; tell more if *debug*.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
         self._form = form
         self._debug = debug
+        if path:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._fd = os.open(path.removeprefix("file:"), flags, 0o644)
 
     def failed(self, error: BaseException) -> None:
         """Tell why the command failed."""
         text = describe(error)
         print(f"libcontainer: {text}", file=sys.stderr)
-        if self._path is not None:
+        if self._fd >= 0:
             self._append("error", text)
 
-    def _append(self, level: str, text: str) -> None:
-        import datetime  # noqa: PLC0415 - only for who keeps a log
+    def debug(self, text: str) -> None:
+        """Tell what is going on, to whom wants to know."""
+        if self._debug:
+            self._append("debug", text)
 
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        line = json.dumps({"level": level, "msg": text, "time": now})
-        if self._form == "text":
+    def _append(self, level: str, text: str) -> None:
+        from datetime import UTC, datetime  # noqa: PLC0415 - loaded for what is told
+
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        if self._form == "json":
+            fields = {"level": level, "msg": text, "time": now}
+            line = json.dumps(fields, separators=(",", ":"))
+        else:
             line = f'time="{now}" level={level} msg={json.dumps(text)}'
         try:
-            with open(str(self._path), "a") as file:
-                file.write(line + "\n")
+            # In one piece: others write to the same file.
+            os.write(2 if self._fd < 0 else self._fd, f"{line}\n".encode())
         except OSError as failed:
             print(f"libcontainer: --log: {failed}", file=sys.stderr)
-
-
-def describe(error: BaseException) -> str:
-    """Return an error as one line."""
-    if isinstance(error, ProgramError) and error.errno in _PROGRAM:
-        return f"{_PROGRAM[error.errno]}: {error}"
-    if isinstance(error, StateError) and error.verb == "signal":
-        return f"container not running: {error}"
-    if isinstance(error, ConfigError):
-        return "; ".join(str(problem) for problem in error.problems)
-    return " ".join(str(error).split("\n"))

@@ -13,13 +13,13 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from libcontainer.commands import nsinit_checkpoint
-from libcontainer.commands.exec_options import add_options, process_of
+from libcontainer.commands import nsinit_cgroup, nsinit_checkpoint, nsinit_stats
+from libcontainer.commands.argparsed import add_to
+from libcontainer.commands.exec_options import PROCESS, process_of
 from libcontainer.commands.foreground import (
     Ended,
     Signals,
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     execute.add_argument("--list", action="store_true", help="list the functions")
     execute.add_argument("--func", default="exec", help="function to run inside")
-    add_options(execute)
+    add_to(execute, PROCESS)
     execute.add_argument(
         "--detach", action="store_true", help="return once the command runs"
     )
@@ -101,13 +101,20 @@ def _parser() -> argparse.ArgumentParser:
     attach.set_defaults(run=_attach)
     show = commands.add_parser("config", help="print the configuration as it is read")
     show.set_defaults(run=_config)
+    nsinit_stats.add_commands(commands, _with_container)
+    nsinit_cgroup.add_commands(commands)
     add_commands(commands.add_parser)
     commands.choices["checkpoint"].set_defaults(run=_checkpoint)
     commands.choices["restore"].set_defaults(run=_restore)
-    for name in ("stats", "pause", "unpause"):
-        later = commands.add_parser(name, help="needs cgroup support")
-        later.set_defaults(run=_unsupported)
     return parser
+
+
+def _with_container(run: nsinit_stats.Run) -> Callable[[argparse.Namespace], int]:
+    def bound(arguments: argparse.Namespace) -> int:
+        with Factory() as factory:
+            return run(factory.load(_container_id()), arguments)
+
+    return bound
 
 
 def _exec(arguments: argparse.Namespace) -> int:
@@ -302,11 +309,6 @@ def _restore(arguments: argparse.Namespace) -> int:
             _remove_state()
 
 
-def _unsupported(arguments: argparse.Namespace) -> int:
-    need = "cgroup support, which this release does not have"
-    raise UnsupportedError(f"nsinit {arguments.command}", need)
-
-
 def _running(factory: Factory) -> Container | None:
     """Return the container of this data path, if it runs.
 
@@ -338,25 +340,10 @@ def _read_config() -> ContainerJson:
     return config_from_container_json(parse_container_json(data), os.getcwd())
 
 
-def _network_state(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the names of the last pair of links: there was room for one."""
-    pairs = [record for record in records if record["strategy"] == "veth"]
-    if not pairs:
-        return {}
-    return {"veth_host": pairs[-1]["link"], "veth_child": pairs[-1]["inside"]}
-
-
 def _write_state(container: Container) -> None:
-    state = container.state()
-    init = state.init
-    if init is None:
+    document = nsinit_stats.state_document(container)
+    if not document:
         return
-    document = {
-        "init_pid": init.host_pid,
-        "init_start_time": str(init.start_time),
-        "network_state": _network_state(state.network),
-        "cgroup_paths": {},
-    }
     # A new file and a rename: the container may have put a symlink there.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with _data_folder() as folder:

@@ -6,8 +6,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from libcontainer.commands.argparsed import add_to
 from libcontainer.commands.foreground import Signals, stand_in
-from libcontainer.commands.oci_checkpoint import add_options, image_of, options_of
+from libcontainer.commands.oci_checkpoint import (
+    CHECKPOINT,
+    RESTORE,
+    image_of,
+    options_of,
+)
 from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.factory import Factory
@@ -23,7 +29,7 @@ def add_commands(add: Add) -> None:
     ):
         parser = add(name, help=what)
         parser.add_argument("--criu", default="criu", help="the program")
-        add_options(parser, restores=name == "restore")
+        add_to(parser, RESTORE if name == "restore" else CHECKPOINT)
 
 
 def checkpoint(container: Container, arguments: argparse.Namespace) -> None:

@@ -10,111 +10,152 @@ from __future__ import annotations
 
 import os
 import sys
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from types import ModuleType
 
-from libcontainer.commands import oci_options as options
+from libcontainer._version import __version__
 from libcontainer.commands.log import Log
-from libcontainer.commands.words import UnsureError, Words
+from libcontainer.commands.options import (
+    Arguments,
+    Command,
+    Option,
+    UsageError,
+    help_text,
+    parse,
+)
+from libcontainer.commands.table import COMMANDS, GLOBAL
 from libcontainer.errors import LibcontainerError
 
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Mapping, Sequence
-
-    Command = Callable[[argparse.Namespace], int]
-
-_FAILED: Final = 1
+SPEC_VERSION = "1.3.0"
+_INTERRUPTED = 130
+_HELP = Option("--help -h -?", "flag")
+_VERSION = Option("--version -v -V", "flag", "print it and end")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``libcontainer``; return its exit status."""
     words = sys.argv[1:] if argv is None else argv
-    arguments = read_words(words)
-    log = Log(arguments.log, arguments.log_format, debug=arguments.debug)
+    arguments = Arguments()
+    log = Log()
+    failed = 1
     try:
-        return _command(arguments.command)(arguments)
-    except (LibcontainerError, OSError, ValueError) as error:
+        options = (*GLOBAL, _VERSION, _HELP)
+        found = _read(words, options, arguments, operands=1, rest=True)
+        if arguments.version:
+            print(f"{_program()} version {__version__}\nspec: {SPEC_VERSION}")
+            return 0
+        if not found:
+            print(_page())
+            return 0
+        name, *rest = found
+        log.open(arguments.log, arguments.log_format, debug=arguments.debug)
+        command = _command(name)
+        failed = command.failed
+        if not _read_command(name, command, rest, arguments):
+            return 0
+        log.debug(f"{name} {arguments.id}" if "id" in vars(arguments) else name)
+        arguments.tell = log.debug
+        function: Callable[[Arguments], int]
+        function = getattr(_load(command.module), command.function)
+        return function(arguments)
+    except (LibcontainerError, OSError, ValueError, UsageError) as error:
         log.failed(error)
-        return int(getattr(arguments, "failed", _FAILED))
+        return failed
     except KeyboardInterrupt:
-        return 130
-
-
-def read_words(words: Sequence[str]) -> argparse.Namespace:
-    """Return what a command line says; one that is wrong ends the program."""
-    try:
-        return read_quickly(words)
-    except UnsureError:
-        from libcontainer.commands.oci_parser import argument_parser  # noqa: PLC0415
-
-        return argument_parser(words).parse_args(words)
-
-
-def read_quickly(words: Sequence[str]) -> argparse.Namespace:
-    """Return what a command line says that engines often use.
-
-    Raises:
-        UnsureError: it is another, or wrong.
-    """
-    found = SimpleNamespace()
-    general = Words()
-    options.add_global(general)
-    left = general.read(words, found, first=True)
-    command, *rest = left
-    if command not in _QUICK:
-        raise UnsureError
-    found.command = command
-    own = Words()
-    _QUICK[command](own)
-    own.read(rest, found)
-    return found  # type: ignore[return-value]  # what is asked of it, it has
+        return _INTERRUPTED
 
 
 def _command(name: str) -> Command:
+    command = COMMANDS.get(name)
+    if command is None:
+        message = f"No help topic for {name!r}: there is no such command"
+        raise UsageError(message)
+    return command
+
+
+def _read(
+    words: Sequence[str],
+    options: Sequence[Option],
+    arguments: Arguments,
+    *,
+    operands: int,
+    rest: bool,
+) -> list[str]:
+    for option in options:
+        if option.dest not in vars(arguments):
+            setattr(arguments, option.dest, option.default)
+    return parse(words, options, operands=operands, rest=rest, into=arguments)
+
+
+def _read_command(
+    name: str, command: Command, words: Sequence[str], arguments: Arguments
+) -> bool:
+    """Read what a command is given; tell whether it is to be carried out."""
+    arguments.command = name
+    own = command.options
+    if isinstance(own, str):
+        # What these are made of takes longer to load than all the rest.
+        module, _, table = own.partition(":")
+        own = getattr(_load(module), table)
+    names = command.operands
+    needed = [operand for operand in names if not operand.startswith("[")]
+    # Global options are understood here, too.
+    options = (*own, *(o for o in GLOBAL if not _clash(o, own)), _HELP)
+    found = _read(
+        words, options, arguments, operands=len(needed), rest=bool(command.rest)
+    )
+    if arguments.help:
+        print(_page_of(name, command, own))
+        return False
+    if len(found) < len(needed):
+        message = f"{name}: {needed[len(found)]} is missing"
+        raise UsageError(message)
+    for operand in names:
+        many = operand.endswith("...]")
+        value: object = found if many else found.pop(0) if found else None
+        found = [] if many else found
+        setattr(arguments, operand.strip("[].").lower(), value)
+    if command.rest:
+        setattr(arguments, command.rest.lower(), found)
+    elif found:
+        message = f"{name}: {found[0]!r} is too much"
+        raise UsageError(message)
+    return True
+
+
+def _clash(option: Option, own: Sequence[Option]) -> bool:
+    return any(not set(option.names).isdisjoint(other.names) for other in own)
+
+
+def _load(module: str) -> ModuleType:
     # Each is loaded when it is asked for: most of their time is loading.
     from importlib import import_module  # noqa: PLC0415
 
-    module, function = _COMMANDS[name]
-    loaded = import_module(f"libcontainer.commands.{module}")
-    found: Command = getattr(loaded, function)
-    return found
+    return import_module(f"libcontainer.commands.{module}")
 
 
-_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "create": ("oci_start", "create"),
-    "run": ("oci_start", "run"),
-    "start": ("oci_start", "start"),
-    "exec": ("oci_exec", "execute"),
-    "kill": ("oci_control", "kill"),
-    "delete": ("oci_control", "delete"),
-    "pause": ("oci_control", "pause"),
-    "resume": ("oci_control", "resume"),
-    "checkpoint": ("oci_checkpoint", "checkpoint"),
-    "restore": ("oci_checkpoint", "restore"),
-    "update": ("oci_update", "update"),
-    "wait": ("oci_control", "wait"),
-    "gc": ("oci_control", "recover"),
-    "state": ("oci_show", "state"),
-    "list": ("oci_show", "show_list"),
-    "ps": ("oci_show", "ps"),
-    "events": ("oci_events", "events"),
-    "spec": ("oci_spec", "spec"),
-    "features": ("oci_spec", "features"),
-}
+def _program() -> str:
+    # By whichever name it is called, as with a link named runc.
+    name = os.path.basename(sys.argv[0])
+    return "libcontainer" if name.endswith(".py") or not name else name
 
-# What engines call most, and wait for.
-_QUICK: Final[Mapping[str, Callable[[Words], None]]] = {
-    "create": lambda words: options.add_start(words, runs=False),
-    "run": lambda words: options.add_start(words, runs=True),
-    "start": options.add_ids,
-    "state": options.add_ids,
-    "pause": options.add_ids,
-    "resume": options.add_ids,
-    "exec": options.add_exec,
-    "kill": options.add_kill,
-    "delete": options.add_delete,
-}
+
+def _page() -> str:
+    return help_text(
+        _program(),
+        "Open Container Initiative runtime",
+        "[OPTION...] COMMAND [ARGUMENT...]",
+        (*GLOBAL, _VERSION),
+        [(name, command.what) for name, command in COMMANDS.items()],
+    )
+
+
+def _page_of(name: str, command: Command, own: Sequence[Option]) -> str:
+    words = ["[OPTION...]", *command.operands]
+    if command.rest:
+        words.append(f"[{command.rest}...]")
+    usage = " ".join(words)
+    return help_text(f"{_program()} {name}", command.what, usage, own)
 
 
 def program() -> None:

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from libcontainer.commands.foreground import Signals, stand_in
 from libcontainer.commands.oci_common import load, open_factory, write_pid_file
+from libcontainer.commands.options import Arguments, Option
 from libcontainer.commands.subreaper import become_subreaper
+from libcontainer.commands.table import RUN
 from libcontainer.config.criu import CGROUP_MODES, CriuOptions
 from libcontainer.container import Container
 from libcontainer.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from libcontainer.commands.options import Given
 
 _IMAGE: Final = "checkpoint"
 _FLAGS: Final = (
@@ -33,45 +37,42 @@ _RESTORE_FLAGS: Final = (
     ("--tcp-close", "tcp_close", "restore established connections closed"),
 )
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from libcontainer.commands.oci_options import Parser
 
-
-def add_options(parser: Parser, *, restores: bool) -> None:
-    """Give a parser the options of one of the two commands."""
-    parser.add_argument(
-        "--image-path", "--work-image", metavar="DIR", help="default: ./checkpoint"
-    )
-    parser.add_argument("--work-path", metavar="DIR", help="where CRIU logs")
-    for flag, _, what in (
-        *_FLAGS,
-        *(_RESTORE_FLAGS if restores else _CHECKPOINT_FLAGS),
-    ):
-        parser.add_argument(flag, action="store_true", help=what)
-    parser.add_argument(
+_BOTH: Final = (
+    Option("--image-path --work-image", what="default: ./checkpoint", metavar="DIR"),
+    Option("--work-path", what="where CRIU logs", metavar="DIR"),
+    *(Option(flag, "flag", what) for flag, _, what in _FLAGS),
+    Option(
         "--manage-cgroups-mode",
+        what="what CRIU does with sub-cgroups",
         choices=(*CGROUP_MODES, ""),
         default="soft",
-        help="what CRIU does with sub-cgroups",
-    )
-    parser.add_argument("--network-lock", choices=("iptables", "nftables", "skip"))
-    parser.add_argument(
-        "--empty-ns",
-        action="append",
-        choices=("network",),
-        help="leave this namespace empty",
-    )
-    if not restores:
-        parser.add_argument("--parent-path", metavar="DIR", help="an earlier image")
-        parser.add_argument("--page-server", metavar="ADDRESS:PORT")
-        parser.add_argument("--status-fd", type=int, metavar="FD")
-        return
-    parser.add_argument("--lsm-profile", metavar="TYPE:NAME")
-    parser.add_argument("--lsm-mount-context", metavar="CONTEXT")
+    ),
+    Option(
+        "--network-lock",
+        what="how connections are held",
+        choices=("iptables", "nftables", "skip"),
+    ),
+    Option("--empty-ns", "list", "leave this namespace empty", choices=("network",)),
+)
+# Of nsinit, too; it has no bundle and nothing to hand on.
+CHECKPOINT: Final = (
+    *_BOTH,
+    *(Option(flag, "flag", what) for flag, _, what in _CHECKPOINT_FLAGS),
+    Option("--parent-path", what="an earlier image", metavar="DIR"),
+    Option("--page-server", what="send memory there", metavar="ADDRESS:PORT"),
+    Option("--status-fd", "number", "write a byte there when it is ready", "FD"),
+)
+RESTORE: Final = (
+    *_BOTH,
+    *(Option(flag, "flag", what) for flag, _, what in _RESTORE_FLAGS),
+    Option("--lsm-profile", what="another label", metavar="TYPE:NAME"),
+    Option("--lsm-mount-context", what="another of mounts", metavar="CONTEXT"),
+)
+RESTORE_BUNDLE: Final = (*RUN, *RESTORE)
 
 
-def options_of(arguments: argparse.Namespace, *, restores: bool) -> CriuOptions:
+def options_of(arguments: Given, *, restores: bool) -> CriuOptions:
     """Return the options that were given.
 
     Raises:
@@ -102,12 +103,12 @@ def options_of(arguments: argparse.Namespace, *, restores: bool) -> CriuOptions:
     )
 
 
-def image_of(arguments: argparse.Namespace) -> str:
+def image_of(arguments: Given) -> str:
     """Return the directory of the image."""
     return os.path.abspath(arguments.image_path or _IMAGE)
 
 
-def checkpoint(arguments: argparse.Namespace) -> int:
+def checkpoint(arguments: Arguments) -> int:
     """Write the processes of a container to an image."""
     options = options_of(arguments, restores=False)
     with open_factory(arguments) as factory:
@@ -119,7 +120,7 @@ def checkpoint(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def restore(arguments: argparse.Namespace) -> int:
+def restore(arguments: Arguments) -> int:
     """Make a container of an image, in the foreground or not."""
     # Loaded here: a checkpoint needs no bundle.
     from libcontainer.oci import load_bundle  # noqa: PLC0415
@@ -139,7 +140,7 @@ def restore(arguments: argparse.Namespace) -> int:
             raise
 
 
-def _hand_over(container: Container, arguments: argparse.Namespace) -> int:
+def _hand_over(container: Container, arguments: Arguments) -> int:
     handle = container.init
     if handle is None:
         raise RuntimeError("restored without an init")

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from typing import Any
 
+from libcontainer.commands.options import Arguments
 from libcontainer.container import Container
+from libcontainer.errors import ConfigError, Problem
 from libcontainer.factory import Factory, is_rootless
 from libcontainer.handle import ProcessHandle
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
+_MAX_FILE = 1024 * 1024
 
 
-def open_factory(arguments: argparse.Namespace) -> Factory:
+def open_factory(arguments: Arguments) -> Factory:
     """Return the factory that the global options mean."""
     cgroups = arguments.cgroup_manager
     if cgroups == "cgroupfs" and is_rootless():
@@ -23,30 +26,58 @@ def open_factory(arguments: argparse.Namespace) -> Factory:
     return Factory(arguments.root, cgroups=cgroups)
 
 
-def load(factory: Factory, arguments: argparse.Namespace) -> Container:
+def read_json(path: str, array: str = "") -> dict[str, Any]:
+    """Return the object that a file of JSON is; ``-`` is standard input.
+
+    Args:
+        path: the file.
+        array: at which key the object is to have an array, if the file is one.
+
+    Raises:
+        OSError: it cannot be read.
+        ConfigError: it is no JSON, or too long; with the place.
+    """
+    from libcontainer.config.strict_json import parse_strict_json  # noqa: PLC0415
+
+    if path == "-":
+        data = sys.stdin.buffer.read(_MAX_FILE + 1)
+    else:
+        with open(path, "rb") as file:
+            data = file.read(_MAX_FILE + 1)
+    if len(data) > _MAX_FILE:
+        raise ConfigError([Problem(path, f"is longer than {_MAX_FILE} bytes")])
+    if array and data.lstrip().startswith(b"["):
+        data = b'{"%s": %s}' % (array.encode(), data)
+    return parse_strict_json(data, path)
+
+
+def load(factory: Factory, arguments: Arguments) -> Container:
     """Return the container that a command names."""
     return factory.load(arguments.id)
 
 
 def matching(factory: Factory, expression: str) -> list[Container]:
-    """Return every container whose whole id an expression matches."""
+    """Return every container in whose id an expression is found, as regexec(3)."""
     try:
         pattern = re.compile(expression)
     except re.error as error:
         message = f"not a regular expression: {expression!r}: {error}"
         raise ValueError(message) from error
-    return [box for box in factory.list() if pattern.fullmatch(box.id)]
+    return [box for box in factory.list() if pattern.search(box.id)]
 
 
-def write_pid_file(handle: ProcessHandle, arguments: argparse.Namespace) -> None:
+def absolute(path: str | None) -> str | None:
+    """Return a path of the command line from the root on."""
+    return None if path is None else os.path.abspath(path)
+
+
+def write_pid_file(handle: ProcessHandle, arguments: Arguments) -> None:
     """Write the pid where the engine wants it."""
     if arguments.pid_file is not None:
         handle.write_pid_file(arguments.pid_file)
 
 
-def check_console(
-    arguments: argparse.Namespace, *, terminal: bool, leaves: bool
-) -> None:
+def check_console(arguments: Arguments, *, terminal: bool, leaves: bool) -> None:
     """Refuse a terminal that nobody would hold, and a socket that gets none.
 
     Raises:

@@ -8,48 +8,81 @@ import os
 import signal as signals
 
 from libcontainer.commands.oci_common import load, matching, open_factory
+from libcontainer.commands.options import Arguments
 from libcontainer.container import Container
-from libcontainer.errors import ContainerNotFoundError
+from libcontainer.errors import (
+    ContainerNotFoundError,
+    StateError,
+    UnsupportedError,
+)
 from libcontainer.handle import signal_number
+from libcontainer.plan.kinds import shares_pids
+from libcontainer.status import Status
+
+_DEFAULT = "SIGTERM"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
+    pass
 
 
-def kill(arguments: argparse.Namespace) -> int:
+def kill(arguments: Arguments) -> int:
     """Send a signal."""
-    number = signal_number(arguments.signal)
+    number = signal_number(arguments.signal or _DEFAULT)
     with open_factory(arguments) as factory:
         if arguments.regex:
             found = matching(factory, arguments.id)
         else:
             found = [load(factory, arguments)]
         for container in found:
-            if arguments.all:
-                _signal_all(container, number)
-            else:
-                container.signal(number)
+            _kill(container, number, everyone=arguments.all)
     return 0
 
 
-def _signal_all(container: Container, number: int) -> None:
+def _kill(container: Container, number: int, *, everyone: bool) -> None:
+    ends = number == signals.SIGKILL
+    if everyone or (ends and shares_pids(container.config)):
+        # Without a pid namespace of its own the others outlive its init.
+        reached = _signal_all(container, number)
+        if not everyone and not reached:
+            raise StateError(container.id, Status.STOPPED.value, "signal")
+    else:
+        container.signal(number)
+    if ends:
+        # What is frozen takes no signal, on cgroup v1 not even this one.
+        with contextlib.suppress(StateError, UnsupportedError):
+            container.resume()
+
+
+def _signal_all(container: Container, number: int) -> bool:
+    """Send a signal to every process; tell whether there was one."""
     # A process may begin another between two looks: until none is new.
     seen: set[int] = set()
-    while new := set(container.processes()) - seen:
+    while new := set(_processes(container)) - seen:
         for host_pid in new:
             with contextlib.suppress(ProcessLookupError):
                 pidfd = os.pidfd_open(host_pid)
                 try:
                     # The number may have become another's before we held it.
-                    if host_pid in container.processes():
+                    if host_pid in _processes(container):
                         signals.pidfd_send_signal(pidfd, number)
                 finally:
                     os.close(pidfd)
         seen |= new
+    return bool(seen)
 
 
-def delete(arguments: argparse.Namespace) -> int:
+def _processes(container: Container) -> list[int]:
+    try:
+        return container.processes()
+    except UnsupportedError:
+        # Without a cgroup the first one is all that can be told.
+        init = container.state().init
+        ended = container.status() is Status.STOPPED
+        return [] if init is None or ended else [init.host_pid]
+
+
+def delete(arguments: Arguments) -> int:
     """Remove containers."""
     with open_factory(arguments) as factory:
         if arguments.regex:
@@ -65,28 +98,28 @@ def delete(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def pause(arguments: argparse.Namespace) -> int:
+def pause(arguments: Arguments) -> int:
     """Freeze every process."""
     with open_factory(arguments) as factory:
         load(factory, arguments).pause()
     return 0
 
 
-def resume(arguments: argparse.Namespace) -> int:
+def resume(arguments: Arguments) -> int:
     """Let every process go on."""
     with open_factory(arguments) as factory:
         load(factory, arguments).resume()
     return 0
 
 
-def wait(arguments: argparse.Namespace) -> int:
+def wait(arguments: Arguments) -> int:
     """Wait for the end and print the exit status, as a shell has it."""
     with open_factory(arguments) as factory:
         print(load(factory, arguments).wait().shell)
     return 0
 
 
-def recover(arguments: argparse.Namespace) -> int:
+def recover(arguments: Arguments) -> int:
     """Remove what crashed creators left."""
     with open_factory(arguments) as factory:
         for container_id in factory.recover():

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from libcontainer.commands.oci_common import load, open_factory
+from libcontainer.commands.options import Arguments
 from libcontainer.commands.stats_forms import runc_form
 from libcontainer.container import Container
 from libcontainer.errors import StateError, TimeoutExpired
@@ -18,9 +18,9 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _INTERVAL: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
 
 
-def events(arguments: argparse.Namespace) -> int:
+def events(arguments: Arguments) -> int:
     """Print a line at each interval until the container has stopped."""
-    seconds = _seconds(arguments.interval)
+    seconds = seconds_of(arguments.interval)
     with open_factory(arguments) as factory:
         container = load(factory, arguments)
         if container.state().status.value not in {"created", "running", "paused"}:
@@ -48,10 +48,11 @@ def _say(kind: str, container: Container, data: Mapping[str, Any] | None) -> Non
     found: dict[str, Any] = {"type": kind, "id": container.id}
     if data is not None:
         found["data"] = data
-    print(json.dumps(found), flush=True)
+    print(json.dumps(found, separators=(",", ":")), flush=True)
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
+    """Return the seconds that a text such as ``5s`` or ``500ms`` means."""
     found = _INTERVAL.fullmatch(text)
     seconds = float(found[1]) * _UNITS[found[2] or "s"] if found else 0.0
     if seconds <= 0:

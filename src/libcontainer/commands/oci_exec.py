@@ -3,33 +3,29 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Sequence
 
 from attrs import evolve
 
 from libcontainer.commands.exec_options import process_of
 from libcontainer.commands.foreground import Signals, caller_size, stand_in
 from libcontainer.commands.oci_common import (
+    absolute,
     check_console,
     load,
     open_factory,
+    read_json,
     write_pid_file,
 )
+from libcontainer.commands.options import Arguments
 from libcontainer.config.report import Report
-from libcontainer.config.strict_json import parse_strict_json
 from libcontainer.container import Container
 from libcontainer.errors import ConfigError
 from libcontainer.oci.process import read_process
 from libcontainer.process import Process
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
 
-_MAX_FILE = 1024 * 1024
-
-
-def execute(arguments: argparse.Namespace) -> int:
+def execute(arguments: Arguments) -> int:
     """Run a further program; return its exit status, or 0 if it is left alone."""
     with open_factory(arguments) as factory:
         container = load(factory, arguments)
@@ -39,8 +35,9 @@ def execute(arguments: argparse.Namespace) -> int:
         )
         process = evolve(
             process,
-            console_socket=arguments.console_socket,
-            pidfd_socket=arguments.pidfd_socket,
+            console_socket=absolute(arguments.console_socket),
+            pidfd_socket=absolute(arguments.pidfd_socket),
+            cgroup=_cgroup(arguments.cgroup or ()),
         )
         if process.terminal and not arguments.detach:
             process = evolve(
@@ -54,21 +51,33 @@ def execute(arguments: argparse.Namespace) -> int:
             return stand_in(handle, signals).shell
 
 
-def _process(container: Container, arguments: argparse.Namespace) -> Process:
+def _cgroup(words: Sequence[str]) -> str | None:
+    """Return the cgroups below the container's that options name, or None."""
+    found = []
+    for word in words:
+        controllers, colon, path = word.rpartition(":")
+        if ".." in path.split("/"):
+            message = f"bad sub cgroup path: {path!r} leaves the container's"
+            raise ValueError(message)
+        path = "/".join(part for part in path.split("/") if part)
+        if path or colon:
+            found.append(f"{controllers}{colon}{path}")
+    return ";".join(found) or None
+
+
+def _process(container: Container, arguments: Arguments) -> Process:
     args = arguments.args[1:] if arguments.args[:1] == ["--"] else arguments.args
     if arguments.process is None:
         if not args:
             message = "a command is needed, or --process"
             raise ValueError(message)
         return process_of(arguments, args, container.config)
-    with open(arguments.process, "rb") as file:
-        document = parse_strict_json(file.read(_MAX_FILE), arguments.process)
+    document = read_json(arguments.process)
     report = Report()
     process = read_process(document, report, Report())
     if process is None:
         raise ConfigError(report.problems)
-    values = {**vars(arguments), "process": None}
-    options: argparse.Namespace = SimpleNamespace(**values)  # type: ignore[assignment]
+    options = Arguments(**{**vars(arguments), "process": None})
     given = process_of(options, process.args, container.config)
     changes = {
         name: getattr(given, name)

@@ -3,31 +3,30 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import pwd
+import subprocess
 import sys
 from typing import Any
 
 from libcontainer.commands.oci_common import load, open_factory
+from libcontainer.commands.options import Arguments
 from libcontainer.config import Directory
 from libcontainer.container import Container
 from libcontainer.errors import ContainerNotFoundError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-
 _COLUMNS = ("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")
 
 
-def state(arguments: argparse.Namespace) -> int:
+def state(arguments: Arguments) -> int:
     """Print the state of one container."""
     with open_factory(arguments) as factory:
         print(json.dumps(_describe(load(factory, arguments)), indent=2))
     return 0
 
 
-def show_list(arguments: argparse.Namespace) -> int:
+def show_list(arguments: Arguments) -> int:
     """Print every container."""
     with open_factory(arguments) as factory:
         found = []
@@ -39,22 +38,20 @@ def show_list(arguments: argparse.Namespace) -> int:
     if arguments.quiet:
         print("".join(f"{item['id']}\n" for item in found), end="")
     elif arguments.format == "json":
-        print(json.dumps(found))
+        print(json.dumps(found, separators=(",", ":")))
     else:
         _print_table([_COLUMNS, *(_row(item) for item in found)])
     return 0
 
 
-def ps(arguments: argparse.Namespace) -> int:
+def ps(arguments: Arguments) -> int:
     """Print the processes of a container: as ps has them, or their numbers."""
     with open_factory(arguments) as factory:
         host_pids = load(factory, arguments).processes()
     if arguments.format == "json":
         print(json.dumps(host_pids))
         return 0
-    options = [item for item in arguments.options if item != "--"] or ["-ef"]
-    import subprocess  # noqa: PLC0415 - for this command alone
-
+    options = [item for item in arguments.ps_options if item != "--"] or ["-ef"]
     listed = subprocess.run(
         ["ps", *options], stdout=subprocess.PIPE, text=True, check=False
     )
@@ -76,14 +73,17 @@ def _describe(container: Container) -> dict[str, Any]:
     state = container.state()
     found = container.oci_state()
     rootfs = container.config.rootfs
-    import datetime  # noqa: PLC0415 - for few commands
-
     created = datetime.datetime.fromtimestamp(state.created, datetime.UTC)
+    # Scripts look for these keys in this order.
     return {
-        **found,
+        "ociVersion": found["ociVersion"],
+        "id": found["id"],
         "pid": found.get("pid", 0),
+        "status": found["status"],
+        "bundle": found["bundle"],
         "rootfs": rootfs.path if isinstance(rootfs, Directory) else "",
         "created": created.isoformat().replace("+00:00", "Z"),
+        **{key: found[key] for key in ("annotations",) if found.get(key)},
         "owner": _name(state.owner_uid),
     }
 

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 
+from libcontainer.commands.options import Arguments
 from libcontainer.oci import load_bundle
 from libcontainer.oci.features import read_features
 from libcontainer.oci.template import template
 
 
-def spec(arguments: argparse.Namespace) -> int:
+def spec(arguments: Arguments) -> int:
     """Write a configuration to begin with, or check one."""
     if arguments.check:
         return _check(arguments)
@@ -25,7 +25,7 @@ def spec(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check(arguments: argparse.Namespace) -> int:
+def _check(arguments: Arguments) -> int:
     bundle = load_bundle(arguments.bundle, arguments.config)
     from libcontainer.validate import check  # noqa: PLC0415
 
@@ -35,7 +35,7 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def features(arguments: argparse.Namespace) -> int:
+def features(arguments: Arguments) -> int:
     """Print what this runtime can do."""
     del arguments
     print(json.dumps(read_features(), indent=2))

@@ -7,14 +7,16 @@ import os
 
 from attrs import evolve
 
-from libcontainer.commands.exec_options import preserved_fds
+from libcontainer.commands.exec_options import is_callers, preserved_fds
 from libcontainer.commands.foreground import Signals, caller_size, stand_in
 from libcontainer.commands.oci_common import (
+    absolute,
     check_console,
     load,
     open_factory,
     write_pid_file,
 )
+from libcontainer.commands.options import Arguments
 from libcontainer.commands.subreaper import become_subreaper
 from libcontainer.config import Config
 from libcontainer.container import Container
@@ -23,12 +25,11 @@ from libcontainer.factory import Factory
 from libcontainer.oci import load_bundle
 from libcontainer.process import Process
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
+_FIRST_FD = 3
+_MAX_FDS = 1024
 
 
-def create(arguments: argparse.Namespace) -> int:
+def create(arguments: Arguments) -> int:
     """Make a container whose program waits for `start`."""
     with open_factory(arguments) as factory:
         container, process = _make(factory, arguments, leaves=True)
@@ -40,14 +41,14 @@ def create(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def start(arguments: argparse.Namespace) -> int:
+def start(arguments: Arguments) -> int:
     """Let the program of a created container run."""
     with open_factory(arguments) as factory:
         load(factory, arguments).start()
     return 0
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: Arguments) -> int:
     """Make a container and run its program, in the foreground or not."""
     if not arguments.no_subreaper and not arguments.detach:
         become_subreaper()
@@ -63,9 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise
 
 
-def _foreground(
-    container: Container, process: Process, arguments: argparse.Namespace
-) -> int:
+def _foreground(container: Container, process: Process, arguments: Arguments) -> int:
     with Signals() as signals:
         if process.terminal:
             process = evolve(
@@ -82,24 +81,30 @@ def _foreground(
 
 
 def _make(
-    factory: Factory, arguments: argparse.Namespace, *, leaves: bool
+    factory: Factory, arguments: Arguments, *, leaves: bool
 ) -> tuple[Container, Process]:
     bundle = load_bundle(arguments.bundle, arguments.config)
     if bundle.process is None:
         raise ConfigError([Problem("process", "is required to start a container")])
     check_console(arguments, terminal=bool(bundle.process.terminal), leaves=leaves)
+    listen = _listen_fds()
     process = evolve(
         bundle.process,
-        pass_fds=preserved_fds(arguments.preserve_fds),
-        listen_fds=_listen_fds(),
-        console_socket=arguments.console_socket,
-        pidfd_socket=arguments.pidfd_socket,
+        pass_fds=preserved_fds(arguments.preserve_fds, _FIRST_FD + len(listen)),
+        listen_fds=listen,
+        console_socket=absolute(arguments.console_socket),
+        pidfd_socket=absolute(arguments.pidfd_socket),
     )
+    for warning in bundle.warnings:
+        arguments.tell(f"warning: {warning}")
     container = factory.create(arguments.id, _config(bundle.config, arguments))
+    if arguments.debug:
+        for line in container.explain(process).splitlines():
+            arguments.tell(line)
     return container, process
 
 
-def _config(config: Config, arguments: argparse.Namespace) -> Config:
+def _config(config: Config, arguments: Arguments) -> Config:
     notify = os.environ.get("NOTIFY_SOCKET") if arguments.command == "run" else None
     return evolve(
         config,
@@ -111,9 +116,14 @@ def _config(config: Config, arguments: argparse.Namespace) -> Config:
 
 def _listen_fds() -> tuple[tuple[str, int], ...]:
     """Return the sockets that a service manager passed to us (sd_listen_fds(3))."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+    # Engines pass them on and cannot know our pid: they say none, or 1.
+    if os.environ.get("LISTEN_PID", "1") not in {"1", str(os.getpid())}:
         return ()
-    count = int(os.environ.get("LISTEN_FDS", "0"))
+    text = os.environ.get("LISTEN_FDS", "")
+    count = int(text) if text.isascii() and text.isdigit() else 0
     names = os.environ.get("LISTEN_FDNAMES", "").split(":")
     names += ["unknown"] * (count - len(names))
-    return tuple((names[at] or "unknown", 3 + at) for at in range(count))
+    fds = range(_FIRST_FD, _FIRST_FD + min(count, _MAX_FDS))
+    return tuple(
+        (names[at] or "unknown", fd) for at, fd in enumerate(fds) if is_callers(fd)
+    )

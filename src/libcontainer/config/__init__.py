@@ -38,6 +38,7 @@ from libcontainer.config.namespaces import (
 )
 from libcontainer.config.resources import (
     DeviceRule,
+    LatencyDevice,
     Resources,
     ThrottleDevice,
     WeightDevice,
@@ -66,6 +67,7 @@ __all__ = [
     "Hooks",
     "IdMap",
     "IdMapping",
+    "LatencyDevice",
     "Mount",
     "MountAttr",
     "NamespaceType",

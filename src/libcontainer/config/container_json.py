@@ -27,6 +27,7 @@ from libcontainer.config.identity import Capabilities
 from libcontainer.config.model import Config
 from libcontainer.config.namespaces import NamespaceType
 from libcontainer.config.report import Report, show
+from libcontainer.config.resources import Resources
 from libcontainer.config.rules import (
     absolute_path,
     apparmor_profile,
@@ -129,6 +130,31 @@ def config_from_container_json(
         warnings=tuple(str(problem) for problem in warnings.problems),
         document=document,
     )
+
+
+def cgroup_from_json(
+    cgroup: Mapping[str, Any],
+) -> tuple[str | None, Resources, tuple[str, ...]]:
+    """Return what the ``cgroups`` of a ``container.json`` means by itself.
+
+    Args:
+        cgroup: that object, as `parse_container_json` returns one.
+
+    Returns:
+        Its path, its limits, and warnings.
+
+    Raises:
+        ConfigError: with every problem, each with its path in the file.
+    """
+    report, warnings = Report(), Report()
+    document = {"cgroups": cgroup}
+    for key in unknown_keys(document):
+        warnings.add(key, "unknown key")
+    reader = Reader("", document, report, warnings).child("cgroups")
+    path, resources = read_cgroups_path(reader), read_resources(reader)
+    if report.problems:
+        raise ConfigError(report.problems)
+    return path, resources, tuple(str(problem) for problem in warnings.problems)
 
 
 def _read(reader: Reader, rootfs: str, unknown: Report) -> Config:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from attrs import field, frozen
 
@@ -351,3 +351,21 @@ class Config:
 
     labels: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
     """Notes of the caller, a mapping; they never change what is done."""
+
+    @staticmethod
+    def from_image(image: FromImage, **wishes: Any) -> Config:  # noqa: ANN401
+        """Return the configuration of a container that is made of an image.
+
+        Args:
+            image: one of `libcontainer.image`.
+            wishes: fields of `Config`; each takes the place of what the image says.
+        """
+        return image.to_config(**wishes)
+
+
+class FromImage(Protocol):
+    """What `Config.from_image` takes: an image knows what becomes of it."""
+
+    def to_config(self, **wishes: Any) -> Config:  # noqa: ANN401
+        """Return its configuration."""
+        ...

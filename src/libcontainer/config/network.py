@@ -307,6 +307,40 @@ class Slirp4netns(UserMode):
 
 
 @frozen(kw_only=True)
+class Proxy:
+    """The only way out is a proxy that goes where a list of names allows.
+
+    The container has no link but ``lo``. On it listens a proxy (HTTP, its CONNECT,
+    and SOCKS 5) that is a program of the host: it looks names up there and connects
+    from there. A program inside has to ask it: see `environment`. There is no UDP.
+    Needs no privilege.
+    """
+
+    kind: ClassVar[str] = "proxy"
+    has_socket: ClassVar[bool] = True
+
+    names: tuple[str, ...] = field(default=(), converter=to_addresses)
+    """Names of hosts that may be reached; ``*.example.org`` is every name below."""
+
+    networks: tuple[str, ...] = field(default=(), converter=to_addresses)
+    """Networks that may be reached by address, and by an allowed name. A name
+    leads to public addresses and to these, never to others of the host's site."""
+
+    target_ports: tuple[int, ...] = field(default=(80, 443), converter=to_tuple)
+    """Ports that may be reached there."""
+
+    port: int = field(default=3128)
+    """Where it listens, on 127.0.0.1 of the container."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables by which most programs find the proxy, for `Process.env`."""
+        http, socks = (f"{way}://127.0.0.1:{self.port}" for way in ("http", "socks5h"))
+        found = {"http_proxy": http, "https_proxy": http, "all_proxy": socks}
+        return {**found, **{name.upper(): value for name, value in found.items()}}
+
+
+@frozen(kw_only=True)
 class Loopback:
     """``lo`` is up."""
 
@@ -378,6 +412,7 @@ Network = (
     | Cni
     | Pasta
     | Slirp4netns
+    | Proxy
     | CustomNetwork
 )
 
@@ -392,6 +427,7 @@ NETWORKS: Final[tuple[type[Any], ...]] = (
     Cni,
     Pasta,
     Slirp4netns,
+    Proxy,
     CustomNetwork,
 )
 

@@ -52,7 +52,8 @@ def process_fields(
         ConfigError: with every problem, each with its path in the object.
     """
     if isinstance(document, str):
-        document = document.encode()
+        # A lone surrogate is refused with the rest of what is not UTF-8.
+        document = document.encode("utf-8", "surrogatepass")
     if isinstance(document, bytes):
         document = parse_strict_json(document, "process")
     report = Report()

@@ -119,6 +119,21 @@ class WeightDevice:
     """Against the cgroup's own children; v1 only."""
 
 
+@frozen
+class LatencyDevice:
+    """How long a block device may keep the cgroup waiting."""
+
+    major: int
+    """Major number."""
+
+    minor: int
+    """Minor number."""
+
+    target: int
+    """Microseconds; while it is missed, cgroups with a higher target are slowed
+    down. 0 is no target."""
+
+
 @frozen(kw_only=True, cache_hash=True)
 class Resources:
     """Limits and shares of a container's cgroup; a size may be text, ``"64M"``."""
@@ -151,6 +166,11 @@ class Resources:
     cpuset_mems: str | None = field(default=None, converter=_to_cpus)
     """Memory nodes that may be used: ``"0-1"`` or numbers."""
 
+    cpuset_partition: str | None = field(default=None)
+    """``root`` takes the processors of *cpuset_cpus* from all others, ``isolated``
+    also from the scheduler's balancing, ``member`` shares them; v2. The cgroup above
+    must be a partition itself."""
+
     memory: int | None = field(default=None, converter=to_bytes)
     """Most memory in bytes, swap not included; -1 is no limit."""
 
@@ -164,6 +184,10 @@ class Resources:
     memory_swappiness: int | None = field(default=None)
     """How readily memory is swapped out, from 0 to 100; v1 only."""
 
+    memory_check_before_update: bool | None = field(default=None)
+    """Whether a limit on memory below what is in use is refused. Without it v2 takes
+    memory back and may kill for that; v1 refuses in any case."""
+
     memory_high: int | None = field(default=None, converter=to_bytes)
     """Bytes above which processes are slowed down and memory is reclaimed; v2."""
 
@@ -172,6 +196,9 @@ class Resources:
 
     memory_min: int | None = field(default=None, converter=to_bytes)
     """Bytes that are never reclaimed; v2."""
+
+    memory_swap_high: int | None = field(default=None, converter=to_bytes)
+    """Bytes in swap above which processes are slowed down; v2, Linux 5.8."""
 
     memory_zswap: int | None = field(default=None, converter=to_bytes)
     """Most bytes of compressed swap in memory; v2."""
@@ -219,8 +246,11 @@ class Resources:
     )
     """Most writes a second, by device."""
 
+    io_latency: tuple[LatencyDevice, ...] = field(default=(), converter=to_tuple)
+    """Latency targets of block devices; v2, with CONFIG_BLK_CGROUP_IOLATENCY."""
+
     hugetlb: tuple[tuple[str, int], ...] = field(default=(), converter=_to_sizes)
-    """Most bytes in huge pages, by page size: ``{"2MB": "64M"}``."""
+    """Most bytes in huge pages, used or reserved, by page size: ``{"2MB": "64M"}``."""
 
     rdma: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
     """Limits of RDMA devices by name: ``{"mlx5_0": "hca_handle=2 hca_object=max"}``."""
@@ -230,6 +260,13 @@ class Resources:
 
     unified: tuple[tuple[str, str], ...] = field(default=(), converter=to_pairs)
     """Any file of cgroup v2 by name, written as it is, after all others."""
+
+    net_cls_classid: int | None = field(default=None)
+    """Class of its packets for traffic control, as tc(8) counts: 0x10001 is 1:1.
+    v1, with the net_cls controller mounted."""
+
+    net_prio: tuple[tuple[str, int], ...] = field(default=(), converter=to_pairs)
+    """Priority of its packets by link: ``{"eth0": 5}``. v1, with net_prio."""
 
     devices: tuple[DeviceRule, ...] = field(default=(), converter=_to_rules)
     """Rules about devices. They come after those that every container has: its

@@ -20,15 +20,17 @@ from libcontainer.config.mounts import Mount, MountAttr, Propagation
 from libcontainer.config.namespaces import IdMap, IdMapping, TimeOffset
 from libcontainer.config.resources import (
     DeviceRule,
+    LatencyDevice,
     Resources,
     ThrottleDevice,
     WeightDevice,
 )
 from libcontainer.config.rootfs import Directory, Overlay
 
-_LISTS: dict[str, type[DeviceRule | ThrottleDevice | WeightDevice]] = {
+_LISTS: dict[str, type[DeviceRule | LatencyDevice | ThrottleDevice | WeightDevice]] = {
     "devices": DeviceRule,
     "blkio_weight_devices": WeightDevice,
+    "io_latency": LatencyDevice,
     "blkio_throttle_read_bps": ThrottleDevice,
     "blkio_throttle_write_bps": ThrottleDevice,
     "blkio_throttle_read_iops": ThrottleDevice,
@@ -126,7 +128,7 @@ def _seldom(fields: dict[str, Any]) -> dict[str, Any]:
 def _resources(value: Mapping[str, Any]) -> Resources:
     fields = dict(value)
     for name, kind in _LISTS.items():
-        fields[name] = [kind(**item) for item in fields[name]]
+        fields[name] = [kind(**item) for item in fields.get(name, ())]
     return Resources(**fields)
 
 

@@ -25,6 +25,8 @@ from libcontainer.files.regular import reopen
 MAX_BYTES = 1024**3
 MAX_FILES = 100_000
 MAX_DEPTH = 128
+# A descriptor each; more than anything that is made here can be deep.
+_MAX_REMOVED = 400
 _CHUNK = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Beneath the one directory, and not on another mount: neither /proc nor a volume.
@@ -243,8 +245,8 @@ def remove_tree(parent: int, name: str, depth: int = 0) -> None:
 
 
 def _remove_folder(parent: int, name: str, depth: int) -> None:
-    if depth >= MAX_DEPTH:
-        message = f"{name!r} is more than {MAX_DEPTH} directories deep"
+    if depth >= _MAX_REMOVED:
+        message = f"{name!r} is more than {_MAX_REMOVED} directories deep"
         raise CopyLimitError(message)
     with opened_folder(parent, name) as folder:
         clear_folder(folder, depth + 1)

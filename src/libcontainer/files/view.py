@@ -8,41 +8,22 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import IO, Any, TypeAlias
+from collections.abc import Iterator
+from typing import IO, Any
 
 from libcontainer.bindings.renameat2 import RenameFlag, renameat2
-from libcontainer.files import copy as copies
 from libcontainer.files.asowner import make
-from libcontainer.files.beneath import (
-    FOLDER,
-    LOOK,
-    make_folders,
-    open_beneath,
-    opened,
-    parent_of,
-    split,
-)
-from libcontainer.files.beneath import own as give
-from libcontainer.files.copy import MAX_BYTES, MAX_FILES, Copied, Copier
-from libcontainer.files.ids import Ids
-from libcontainer.files.info import (
-    FileInfo,
-    is_kernels,
-    kind_of,
-    refuse_kernel,
-    told,
-)
+from libcontainer.files.beneath import LOOK, opened, parent_of, split
+from libcontainer.files.copy import MAX_BYTES, MAX_FILES, Copied, Copier, remove_tree
+from libcontainer.files.info import refuse_kernel, told
+from libcontainer.files.names import NamesOfContainer, Path, text_of
 from libcontainer.files.regular import Creation, open_regular
-
-Path: TypeAlias = str | os.PathLike[str]
 
 MAX_READ = 64 * 1024**2
 _MODES = {"r": os.O_RDONLY, "w": os.O_WRONLY, "x": os.O_WRONLY, "a": os.O_WRONLY}
 
 
-class ContainerFiles:
+class ContainerFiles(NamesOfContainer):
     """Files of a container that is there, running or not.
 
     Every path is one of the container: absolute, or from its root, with its links.
@@ -64,12 +45,6 @@ class ContainerFiles:
     container may run answers when that server does.
     """
 
-    def __init__(
-        self, open_root: Callable[[], AbstractContextManager[int]], ids: Ids
-    ) -> None:
-        self._open_root = open_root
-        self._ids = ids
-
     # -- one file
 
     def open(
@@ -90,7 +65,7 @@ class ContainerFiles:
             owner: user and group of a file that is made.
             options: ``buffering``, ``encoding``, ``errors`` and ``newline``.
         """
-        text = _text(path)
+        text = text_of(path)
         kind = mode.replace("b", "").replace("t", "").replace("+", "")
         if kind not in _MODES:
             message = f"invalid mode: {mode!r}"
@@ -125,7 +100,7 @@ class ContainerFiles:
                     return bytes(data)
                 data += chunk
         text = f"is larger than {limit} bytes"
-        raise OSError(errno.EFBIG, text, _text(path))
+        raise OSError(errno.EFBIG, text, text_of(path))
 
     def write(
         self,
@@ -144,143 +119,10 @@ class ContainerFiles:
         made: dict[str, Any] = {"permissions": permissions, "owner": owner}
         with (
             self.open(path, "wb", buffering=0, **made) as file,
-            told("write", _text(path)),
+            told("write", text_of(path)),
         ):
             while left:
                 left = left[file.write(left) :]
-
-    # -- names
-
-    def stat(self, path: Path, *, follow: bool = True) -> FileInfo:
-        """Return what a file, directory or anything else is.
-
-        Args:
-            path: what is looked at; nothing is opened.
-            follow: whether a link at its end is followed.
-        """
-        text = _text(path)
-        flags = LOOK if follow else LOOK | os.O_NOFOLLOW
-        with (
-            told("look at", text),
-            self._open_root() as root,
-            opened(root, text, flags) as found,
-        ):
-            status = os.fstat(found)
-            is_link = stat.S_ISLNK(status.st_mode)
-            target = os.readlink("", dir_fd=found) if is_link else None
-        uid, gid = self._ids.inside(status.st_uid, status.st_gid)
-        return FileInfo(
-            kind=kind_of(status.st_mode),
-            mode=stat.S_IMODE(status.st_mode),
-            uid=uid,
-            gid=gid,
-            size=status.st_size,
-            mtime=status.st_mtime,
-            target=target,
-        )
-
-    def exists(self, path: Path) -> bool:
-        """Tell whether there is such a file or directory; links are followed."""
-        try:
-            self.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return True
-
-    def readlink(self, path: Path) -> str:
-        """Return where a link leads.
-
-        Raises:
-            OSError: ``EINVAL``: it is no link.
-        """
-        target = self.stat(path, follow=False).target
-        if target is None:
-            raise OSError(errno.EINVAL, "is no link", _text(path))
-        return target
-
-    def listdir(self, path: Path = "/", *, limit: int = MAX_FILES) -> list[str]:
-        """Return the names in a directory, sorted.
-
-        Raises:
-            CopyLimitError: there are more than *limit*.
-        """
-        text = _text(path)
-        with (
-            told("list", text),
-            self._open_root() as root,
-            _reading(root, text) as folder,
-        ):
-            return copies.names_of(folder, limit)
-
-    def walk(self, top: Path = "/") -> Iterator[tuple[str, list[str], list[str]]]:
-        """Go through a tree as `os.walk` does, from the top; no link is followed.
-
-        Yields:
-            A path of the container, the names of directories in it, and all others.
-            Names taken out of the first list are not gone into. What is gone by the
-            time it is looked at is passed over, and so is what is below ``/proc`` and
-            other filesystems of the kernel.
-        """
-        start = _text(top)
-        with told("list", start), self._open_root() as root:
-            pending = [start.rstrip("/") or "/"]
-            follow = True
-            while pending:
-                path = pending.pop()
-                found = _list(root, path, follow=follow)
-                if found is None and follow:
-                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-                follow = False
-                if found is None:
-                    continue
-                folders, others = found
-                yield path, folders, others
-                prefix = path.rstrip("/")
-                pending += [f"{prefix}/{name}" for name in reversed(folders)]
-
-    def mkdir(
-        self,
-        path: Path,
-        *,
-        parents: bool = False,
-        permissions: int = 0o755,
-        owner: tuple[int, int] = (0, 0),
-    ) -> None:
-        """Make a directory; with *parents* those above it, and it may be there."""
-        text = _text(path)
-        own = self._ids.on_host(owner)
-        with told("make the directory", text), self._open_root() as root:
-            if parents:
-                folder = make(lambda: make_folders(root, text, permissions, own), own)
-                os.close(folder)
-                return
-            with parent_of(root, text) as (parent, name):
-                refuse_kernel(parent, text)
-                make(lambda: os.mkdir(name, 0o700, dir_fd=parent), own)
-                with copies.opened_folder(parent, name) as made:
-                    give(made, permissions, own)
-
-    def remove(self, path: Path, *, recursive: bool = False) -> None:
-        """Remove a file, a link itself, or a directory, which has to be empty.
-
-        Args:
-            path: what is removed.
-            recursive: whether a directory may hold something; that is removed too.
-        """
-        text = _text(path)
-        with (
-            told("remove", text),
-            self._open_root() as root,
-            parent_of(root, text) as (parent, name),
-        ):
-            refuse_kernel(parent, text)
-            if recursive:
-                copies.remove_tree(parent, name)
-                return
-            try:
-                os.unlink(name, dir_fd=parent)
-            except IsADirectoryError:
-                os.rmdir(name, dir_fd=parent)
 
     # -- copies
 
@@ -313,7 +155,7 @@ class ContainerFiles:
             CopyLimitError: it is more than that; nothing is left of the copy.
             FileExistsError: *target* is there.
         """
-        text, host = _text(path), os.fspath(target)
+        text, host = text_of(path), os.fspath(target)
         folder, name = split(os.path.abspath(host))
         copier = Copier(max_bytes, max_files, links=links)
         with contextlib.ExitStack() as stack:
@@ -355,7 +197,7 @@ class ContainerFiles:
             CopyLimitError: it is more than that; nothing is left of the copy.
             FileExistsError: a directory would take the place of something.
         """
-        text = _text(path)
+        text = text_of(path)
         own = self._ids.on_host(owner)
         with contextlib.ExitStack() as stack:
             found = os.open(source, LOOK)
@@ -374,48 +216,6 @@ class ContainerFiles:
                     return copier.result()
 
                 return make(copy, own)
-
-
-def _text(path: Path) -> str:
-    text = os.fspath(path)
-    if not isinstance(text, str):
-        message = f"a path must be text, not {type(path).__name__}"
-        raise TypeError(message)
-    if "\0" in text or not text:
-        message = f"not a path: {text!r}"
-        raise ValueError(message)
-    return text
-
-
-@contextlib.contextmanager
-def _reading(root: int, path: str) -> Iterator[int]:
-    fd = open_beneath(root, path, FOLDER & ~os.O_NOFOLLOW)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _list(root: int, path: str, *, follow: bool) -> tuple[list[str], list[str]] | None:
-    """Return directories and other names at a path; None if it is none any more."""
-    try:
-        fd = open_beneath(root, path, FOLDER if not follow else FOLDER & ~os.O_NOFOLLOW)
-    except OSError as error:
-        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-            return None
-        raise
-    folders: list[str] = []
-    others: list[str] = []
-    try:
-        if is_kernels(fd):
-            return folders, others
-        for name in copies.names_of(fd, MAX_FILES):
-            with contextlib.suppress(FileNotFoundError):
-                mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
-                (folders if stat.S_ISDIR(mode) else others).append(name)
-    finally:
-        os.close(fd)
-    return folders, others
 
 
 @contextlib.contextmanager
@@ -438,5 +238,5 @@ def _appearing(
             make(name_it, owner)
     except BaseException:
         with contextlib.suppress(OSError):
-            copies.remove_tree(parent, fresh)
+            remove_tree(parent, fresh)
         raise

@@ -22,6 +22,7 @@ from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.network import AddRoute, ConnectNetwork
 from libcontainer.plan.steps import (
+    AttachToUnit,
     CopyLink,
     CopyUp,
     HookFiles,
@@ -48,6 +49,7 @@ from libcontainer.plan.steps import (
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.hooks import HookRunner
+    from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
 
 _BACKLOG = 8
@@ -65,6 +67,8 @@ class HostActions:
         record: saves the state of a container whose init is of this launch.
         group: the container's cgroup, if it has one.
         limits: what is written into it.
+        owner: host uid and gid that the cgroup is given to, or None.
+        unit_maker: makes the systemd unit that the cgroup is, if it is one.
         made_group: whether the cgroup has been made by this launch.
         hooks: runs the container's hooks, if it has any.
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
@@ -77,6 +81,8 @@ class HostActions:
     record: Callable[[str, Launch], None]
     group: Group | None = None
     limits: tuple[Write, ...] = ()
+    owner: tuple[int, int] | None = None
+    unit_maker: UnitMaker | None = None
     made_group: bool = False
     hooks: HookRunner | None = None
     pidfd_socket: str | int | None = None
@@ -87,6 +93,8 @@ class HostActions:
         """Remove what outlives a launch that has failed with *error*."""
         if self.network is not None:
             self.network.undo(error)
+        if self.unit_maker is not None:
+            self.unit_maker.close()
         if self.group is not None and self.made_group:
             self.group.remove()
 
@@ -94,6 +102,8 @@ class HostActions:
         """Close what was open for the launch alone."""
         if self.hooks is not None:
             self.hooks.close()
+        if self.unit_maker is not None:
+            self.unit_maker.close()
         if self.network is not None:
             self.network.close()
 
@@ -136,9 +146,11 @@ class JoinActions:
 
     Attributes:
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
+        group: the container's cgroup, if it has one.
     """
 
     pidfd_socket: str | int | None
+    group: Group | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -148,7 +160,24 @@ class JoinActions:
         """
         if isinstance(step.action, SendPidfd):
             _pass_pidfd(launch, self.pidfd_socket)
+        elif isinstance(step.action, AttachToUnit):
+            _enter_unit(launch, self.group)
         else:
+            run_source_step(launch, step)
+
+
+class MapActions:
+    """Carries out the HOST steps of a program in a user namespace of its own."""
+
+    def __call__(self, launch: Launch, step: Step) -> None:
+        """Carry out one HOST step.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        if isinstance(step.action, MapIds):
+            _write_maps(launch, step.action)
+        elif not isinstance(step.action, SendPidfd):
             run_source_step(launch, step)
 
 
@@ -242,10 +271,28 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
     if group is None:
         message = "the plan has a cgroup, the launch has none"
         raise HelperError(message)
-    group.make(actions.limits)
+    if actions.unit_maker is None or group.unit is None:
+        group.make(actions.limits, actions.owner)
+    else:
+        maker = actions.unit_maker
+        maker.make(group, group.unit, launch.helper, actions.limits, actions.owner)
     actions.made_group = True
-    for slot, fd in zip(action.slots, group.open_joins(), strict=True):
+    joins = group.open_joins() if action.slots else []
+    for slot, fd in zip(action.slots, joins, strict=True):
         launch.own(slot, above_stdio(fd))
+
+
+def _attach_to_unit(actions: HostActions, launch: Launch, _: AttachToUnit) -> None:
+    _enter_unit(launch, actions.group)
+
+
+def _enter_unit(launch: Launch, group: Group | None) -> None:
+    from libcontainer.host.unit import attach_to_unit  # noqa: PLC0415
+
+    if group is None or group.unit is None:
+        message = "the plan has a systemd unit, the launch has none"
+        raise HelperError(message)
+    attach_to_unit(launch, group.unit)
 
 
 def _open_cgroup(actions: HostActions, launch: Launch, action: OpenCgroup) -> None:
@@ -309,6 +356,10 @@ def _set_clocks(actions: HostActions, launch: Launch, action: SetClocks) -> None
 
 
 def _map_ids(actions: HostActions, launch: Launch, action: MapIds) -> None:
+    _write_maps(launch, action)
+
+
+def _write_maps(launch: Launch, action: MapIds) -> None:
     from libcontainer.host.idmap import write_maps  # noqa: PLC0415
 
     pidfd, host_pid = launch.at_work
@@ -371,6 +422,7 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenStatus: _open_status,
     SendPidfd: _send_pidfd,
     MakeCgroup: _make_cgroup,
+    AttachToUnit: _attach_to_unit,
     OpenCgroup: _open_cgroup,
     MapIds: _map_ids,
     OpenNamespace: _open_namespace,

@@ -18,8 +18,13 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from libcontainer.bindings.pidfd import pidfd_get_info, pidfd_send_signal
+from libcontainer.bindings.pidfd import (
+    pidfd_get_info,
+    pidfd_open,
+    pidfd_send_signal,
+)
 from libcontainer.bindings.waitid import WaitFlag, waitid
+from libcontainer.host.fds import above_stdio
 
 _IF_ENDED = int(WaitFlag.WEXITED | WaitFlag.WNOHANG)
 _STATUS = struct.Struct("=i")
@@ -135,6 +140,19 @@ def any_ended(pidfds: Iterable[int], timeout: float | None) -> bool:
         poll.register(pidfd, select.POLLIN)
     milliseconds = None if timeout is None else max(0, int(timeout * 1000 + 0.999))
     return bool(poll.poll(milliseconds))
+
+
+def open_child(host_pid: int) -> int:
+    """Return a pidfd of a child that nobody has reaped; where there is none, end it.
+
+    So no pid can be another's by now.
+    """
+    try:
+        return above_stdio(pidfd_open(host_pid))
+    except OSError:
+        os.kill(host_pid, signal.SIGKILL)
+        os.waitid(os.P_PID, host_pid, os.WEXITED)
+        raise
 
 
 def kill_and_reap(pidfd: int, *, timeout: float) -> bool:

@@ -56,8 +56,10 @@ class Companions:
 
         Raises:
             NetworkError: it ended before it was ready; with its own words.
-            UnsupportedError: there is no interpreter to keep it.
+            UnsupportedError: there is no interpreter to keep it, or no init yet.
         """
+        if init < 0:
+            raise UnsupportedError(companion.what, "a launch: it is not restored")
         with _Ends(companion.what) as ends:
             command = [_interpreter(companion.what), "-I", "-S", keeper.__file__]
             command += map(str, (init, ends.report[1], ends.ready[1], companion.ready))

@@ -46,7 +46,7 @@ from libcontainer.errors import (
     LaunchTimeoutError,
     NetworkError,
 )
-from libcontainer.host.children import kill_and_reap, reap
+from libcontainer.host.children import kill_and_reap, open_child, reap
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
@@ -95,7 +95,7 @@ class Launch:
         self.host_pid = 0
         self.terminal = -1
         self.status = -1
-        self.sent = -1
+        self.sent: list[int] = []
         self.notify: list[socket.socket] = []
         self.monitor: MonitorEnd | None = None
         self._take_terminal = take_terminal
@@ -153,11 +153,31 @@ class Launch:
             self.abort()
             raise
 
-    def abort(self) -> None:
-        """End whatever this launch has started, and reap it. Twice is once.
+    def hold(self) -> None:
+        """Carry out every step, and leave the process waiting at the last barrier.
 
-        Each part is done whatever becomes of the others; the last error is raised.
+        It ends with `abort`, or with the caller.
+
+        Raises:
+            LibcontainerError: as for `run`; nothing is left behind.
         """
+        try:
+            for step in self._compiled.dialogue:
+                self._run_step(step)
+        except BaseException:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """End whatever this launch has started, and reap it. Twice is once."""
+        try:
+            self._abort()
+        except BaseException:
+            # Such as a Ctrl-C while we wait.
+            self._abort()
+            raise
+
+    def _abort(self) -> None:
         close_all(self._opened)
         self._opened.clear()
         with contextlib.ExitStack() as parts:  # from the last to the first
@@ -168,8 +188,6 @@ class Launch:
             if (self._box.pidfd, self.pidfd) != (-1, -1):
                 parts.callback(self._drain)
             for pidfd in {self._box.pidfd, self.pidfd} - {-1}:
-                # Twice: the first wait may be interrupted.
-                parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
                 parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
 
     def _forget(self) -> None:
@@ -184,8 +202,7 @@ class Launch:
     def close_terminal(self) -> None:
         """Close the master of the terminal, if it is still ours."""
         terminal, self.terminal = self.terminal, -1
-        if terminal >= 0:
-            close_all((terminal,))
+        close_all((terminal,) if terminal >= 0 else ())
 
     # -- steps
 
@@ -280,6 +297,8 @@ class Launch:
                 from libcontainer.host.failure import step_error  # noqa: PLC0415
 
                 raise step_error(self.plan, step, number, where)
+            if kind == wire.CLONED and fd < 0 and number > 0:
+                fd = open_child(number)
             if not self._take(kind, index, fd):
                 return message
 
@@ -301,7 +320,8 @@ class Launch:
 
     def _take(self, kind: int, index: int, fd: int) -> bool:
         if fd < 0:
-            return False
+            # A clone's own word without a descriptor: its parent's has the pid.
+            return kind == wire.CLONED
         if kind == wire.CLONED:
             self._adopt_clone(index, fd)
             return True
@@ -315,8 +335,8 @@ class Launch:
             # At once: the program's first call may have to be answered.
             self._on_listener(fd, self.host_pid)
             return True
-        if kind == wire.AT_BARRIER and self.sent < 0:
-            self.sent = fd
+        if kind == wire.AT_BARRIER:
+            self.sent.append(fd)
             return False
         os.close(fd)
         return False
@@ -327,9 +347,10 @@ class Launch:
             # Both sides of the clone tell of it: either may be killed first.
             os.close(pidfd)
             return
-        parent = self.pidfd
+        # At once: whatever fails from here on, it has to be ended.
+        parent, self.pidfd = self.pidfd, pidfd
         self._clones, self._cloned_at = self._clones + 1, index
-        self._adopt(pidfd, pidfd_pid(pidfd))
+        self.host_pid = pidfd_pid(pidfd)
         if self._box.pidfd >= 0:
             self._await_first_process()
         elif parent >= 0:
@@ -354,6 +375,8 @@ class Launch:
                 message, fd = self._receive_one(deadline)
                 if message is None:
                     return
+                if message[0] == wire.CLONED and fd < 0 and message[2] > 0:
+                    fd = open_child(message[2])
                 if message[0] == wire.CLONED and fd >= 0:
                     self._adopt_clone(message[1], fd)
                     kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
@@ -379,9 +402,8 @@ class Launch:
         if self._opened:
             close_fds(self._opened)
             self._opened.clear()
-        if self.sent >= 0:
-            close_all((self.sent,))
-            self.sent = -1
+        close_all(self.sent)
+        self.sent.clear()
         if self._control >= 0:
             # Whatever close(2) reports, the descriptor is gone.
             close_all((self._control,))

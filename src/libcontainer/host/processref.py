@@ -8,6 +8,7 @@ first and compared then: boot, pid and start time must all be the recorded ones.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 from collections.abc import Iterator
 
@@ -60,7 +61,11 @@ def _open(record: ProcessRecord) -> int:
         return -1
     try:
         pidfd = above_stdio(pidfd_open(record.host_pid))
-    except ProcessLookupError:
+    except OSError as error:
+        # EINVAL: older kernels say so of a pid that names no process any more
+        # and still a session or a group, which what it has left behind is in.
+        if error.errno not in {errno.ESRCH, errno.EINVAL}:
+            raise
         return -1
     try:
         same = start_time(record.host_pid) == record.start_time

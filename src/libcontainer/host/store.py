@@ -25,9 +25,11 @@ from libcontainer.errors import (
     ContainerNotFoundError,
     LockTimeoutError,
     StateFileError,
+    StepError,
 )
 from libcontainer.host.children import has_ended
 from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.files import check_owner, identity, read_all, write_all
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.states import States
 from libcontainer.state import State, check_id
@@ -39,8 +41,6 @@ _PRIVATE = ",new-"  # no id has a comma
 _CONFIG = "config.json"
 EXIT = "exit"
 """Name of the record of how init ended (`libcontainer.host.exitrecord`)."""
-_MAX_FILE = 64 * 1024 * 1024
-_CHUNK = 64 * 1024
 GATE = "gate"
 """Name of the socket at which a created container waits for ``start``."""
 ATTACH = "attach"
@@ -67,7 +67,7 @@ class Store:
         root_fd = self._open_root(make=True)
         private = _private_name()
         try:
-            os.mkdir(private, 0o700, dir_fd=root_fd)
+            _make(private, root_fd, self.root)
             folder_fd = above_stdio(os.open(private, _OPEN_DIRECTORY, dir_fd=root_fd))
             folder = Folder(state.id, self.root, folder_fd, self._states)
             try:
@@ -84,7 +84,7 @@ class Store:
                 raise
             return folder
         finally:
-            os.close(root_fd)
+            close_all((root_fd,))
 
     def open(self, container_id: str) -> Folder:
         """Return the folder of a container, not locked.
@@ -103,9 +103,9 @@ class Store:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ContainerNotFoundError(container_id) from error
         finally:
-            os.close(root_fd)
+            close_all((root_fd,))
         try:
-            _check_owner(fd, f"{self.root}/{container_id}")
+            check_owner(fd, f"{self.root}/{container_id}")
         except BaseException:
             os.close(fd)
             raise
@@ -158,7 +158,7 @@ class Store:
             os.makedirs(self.root, mode=0o700, exist_ok=True)
             fd = above_stdio(os.open(self.root, _OPEN_DIRECTORY))
         try:
-            _check_owner(fd, self.root)
+            check_owner(fd, self.root)
         except BaseException:
             os.close(fd)
             raise
@@ -174,6 +174,8 @@ class Folder:
         self.id = container_id
         self.path = f"{root}/{container_id}"
         self._root = root
+        self.fd = -1
+        self._identity = identity(fd)
         self.fd = fd
         self._states = States() if states is None else states
 
@@ -245,17 +247,20 @@ class Folder:
         except FileNotFoundError as error:
             raise ContainerNotFoundError(self.id) from error
         try:
-            return _read_all(fd)
+            return read_all(fd)
         finally:
             os.close(fd)
 
     def _write(self, name: str, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(name, flags, 0o600, dir_fd=self.fd)
         try:
-            _write_all(fd, data)
-        finally:
-            os.close(fd)
+            fd = os.open(name, flags, 0o600, dir_fd=self.fd)
+            try:
+                write_all(fd, data)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _failure(f"write {self.path}/{name}", error) from error
 
     def is_abandoned(self) -> bool:
         """Tell, for the holder of the lock, whether a crash left this folder."""
@@ -295,10 +300,10 @@ class Folder:
     def remove_cgroup(self) -> None:
         """End what is in the container's cgroup, and remove it."""
         try:
-            paths = self.read().cgroup
+            state = self.read()
         except (ContainerNotFoundError, StateFileError):
             return
-        group = Group(paths)
+        group = Group(state.cgroup, state.unit)
         if group.exists():
             group.kill()
             group.remove()
@@ -371,8 +376,19 @@ class Folder:
 
     def close(self) -> None:
         """Close the folder and let go of its lock."""
-        fd, self.fd = self.fd, -1
-        close_all((fd,) if fd >= 0 else ())
+        if self.fd >= 0:
+            with contextlib.suppress(OSError):
+                # Said, not left to the close: a fork of the program has the fd too.
+                fcntl.flock(self.fd, fcntl.LOCK_UN)
+                os.close(self.fd)
+            self.fd = -1
+
+    def __del__(self) -> None:
+        # Of a Ctrl-C on the way to close(): the lock must not stay with us. Another
+        # file may have the number by now.
+        with contextlib.suppress(OSError):
+            if self.fd >= 0 and identity(self.fd) == self._identity:
+                os.close(self.fd)
 
     @contextlib.contextmanager
     def locked(self, *, timeout: float) -> Iterator[Folder]:
@@ -389,36 +405,20 @@ def _private_name() -> str:
     return f"{_PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
 
 
+def _make(name: str, root_fd: int, root: str) -> None:
+    try:
+        os.mkdir(name, 0o700, dir_fd=root_fd)
+    except OSError as error:
+        raise _failure(f"make a folder in {root}", error) from error
+
+
+def _failure(what: str, error: OSError) -> StepError:
+    return StepError(error.errno or errno.EIO, what)
+
+
 def _is_alive(host_pid: int) -> bool:
     try:
         os.close(pidfd_open(host_pid))
     except ProcessLookupError:
         return False
     return True
-
-
-def _read_all(fd: int) -> bytes:
-    # Not the most at once: for that the kernel would have to map so much memory.
-    part = os.read(fd, _CHUNK)
-    if len(part) < _CHUNK:  # Of a file less than was asked for is all there is.
-        return part
-    parts = [part]
-    while parts[-1] and sum(map(len, parts)) < _MAX_FILE:
-        parts.append(os.read(fd, _CHUNK))
-    return b"".join(parts)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
-
-
-def _check_owner(fd: int, path: str) -> None:
-    status = os.fstat(fd)
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        message = (
-            f"{path} has owner {status.st_uid} and mode"
-            f" {stat.S_IMODE(status.st_mode):#o}; it must be the caller's own and"
-            " writable by nobody else"
-        )
-        raise StateFileError(message)

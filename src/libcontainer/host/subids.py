@@ -56,7 +56,7 @@ def parse_subids(text: str, owners: Iterable[str]) -> list[Range]:
         owners: the login name and the user id, either of which may be in it.
     """
     names = frozenset(owners)
-    fields = (line.split(":") for line in text.splitlines())
+    fields = (line.split(":") for line in text.split("\n"))
     found = [
         (int(row[1]), int(row[2]))
         for row in fields

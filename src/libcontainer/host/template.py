@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 
 from libcontainer.bindings.pidfd import pidfd_get_namespace
 from libcontainer.errors import LibcontainerError
 from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.fork import ForkedLock
 from libcontainer.host.launch import Launch
 from libcontainer.host.log import logger
 from libcontainer.plan.compiled import Compiled
@@ -26,7 +26,7 @@ class Template:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkedLock()
         self._fd = -1
         self._tried = False
 
@@ -61,10 +61,12 @@ class Template:
         )
         try:
             launch.run({})
+            launch.abort()  # One that fails has done so already.
         except LibcontainerError as error:
             logger.warning("launches start without a template: %s", error)
-        else:
-            launch.abort()  # One that fails has done so already.
+        except BaseException:
+            launch.abort()
+            raise
 
     def _keep(self, launch: Launch, step: Step) -> None:
         self._fd = above_stdio(_mount_namespace(launch))

@@ -418,26 +418,68 @@ int lc_seccomp_get_notif_sizes(uint16_t *sizes) {
 }
 
 // The operations of bpf(2) that a filter of devices needs; older headers lack parts
-// of union bpf_attr.
-enum { BPF_LOAD = 5, BPF_ATTACH = 8, CGROUP_DEVICE_PROGRAM = 15,
-       CGROUP_DEVICE_ATTACH = 6, ATTACH_MULTI = 2 };
+// of union bpf_attr. Each buffer is larger than the size that is told: kernels have
+// written past it.
+enum { BPF_LOAD = 5, BPF_ATTACH = 8, BPF_FD_OF_ID = 13, BPF_INFO = 15, BPF_QUERY = 16,
+       CGROUP_DEVICE_PROGRAM = 15, CGROUP_DEVICE_ATTACH = 6, ATTACH_MULTI = 2,
+       ATTACH_REPLACE = 4, BPF_NAME = 16 };
 
 int lc_bpf_load_cgroup_device(const void *program, size_t size) {
     struct {
         uint32_t type, instructions;
         uint64_t program, licence;
-        uint8_t rest[96];
+        uint8_t log[16];
+        uint32_t version, flags;
+        char name[BPF_NAME];
+        uint8_t rest[56];
     } load = {CGROUP_DEVICE_PROGRAM, (uint32_t)(size / 8), (uintptr_t)program,
-              (uintptr_t)"Apache-2.0", {0}};
+              (uintptr_t)"Apache-2.0", {0}, 0, 0, "libcontainer", {0}};
     return result(syscall(__NR_bpf, BPF_LOAD, &load, sizeof(load)));
 }
 
-int lc_bpf_attach_cgroup_device(int cgroup, int program) {
+int lc_bpf_attach_cgroup_device(int cgroup, int program, int replaced) {
+    const uint32_t flags = replaced < 0 ? ATTACH_MULTI : ATTACH_MULTI | ATTACH_REPLACE;
     struct {
         uint32_t target, program, type, flags, replaced, rest[3];
-    } attach = {(uint32_t)cgroup, (uint32_t)program, CGROUP_DEVICE_ATTACH,
-                ATTACH_MULTI, 0, {0}};
+    } attach = {(uint32_t)cgroup, (uint32_t)program, CGROUP_DEVICE_ATTACH, flags,
+                replaced < 0 ? 0 : (uint32_t)replaced, {0}};
     return result(syscall(__NR_bpf, BPF_ATTACH, &attach, sizeof(attach)));
+}
+
+int lc_bpf_query_cgroup_device(int cgroup, uint32_t *ids, uint32_t count) {
+    struct {
+        uint32_t target, type, query_flags, attach_flags;
+        uint64_t ids;
+        uint32_t count, pad;
+        uint8_t rest[224];
+    } query = {(uint32_t)cgroup, CGROUP_DEVICE_ATTACH, 0, 0, (uintptr_t)ids, count, 0,
+               {0}};
+    int done = result(syscall(__NR_bpf, BPF_QUERY, &query, 128));
+    return done < 0 ? done : (int)query.count;
+}
+
+int lc_bpf_open_program(uint32_t id) {
+    struct {
+        uint32_t id, rest[31];
+    } open = {id, {0}};
+    return result(syscall(__NR_bpf, BPF_FD_OF_ID, &open, sizeof(open)));
+}
+
+int lc_bpf_program_name(int program, char *name) {
+    struct {
+        uint8_t before[64];
+        char name[BPF_NAME];
+        uint8_t rest[432];
+    } info = {0};
+    struct {
+        uint32_t program, size;
+        uint64_t info;
+        uint32_t rest[28];
+    } ask = {(uint32_t)program, 256, (uintptr_t)&info, {0}};
+    int done = result(syscall(__NR_bpf, BPF_INFO, &ask, sizeof(ask)));
+    memcpy(name, info.name, BPF_NAME);
+    name[BPF_NAME - 1] = 0;
+    return done;
 }
 
 int lc_landlock_abi(void) {

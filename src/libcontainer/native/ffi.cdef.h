@@ -110,5 +110,8 @@ int lc_seccomp_set_mode_filter(unsigned int flags, const void *program, size_t s
 int lc_seccomp_get_action_avail(uint32_t action);
 int lc_seccomp_get_notif_sizes(uint16_t *sizes);
 int lc_bpf_load_cgroup_device(const void *program, size_t size);
-int lc_bpf_attach_cgroup_device(int cgroup, int program);
+int lc_bpf_attach_cgroup_device(int cgroup, int program, int replaced);
+int lc_bpf_query_cgroup_device(int cgroup, uint32_t *ids, uint32_t count);
+int lc_bpf_open_program(uint32_t id);
+int lc_bpf_program_name(int program, char *name);
 int lc_landlock_abi(void);

@@ -34,6 +34,7 @@ STRATEGIES: Final = {
     "netdevice": "libcontainer.network.netdevice:Strategy",
     "cni": "libcontainer.network.cni:Strategy",
     "pasta": "libcontainer.network.pasta:Strategy",
+    "proxy": "libcontainer.network.proxy:Strategy",
     "slirp4netns": "libcontainer.network.slirp4netns:Strategy",
 }
 """Where each strategy is; it is imported when it is used."""

@@ -56,6 +56,8 @@ class Context:
         host: netlink socket in the caller's network namespace.
         inside: netlink socket in the container's.
         namespace: fd of the container's network namespace.
+        socket: fd of a TCP socket in that namespace, for a network whose class says
+            ``has_socket``; else -1. It is closed when `connect` returns.
         start: starts a companion and waits until it is ready. The container's state
             has it, and whoever deletes the container ends it: there is nothing to do
             in `disconnect`.
@@ -67,6 +69,7 @@ class Context:
     inside: Netlink
     namespace: int
     start: Callable[[Companion], None]
+    socket: int = -1
 
 
 class NetworkStrategy(Protocol):

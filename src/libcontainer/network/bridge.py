@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,6 +31,7 @@ def ensure_bridge(host: Netlink, name: str, addresses: Sequence[str]) -> int:
     else:
         index = host.need(name, what)
         host.set_link(what, index, ifalias=ALIAS)
+        refuse_routers(name)
     for address in addresses:
         try:
             host.add_address(index, address)
@@ -39,6 +41,29 @@ def ensure_bridge(host: Netlink, name: str, addresses: Sequence[str]) -> int:
                 raise
     host.set_link(f"take the bridge {name!r} up", index, up=True)
     return index
+
+
+def refuse_routers(name: str) -> None:
+    """Let the host not believe who says by a link that it is a router.
+
+    Else a container that may send raw packets would become the host's way out in
+    IPv6 (CVE-2020-10749). Where there is no IPv6 there is nothing to do.
+
+    Raises:
+        NetworkError: the parameter cannot be written.
+    """
+    path = f"/proc/sys/net/ipv6/conf/{name}/accept_ra"
+    try:
+        # It is of the network namespace of the thread that looks.
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"0")
+        finally:
+            os.close(fd)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise NetworkError(error.errno or 0, f"write {path}") from error
 
 
 def remove_unused(host: Netlink, name: str) -> None:

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from libcontainer.config import Config
 from libcontainer.config.network import CustomNetwork
-from libcontainer.errors import LibcontainerError
+from libcontainer.errors import LibcontainerError, UnsupportedError
 from libcontainer.network import strategy_of
 from libcontainer.network._netlink import Netlink, open_namespace
 from libcontainer.network.base import Companion, Context, NetworkStrategy, Record
@@ -22,7 +22,8 @@ from libcontainer.plan.network import AddRoute, ConnectNetwork
 class Launched(Protocol):
     """What of a launch is looked at."""
 
-    sent: int
+    sent: list[int]
+    """Sockets of the container's network namespace, in the order of the plan."""
 
     @property
     def at_work(self) -> tuple[int, int]:
@@ -90,7 +91,16 @@ class NetworkRunner:
         record = next(r for r in self.records if r["number"] == action.number)
         self._begun = True
         strategy = strategy_of(record["strategy"])
-        strategy.connect(action.network, record, context)
+        if action.has_socket:
+            if not launch.sent:
+                raise UnsupportedError(action.title, "a launch: it is not restored")
+            context.socket = launch.sent.pop(0)
+        try:
+            strategy.connect(action.network, record, context)
+        finally:
+            if action.has_socket:
+                os.close(context.socket)
+                context.socket = -1
 
     def undo(self, error: BaseException) -> None:
         """Take down what a failed launch has connected."""
@@ -114,8 +124,7 @@ class NetworkRunner:
 
     def _open(self, launch: Launched) -> Context:
         if self._context is None:
-            fd, launch.sent = launch.sent, -1
-            inside = Netlink(fd)
+            inside = Netlink(launch.sent.pop(0))
             try:
                 namespace = inside.namespace()
             except BaseException:

@@ -10,7 +10,7 @@ from libcontainer.config.network import Veth
 from libcontainer.errors import NetworkError
 from libcontainer.network._netlink import Netlink, link_attributes
 from libcontainer.network.base import Context, Record, host_link
-from libcontainer.network.bridge import ensure_bridge, remove_unused
+from libcontainer.network.bridge import ensure_bridge, refuse_routers, remove_unused
 from libcontainer.network.interface import new_link_attributes, settle
 
 _TRIES: Final = 10
@@ -48,6 +48,8 @@ class Strategy:
             from libcontainer.network.shaping import limit  # noqa: PLC0415
 
             limit(host, host.need(name, f"limit {name!r}"), network.ingress_rate)
+        if network.bridge is None:
+            refuse_routers(name)
         if network.bridge is None and network.bridge_addresses:
             index = host.need(name, f"give {name!r} its addresses")
             with host.batch():

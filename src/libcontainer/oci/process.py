@@ -42,22 +42,24 @@ def read_process(value: object, report: Report, warnings: Report) -> Process | N
     """
     if value is None:
         return None
+    if not isinstance(value, Mapping):
+        # A text would be read as a document of its own.
+        report.add("process", "must be an object")
+        return None
     document = copy.deepcopy(value)
     _keep_known_capabilities(document, warnings)
     for _ in range(2):
         try:
-            process = Process.from_json(document)  # type: ignore[arg-type]
+            process = Process.from_json(document)
             if not process.cwd:
                 report.add("process.cwd", "must be an absolute path")
             return _defaults(process)
         except ConfigError as error:
             others = [item for item in error.problems if item.message != _UNKNOWN]
             unknown = [item for item in error.problems if item.message == _UNKNOWN]
-        if not unknown or not isinstance(document, dict):
+        if not unknown:
             break
-        for item in unknown:
-            warnings.add(join("process", item.path), f"{_UNKNOWN}, passed over")
-            _drop(document, item.path)
+        others += _drop_all(document, unknown, warnings)
     for item in others:
         report.add(_below(item), item.message)
     return None
@@ -99,10 +101,27 @@ def _below(problem: Problem) -> str:
     return problem.path if problem.path == "process" else f"process.{problem.path}"
 
 
-def _drop(document: Any, path: str) -> None:  # noqa: ANN401
-    """Remove what is at a path such as ``rlimits[2].note``."""
+def _drop_all(
+    document: object, unknown: list[Problem], warnings: Report
+) -> list[Problem]:
+    """Remove unknown keys, with a warning each; return those that are not found."""
+    left = [item for item in unknown if not _drop(document, item.path)]
+    for item in unknown:
+        if item not in left:
+            warnings.add(join("process", item.path), f"{_UNKNOWN}, passed over")
+    return left
+
+
+def _drop(document: Any, path: str) -> bool:  # noqa: ANN401
+    """Remove what is at a path such as ``rlimits[2].note``; tell whether it was there.
+
+    A name with dots, brackets or escapes in it is not found by its path.
+    """
     parts = [name or int(number) for name, number in _PART.findall(path)]
-    for part in parts[:-1]:
-        document = document[part]
-    if isinstance(document, Mapping):
-        document.pop(parts[-1], None)  # type: ignore[attr-defined]
+    try:
+        for part in parts[:-1]:
+            document = document[part]
+        del document[parts[-1]]
+    except (LookupError, TypeError):
+        return False
+    return True

@@ -66,14 +66,18 @@ def read_resources(resources: Reader) -> Resources:
     found["cpuset_mems"] = cpu.text("mems") or None
     if memory.boolean("disableOOMKiller"):
         found["disable_oom_killer"] = True
+    if memory.boolean("checkBeforeUpdate"):
+        found["memory_check_before_update"] = True
+    for key in ("kernel", "kernelTCP"):
+        if memory.get(key):
+            memory.warn(key, "ignored: no kernel limits that by itself any more")
     found.update(_block(resources.child("blockIO")))
     found["hugetlb"] = _hugetlb(resources)
     found["rdma"] = _rdma(resources.child("rdma"))
     unified = resources.child("unified")
     found["unified"] = {str(key): unified.text(key) for key in unified.document}
     found["devices"] = tuple(_rules(resources))
-    if any(resources.child("network").document.values()):
-        resources.refuse("network", "needs net_cls or net_prio, which no release has")
+    found.update(_network(resources.child("network")))
     return Resources(**found)
 
 
@@ -113,6 +117,19 @@ def _block(block: Reader) -> dict[str, Any]:
             for item in block.children(key)
         )
     return found
+
+
+def _network(network: Reader) -> dict[str, Any]:
+    known(network, "classID", "priorities")
+    found: dict[str, Any] = {}
+    # 0 is the class of every cgroup that has none.
+    if network.get("classID"):
+        found["net_cls_classid"] = network.integer("classID", high=2**32 - 1)
+    priorities = {}
+    for item in network.children("priorities"):
+        known(item, "name", "priority")
+        priorities[item.text("name")] = item.integer("priority", high=2**32 - 1)
+    return {**found, "net_prio": priorities}
 
 
 def _hugetlb(resources: Reader) -> dict[str, int]:
@@ -162,4 +179,4 @@ def _rules(resources: Reader) -> list[DeviceRule]:
 
 def _device_number(item: Reader, key: str) -> int | None:
     number = item.get(key)
-    return None if number in {None, -1} else item.integer(key, high=2**32 - 1)
+    return None if number is None or number == -1 else item.integer(key, high=2**32 - 1)

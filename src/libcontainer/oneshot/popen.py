@@ -211,6 +211,9 @@ class Popen(Generic[AnyStr]):
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        if not self._handle.is_own:
+            # A fork leaves it to its parent, and with it what is in buffers.
+            return
         if kind is not None:
             self.kill()
         self._close_streams()
@@ -258,21 +261,25 @@ def launch(
 ) -> tuple[Container, ProcessHandle]:
     """Make a container and run a process in it, or leave nothing behind."""
     name = f"run-{secrets.token_hex(8)}"
+    container: Container | None = None
     try:
         container = maker.create(name, config)
         return container, container.run(process)
     except BaseException:
-        discard(maker, name)
+        discard(maker, name, container)
         raise
 
 
-def discard(maker: Factory, name: str) -> None:
-    """Delete a container by its name, if there is one."""
-    # Not by its object: an interrupt may come before there is a name for that.
-    try:
-        container = maker.load(name)
-    except ContainerNotFoundError:
-        return
+def discard(maker: Factory, name: str, container: Container | None) -> None:
+    """Delete a container by its name where there is no object of it, if there is one.
+
+    An interrupt may come between the making of a container and the assignment.
+    """
+    if container is None:
+        try:
+            container = maker.load(name)
+        except ContainerNotFoundError:
+            return
     container.delete(force=True)
 
 

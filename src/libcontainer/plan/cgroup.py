@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from libcontainer.config import Config, NamespaceType
+from libcontainer.config import Config, IdMapping, MountAttr, NamespaceType
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
-from libcontainer.plan.steps import MakeCgroup, OpenCgroup, Plan
+from libcontainer.plan.steps import AttachToUnit, MakeCgroup, OpenCgroup, Plan
 from libcontainer.plan.unified import UNIFIED
 
 CLONE_NEWCGROUP = 0x02000000
@@ -24,11 +24,13 @@ class CgroupSlots:
     Attributes:
         v1: of ``tasks`` files, with the name of the hierarchy.
         unified: of the v2 directory, or `NONE`.
+        by_unit: whether systemd has to put the process into the v2 directory.
         trees: what opens its directories to be mounted, once they are there.
     """
 
     v1: tuple[tuple[str, int], ...] = ()
     unified: int = NONE
+    by_unit: bool = False
     trees: tuple[OpenCgroup, ...] = ()
 
     @property
@@ -38,7 +40,7 @@ class CgroupSlots:
         return v1 if self.unified == NONE else (*v1, self.unified)
 
     def __bool__(self) -> bool:
-        return bool(self.slots)
+        return bool(self.slots) or self.by_unit
 
 
 def take_cgroup(
@@ -47,12 +49,14 @@ def take_cgroup(
     """Add a slot for each hierarchy the container has a cgroup in."""
     v1, unified = [], NONE
     for name in facts.cgroups:
+        if name == UNIFIED and facts.enters_by_unit:
+            continue
         slot = builder.slot(f"{_PREFIX}{name or 'v2'}", given=True)
         if name == UNIFIED:
             unified = slot
         else:
             v1.append((name, slot))
-    return CgroupSlots(tuple(v1), unified, trees)
+    return CgroupSlots(tuple(v1), unified, facts.enters_by_unit, trees)
 
 
 def make_cgroup(builder: Builder, group: CgroupSlots) -> None:
@@ -73,12 +77,37 @@ def cgroup_slots(plan: Plan) -> tuple[int, ...]:
     )
 
 
+def cgroup_owner(config: Config) -> tuple[int, int] | None:
+    """Return the host uid and gid that a v2 cgroup is to belong to, if not the maker.
+
+    The root of a new user namespace may make cgroups of its own where it sees its
+    cgroup as the root and has it mounted to be written to. None: nobody is given it.
+    """
+    joined = {kind for kind, _ in config.namespace_paths}
+    new = config.namespaces - joined
+    if not {NamespaceType.CGROUP, NamespaceType.USER} <= new:
+        return None
+    mounts = (*config.base_mounts, *config.mounts)
+    writable = any(
+        m.type == "cgroup" and not m.attrs & MountAttr.RDONLY for m in mounts
+    )
+    uid, gid = _root_of(config.uid_mappings), _root_of(config.gid_mappings)
+    return (uid, gid) if writable and uid is not None and gid is not None else None
+
+
+def _root_of(mappings: tuple[IdMapping, ...]) -> int | None:
+    return next((m.host_id for m in mappings if m.container_id == 0), None)
+
+
 def enter_cgroup(builder: Builder, group: CgroupSlots) -> None:
     """Add the steps that put the helper itself into the v1 cgroups.
 
     It writes 0, "myself", to ``tasks``: a pid written to ``cgroup.procs`` would
-    wait for every processor of the machine.
+    wait for every processor of the machine. Where the caller may not put a process
+    into the v2 cgroup, systemd does.
     """
+    if group.by_unit:
+        builder.host(AttachToUnit())
     for name, slot in group.v1:
         what = f"enter the {name} cgroup"
         builder.init(ops.Call("write", (ops.SlotRef(slot), b"0", 1), what))

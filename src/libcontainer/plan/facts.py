@@ -69,6 +69,8 @@ class Facts:
         template: whether launches start from a kept template mount namespace.
         cgroups: the hierarchies in which the container has a cgroup: v1
             controllers joined by commas, or an empty name for v2.
+        enters_by_unit: whether the caller may not put a process into the v2 one
+            itself, but systemd may.
         hierarchies: those that the host has mounted, by the same names; only where
             the configuration has a mount of type ``cgroup``.
         throttled: what sysfs tells of the throttling of processors, where the host
@@ -90,6 +92,7 @@ class Facts:
     privileged: bool
     template: bool
     cgroups: tuple[str, ...] = ()
+    enters_by_unit: bool = False
     hierarchies: tuple[str, ...] = ()
     throttled: tuple[str, ...] = ()
     security: Security | None = None

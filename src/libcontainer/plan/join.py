@@ -112,7 +112,7 @@ def _late_kinds(config: Config, facts: Facts, group: CgroupSlots) -> int:
     to another (nsdelegate, cgroups(7)). And the root of a user namespace may not
     write to a cgroup that belongs to the host's.
     """
-    if group.unified == NONE:
+    if group.unified == NONE and not group.by_unit:
         return 0
     late = CLONE_NEWCGROUP | (CLONE_NEWUSER if facts.privileged else 0)
     return clone_flags(config) & late

@@ -214,7 +214,7 @@ def _enter_by_second_clone(  # noqa: PLR0913 - the two ways differ in nothing el
     if NamespaceType.USER in config.namespaces:
         builder.stage("maps")
         if flags & _CLONE_NEWUSER:
-            builder.host(_map_ids(config, facts))
+            builder.host(map_ids(config, facts))
         builder.init(BecomeRoot(keeps_groups(config, facts)))
 
 
@@ -254,7 +254,7 @@ def _set_clocks(builder: Builder, config: Config, facts: Facts, flags: int) -> i
     builder.init(Unshare(first))
     builder.stage("maps")
     if first & _CLONE_NEWUSER:
-        builder.host(_map_ids(config, facts))
+        builder.host(map_ids(config, facts))
     builder.host(
         SetClocks(
             tuple((clock, o.seconds, o.nanoseconds) for clock, o in config.time_offsets)
@@ -274,7 +274,8 @@ def _take_template(builder: Builder, config: Config, facts: Facts) -> int | None
     return template
 
 
-def _map_ids(config: Config, facts: Facts) -> MapIds:
+def map_ids(config: Config, facts: Facts) -> MapIds:
+    """Return the step that writes the id maps of a new user namespace."""
     return MapIds(
         extents(config.uid_mappings),
         extents(config.gid_mappings),

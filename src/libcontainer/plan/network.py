@@ -16,8 +16,10 @@ from libcontainer.config import Config
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 
+_AF_INET = 2
 _AF_NETLINK = 16
-_SOCK_RAW_CLOEXEC = 3 | 0o2000000
+_CLOEXEC = 0o2000000
+_SOCK_STREAM, _SOCK_RAW = 1, 3
 
 
 @frozen
@@ -31,6 +33,11 @@ class ConnectNetwork:
 
     number: int
     network: Any
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether the helper sends a TCP socket of the namespace for it."""
+        return bool(getattr(self.network, "has_socket", False))
 
     @property
     def title(self) -> str:
@@ -66,15 +73,21 @@ def plan_networks(builder: Builder, config: Config) -> None:
     if not networks and not config.routes:
         return
     builder.stage("network")
-    inside = builder.slot("netlink socket of the container")
-    arguments = (_AF_NETLINK, _SOCK_RAW_CLOEXEC, 0)
-    what = "open a netlink socket in the network namespace"
-    builder.init(ops.Call("socket", arguments, what, result=inside))
-    builder.init(ops.Barrier(sends=inside))
+    _send_socket(builder, "netlink", _AF_NETLINK, _SOCK_RAW)
     for number, network in networks:
-        builder.host(ConnectNetwork(number, network))
+        action = ConnectNetwork(number, network)
+        if action.has_socket:
+            _send_socket(builder, "TCP", _AF_INET, _SOCK_STREAM)
+        builder.host(action)
     for number, route in enumerate(config.routes):
         builder.host(AddRoute(number, route))
+
+
+def _send_socket(builder: Builder, name: str, family: int, kind: int) -> None:
+    slot = builder.slot(f"{name} socket of the container")
+    what = f"open a {name} socket in the network namespace"
+    builder.init(ops.Call("socket", (family, kind | _CLOEXEC, 0), what, result=slot))
+    builder.init(ops.Barrier(sends=slot))
 
 
 def has_loopback(config: Config) -> bool:

@@ -175,6 +175,15 @@ class MakeCgroup:
 
 
 @frozen
+class AttachToUnit:
+    """Let systemd put the process into the unit that is the container's cgroup."""
+
+    @property
+    def title(self) -> str:
+        return "enter the systemd unit"
+
+
+@frozen
 class OpenCgroup:
     """Clone the mount of the container's own cgroup into *slot*, detached.
 

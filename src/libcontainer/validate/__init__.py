@@ -45,6 +45,7 @@ from libcontainer.validate.process import (
     check_console_size,
     check_console_socket,
     check_log,
+    check_own_cgroup,
     check_pass_fds,
     check_pidfd_socket,
     check_process_settings,
@@ -113,6 +114,7 @@ PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
     check_stdio,
     check_pass_fds,
     check_pidfd_socket,
+    check_own_cgroup,
     check_notify,
 )
 

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from libcontainer.config import Config, NamespaceType
 from libcontainer.config.network import (
@@ -15,6 +14,7 @@ from libcontainer.config.network import (
     Cni,
     CustomNetwork,
     Dns,
+    Dummy,
     Interface,
     Ipvlan,
     Loopback,
@@ -22,50 +22,37 @@ from libcontainer.config.network import (
     Neighbour,
     NetDevice,
     Pasta,
-    Port,
+    Proxy,
     Route,
     Slirp4netns,
-    UserMode,
     Veth,
     Vlan,
 )
 from libcontainer.config.report import Report, show
 from libcontainer.config.rules import absolute_path
+from libcontainer.validate.addresses import (
+    MAX_MTU,
+    address_of,
+    check_ports,
+    interface_address,
+    link_name,
+    mac_of,
+    network_of,
+)
+from libcontainer.validate.outward import (
+    check_proxy,
+    check_slirp4netns,
+    check_user_mode,
+)
 
-MAX_NAME: Final = 15
-MAX_MTU: Final = 65535
 _MAX_PREFIX: Final = 7
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
-_PATTERN: Final = re.compile(r"[A-Za-z0-9_.-]*%d[A-Za-z0-9_.-]*")
-_MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 _SYSCTL: Final = re.compile(r"ipv[46]\.[a-z0-9_]+")
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
 _OPTION: Final = re.compile(r"[a-z0-9:-]+")
 _STRATEGY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
-# Words of /proc/sys/net/*/conf that are no links.
-_TAKEN: Final = frozenset({".", "..", "all", "default", "lo"})
 _MACVLAN: Final = ("private", "vepa", "bridge", "passthru")
 _IPVLAN: Final = ("l2", "l3", "l3s")
-_SLIRP_PREFIX: Final = 25
 _MAX_RATE: Final = 2**32 - 1
-
-
-def link_name(
-    report: Report, path: str, value: object, *, pattern: bool = False
-) -> str | None:
-    """Check for the name of a link; with *pattern* a ``%d`` may be in it."""
-    text = report.text(path, value)
-    if text is None:
-        return None
-    if len(text.encode()) > MAX_NAME:
-        report.add(path, f"is longer than {MAX_NAME} bytes: {show(text)}")
-    elif text in _TAKEN:
-        report.add(path, f"cannot be the name of a link: {show(text)}")
-    elif not (_NAME.fullmatch(text) or (pattern and _PATTERN.fullmatch(text))):
-        report.add(path, f"must be letters, digits, '.', '_' and '-': {show(text)}")
-    else:
-        return text
-    return None
 
 
 def check_all(config: Config, report: Report) -> None:
@@ -96,6 +83,14 @@ class _Names:
             if found is not None:
                 _route(self.report, path, found)
         self._namespace(networks)
+        self._only_way(networks)
+
+    def _only_way(self, networks: list[tuple[str, object]]) -> None:
+        proxies = [path for path, network in networks if isinstance(network, Proxy)]
+        for path, network in networks:
+            # Neither leads out, nor does a second name of what does not.
+            if proxies and path != proxies[0] and type(network) not in _INWARD:
+                self.report.add(path, f"is a way around the proxy {proxies[0]}")
 
     def _one(self, path: str, network: Any) -> None:  # noqa: ANN401
         _CHECKS.get(type(network), _nothing)(self.report, path, network)
@@ -138,19 +133,19 @@ def _interface(report: Report, path: str, link: Interface) -> None:
     if not isinstance(link, NetDevice):
         link_name(report, f"{path}.name", link.name)
     for at, address in report.items(f"{path}.addresses", link.addresses):
-        _interface_address(report, at, address)
+        interface_address(report, at, address)
     _gateways(report, f"{path}.gateways", link.gateways)
     if link.mtu not in {None, 0}:
         report.integer(f"{path}.mtu", link.mtu, 68, MAX_MTU)
     if link.mac is not None:
-        _mac(report, f"{path}.mac", link.mac)
+        mac_of(report, f"{path}.mac", link.mac)
     if link.txqueuelen is not None:
         report.integer(f"{path}.txqueuelen", link.txqueuelen, 0, 2**31 - 1)
     for at, item in report.items(f"{path}.neighbours", link.neighbours):
         neighbour = report.instance(at, item, Neighbour)
         if neighbour is not None:
             address_of(report, f"{at}.address", neighbour.address)
-            _mac(report, f"{at}.mac", neighbour.mac)
+            mac_of(report, f"{at}.mac", neighbour.mac)
     _parameters(report, f"{path}.sysctl", link.sysctl)
 
 
@@ -171,58 +166,6 @@ def _parameters(report: Report, path: str, parameters: object) -> None:
         report.line(at, value)
 
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-T = TypeVar("T")
-
-
-def _parsed(
-    report: Report, path: str, value: object, parse: Callable[[str], T], wanted: str
-) -> T | None:
-    text = report.text(path, value)
-    if text is None:
-        return None
-    try:
-        # A zone is of the host that looks, and means nothing in a container.
-        found = None if "%" in text else parse(text)
-    except ValueError:
-        found = None
-    if found is None:
-        report.add(path, f"must be {wanted}, not {show(text)}")
-    return found
-
-
-def address_of(report: Report, path: str, value: object) -> Address | None:
-    """Check for one address without a prefix."""
-    wanted = "an IPv4 or IPv6 address"
-    return _parsed(report, path, value, ipaddress.ip_address, wanted)
-
-
-def _interface_address(report: Report, path: str, value: object) -> None:
-    def parse(text: str) -> Address | None:
-        return ipaddress.ip_interface(text).ip if "/" in text else None
-
-    found = _parsed(report, path, value, parse, "such as '10.0.0.2/24'")
-    if found is not None and (found.is_multicast or found.is_unspecified):
-        report.add(path, f"is no address of one host: {show(value)}")
-
-
-def _network(report: Report, path: str, value: object) -> int | None:
-    def parse(text: str) -> int:
-        return ipaddress.ip_network(text, strict=False).version
-
-    return _parsed(report, path, value, parse, "such as '192.0.2.0/24'")
-
-
-def _mac(report: Report, path: str, value: object) -> None:
-    text = report.text(path, value)
-    if text is None:
-        return
-    if not _MAC.fullmatch(text):
-        report.add(path, f"must be such as '02:00:00:00:00:01', not {show(text)}")
-    elif int(text[:2], 16) & 1 or not int(text.replace(":", ""), 16):
-        report.add(path, f"is no address of one link: {show(text)}")
-
-
 def _route(report: Report, path: str, route: Route) -> None:
     versions = _route_families(report, path, route)
     if len(versions - {None}) > 1:
@@ -240,7 +183,7 @@ def _route(report: Report, path: str, route: Route) -> None:
 def _route_families(report: Report, path: str, route: Route) -> set[int | None]:
     versions: set[int | None] = set()
     if route.destination is not None:
-        versions.add(_network(report, f"{path}.destination", route.destination))
+        versions.add(network_of(report, f"{path}.destination", route.destination))
     for name, value in (("gateway", route.gateway), ("source", route.source)):
         if value is not None:
             found = address_of(report, f"{path}.{name}", value)
@@ -251,13 +194,13 @@ def _route_families(report: Report, path: str, route: Route) -> set[int | None]:
 def _veth(report: Report, path: str, veth: Veth) -> None:
     _veth_names(report, path, veth)
     _veth_bridge(report, path, veth)
-    _ports(report, f"{path}.ports", veth.ports)
+    check_ports(report, f"{path}.ports", veth.ports)
     for name, wanted in (("ports", veth.ports), ("masquerade", veth.masquerade)):
         if wanted and not veth.addresses:
             report.add(f"{path}.{name}", "needs an address of the container")
     if veth.egress is not None:
         for at, network in report.items(f"{path}.egress", veth.egress):
-            _network(report, at, network)
+            network_of(report, at, network)
     for name in ("ingress_rate", "egress_rate"):
         if getattr(veth, name) is not None:
             report.integer(f"{path}.{name}", getattr(veth, name), 1000, _MAX_RATE)
@@ -279,26 +222,9 @@ def _veth_bridge(report: Report, path: str, veth: Veth) -> None:
         if wanted and veth.bridge is None:
             report.add(f"{path}.{name}", "needs a bridge")
     for at, address in report.items(f"{path}.bridge_addresses", veth.bridge_addresses):
-        _interface_address(report, at, address)
+        interface_address(report, at, address)
     if veth.bridge_addresses and veth.bridge is not None and not veth.create_bridge:
         report.add(f"{path}.bridge_addresses", "need create_bridge")
-
-
-def _ports(report: Report, path: str, ports: object) -> None:
-    seen = set()
-    for at, port in report.items(path, ports):
-        found = report.instance(at, port, Port)
-        if found is None:
-            continue
-        report.integer(f"{at}.host", found.host, 1, 65535)
-        report.integer(f"{at}.container", found.container, 1, 65535)
-        report.word(f"{at}.protocol", found.protocol, ("tcp", "udp"))
-        if found.address is not None:
-            address_of(report, f"{at}.address", found.address)
-        key = show((found.host, found.protocol, found.address))
-        if key in seen:
-            report.add(at, "is published twice")
-        seen.add(key)
 
 
 def _macvlan(report: Report, path: str, link: Macvlan) -> None:
@@ -342,31 +268,6 @@ def _cni(report: Report, path: str, cni: Cni) -> None:
         report.add(at, "must be a CNI list with 'name', and 'plugins' with 'type'")
 
 
-def _user_mode(report: Report, path: str, network: UserMode) -> None:
-    link_name(report, f"{path}.name", network.name)
-    if network.mtu not in {None, 0}:
-        report.integer(f"{path}.mtu", network.mtu, 68, MAX_MTU)
-    _ports(report, f"{path}.ports", network.ports)
-    report.boolean(f"{path}.host_loopback", network.host_loopback)
-
-
-def _slirp4netns(report: Report, path: str, network: Slirp4netns) -> None:
-    _user_mode(report, path, network)
-    report.boolean(f"{path}.ipv6", network.ipv6)
-    for at, port in report.items(f"{path}.ports", network.ports):
-        if isinstance(port, Port) and ":" in str(port.address):
-            report.add(f"{at}.address", "slirp4netns publishes on IPv4 alone")
-    if network.subnet is not None:
-
-        def parse(text: str) -> ipaddress.IPv4Network | None:
-            found = ipaddress.IPv4Network(text)
-            return found if found.prefixlen <= _SLIRP_PREFIX else None
-
-        at = f"{path}.subnet"
-        wanted = f"an IPv4 network of at most /{_SLIRP_PREFIX}"
-        _parsed(report, at, network.subnet, parse, wanted)
-
-
 _PLUGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -394,6 +295,8 @@ def _dns(report: Report, dns: Dns) -> None:
         address_of(report, at, address)
 
 
+_INWARD: Final = (Loopback, Dummy)
+
 _CHECKS: Final[dict[type[Any], Callable[[Report, str, Any], None]]] = {
     Loopback: _nothing,
     Veth: _veth,
@@ -402,7 +305,8 @@ _CHECKS: Final[dict[type[Any], Callable[[Report, str, Any], None]]] = {
     Vlan: _vlan,
     NetDevice: _netdevice,
     Cni: _cni,
-    Pasta: _user_mode,
-    Slirp4netns: _slirp4netns,
+    Pasta: check_user_mode,
+    Slirp4netns: check_slirp4netns,
+    Proxy: check_proxy,
     CustomNetwork: _custom,
 }

@@ -9,9 +9,11 @@ from typing import Final
 from libcontainer.config.convert import is_integer
 from libcontainer.config.model import Config
 from libcontainer.config.report import Report, join, show
+from libcontainer.config.resources import Resources
 from libcontainer.config.rules import absolute_path
 from libcontainer.process import DEVNULL, PIPE, STDOUT, Log, Process
 from libcontainer.validate.pairs import pairs
+from libcontainer.validate.resources import report_resources
 from libcontainer.validate.settings import check_settings
 
 _PATH: Final = "process"
@@ -198,3 +200,26 @@ def _check_file(report: Report, path: str, value: object) -> None:
         report.add(path, f"has no file descriptor: {show(error)}")
         return
     report.integer(path, fd, 0, _MAX_FD)
+
+
+def check_own_cgroup(config: Config, process: Process, report: Report) -> None:
+    """Check the cgroup that a further process is to enter, and limits of its own."""
+    path: object = process.cgroup
+    at = join(_PATH, "cgroup")
+    if path is not None and report.line(at, path) is not None:
+        words = [word.rpartition(":") for word in str(path).split(";")]
+        names = [name for *_, below in words for name in below.split("/")]
+        # For some hierarchies the container's own may be meant, with no path.
+        own = all(colon and not below for _, colon, below in words)
+        if not own and any(name in {"", ".", ".."} for name in names):
+            report.add(
+                at, f"must be a relative path without '.', '..', not {show(path)}"
+            )
+    if process.resources is None:
+        return
+    at = join(_PATH, "resources")
+    resources = report.instance(at, process.resources, Resources)
+    if resources is not None:
+        report_resources(at, resources, report)
+        if resources.devices:
+            report.add(join(at, "devices"), "are the container's, not a process's")

@@ -12,6 +12,7 @@ from libcontainer.config.model import Config
 from libcontainer.config.report import Report, join, show
 from libcontainer.config.resources import (
     DeviceRule,
+    LatencyDevice,
     Resources,
     ThrottleDevice,
     WeightDevice,
@@ -35,12 +36,18 @@ _RANGES: Final[dict[str, tuple[int, int]]] = {
     "memory_high": (-1, _MAX),
     "memory_low": (-1, _MAX),
     "memory_min": (-1, _MAX),
+    "memory_swap_high": (-1, _MAX),
     "memory_zswap": (-1, _MAX),
     "pids": (-1, 4194304),
     "blkio_weight": (10, 1000),
     "blkio_leaf_weight": (10, 1000),
+    "net_cls_classid": (0, 2**32 - 1),
 }
-_SWITCHES: Final = ("memory_zswap_writeback", "oom_group", "disable_oom_killer")
+_SWITCHES: Final = (
+    *("memory_zswap_writeback", "oom_group", "disable_oom_killer"),
+    "memory_check_before_update",
+)
+_PARTITIONS: Final = ("member", "root", "isolated")
 _THROTTLES: Final = tuple(
     field.name for field in fields(Resources) if field.name.startswith("blkio_throttle")
 )
@@ -48,6 +55,7 @@ _LIST: Final = re.compile(r"[0-9]{1,6}(-[0-9]{1,6})?(,[0-9]{1,6}(-[0-9]{1,6})?)*
 _PAGE_SIZE: Final = re.compile(r"[1-9][0-9]{0,5}[KMG]B")
 _FILE: Final = re.compile(r"[a-z][a-z0-9]*(\.[A-Za-z0-9_-]+)+")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_LINK: Final = re.compile(r"[^\s/]{1,15}")
 _MAX_DEVICE: Final = (4095, 1048575)
 
 
@@ -75,11 +83,16 @@ def report_resources(path: str, resources: Resources, report: Report) -> None:
             report.boolean(join(path, name), value)
     for name in ("cpuset_cpus", "cpuset_mems"):
         _list(report, join(path, name), getattr(resources, name))
+    if resources.cpuset_partition is not None:
+        where = join(path, "cpuset_partition")
+        report.word(where, resources.cpuset_partition, _PARTITIONS)
     _check_memory(report, path, resources)
     _check_cpu(report, path, resources)
     _check_blkio(report, path, resources)
     _check_devices(report, path, resources)
+    _check_latency(report, path, resources)
     _check_maps(report, path, resources)
+    _check_links(report, path, resources)
 
 
 def _number(report: Report, path: str, value: object, low: int, high: int) -> None:
@@ -149,6 +162,14 @@ def _check_blkio(report: Report, path: str, resources: Resources) -> None:
                 report.integer(join(at, name), value, 10, 1000)
 
 
+def _check_latency(report: Report, path: str, resources: Resources) -> None:
+    for at, item in report.items(join(path, "io_latency"), resources.io_latency):
+        latency = report.instance(at, item, LatencyDevice)
+        if latency is not None:
+            _device(report, at, latency.major, latency.minor)
+            report.integer(join(at, "target"), latency.target, 0, _MAX)
+
+
 def _device(report: Report, path: str, major: object, minor: object) -> None:
     report.integer(join(path, "major"), major, 0, _MAX_DEVICE[0])
     report.integer(join(path, "minor"), minor, 0, _MAX_DEVICE[1])
@@ -189,6 +210,15 @@ def _check_maps(report: Report, path: str, resources: Resources) -> None:
                 what = what if name == "unified" else "the name of a device"
                 report.add(at, f"must be {what}, not {show(key)}")
             report.text(at, value)
+
+
+def _check_links(report: Report, path: str, resources: Resources) -> None:
+    for at, key, value in _entries(
+        report, join(path, "net_prio"), resources, "net_prio"
+    ):
+        if report.text(at, key) is not None and not _LINK.fullmatch(key):
+            report.add(at, f"must be the name of a link, not {show(key)}")
+        report.integer(at, value, 0, 2**32 - 1)
 
 
 def _entries(

@@ -35,11 +35,9 @@ static int await_end(int pid, int pidfd, uint64_t milliseconds)
 int op_child(struct helper *helper, const struct lc_op *op)
 {
     int pidfd = -1;
-    struct clone_args args = {.flags = CLONE_PIDFD,
-                              .pidfd = (uint64_t)(uintptr_t)&pidfd,
-                              .exit_signal = SIGCHLD};
     helper->hook = (uint32_t)op->flags;
-    int pid = clone3(&args, sizeof(args));
+    // Not clone3: as in op_init.
+    int pid = clone(CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
     if (pid < 0)
         return at(LC_WHERE_CLONE, pid);
     if (pid == 0)

@@ -55,7 +55,9 @@ int op_clone(struct helper *helper, const struct lc_op *op)
     // In a pid namespace that it joins, others may end the new process before it can
     // say a word; us they cannot see. Unknown it would never be reaped.
     if (result > 0) {
-        message_send(helper, LC_CLONED, pidfd);
+        // With its pid: a caller that has no descriptor left gets no pidfd.
+        struct lc_message message = {LC_CLONED, helper->step, result, 0};
+        message_pass(helper->control, &message, pidfd, 0);
         exit_group(0);
     }
     return report_clone(helper, op->flags);

@@ -238,6 +238,8 @@ DEFINE2(int, pivot_root, const char *, const char *)
 // Namespaces, processes, signals.
 DEFINE2(int, setns, int, int)
 DEFINE1(int, unshare, unsigned long)
+// With no stack and no thread, in which the order of the arguments differs.
+DEFINE5(int, clone, unsigned long, unsigned long, int *, unsigned long, unsigned long)
 DEFINE2(int, clone3, struct clone_args *, size_t)
 DEFINE2(int, pidfd_open, int, unsigned int)
 DEFINE3(int, execve, const char *, const char *const *, const char *const *)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fuzz campaign.
+
+    python -m tests.campaigns.fuzz [--fresh] [--only TARGET] [--scale PERCENT]
+
+Rows go to ``.trust/fuzz.jsonl``, one for each batch; see `./dev help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.campaigns import launched, targets
+from tests.campaigns.rows import PLACE, ROOT, Rows, nice, read
+from tests.plan.samples import SAMPLES
+
+NAME = "fuzz"
+NATIVE = ROOT / "src" / "libcontainer" / "native"
+FULL = {"parser": 10**8, "texts": 10**7, "config": 10**7, "launches": 20_000}
+BATCH = {"parser": 2 * 10**7, "texts": 250_000, "config": 100_000, "launches": 200}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the campaign; return 1 if anything was found."""
+    parser = argparse.ArgumentParser(prog="./dev fuzz")
+    parser.add_argument("--fresh", action="store_true", help="forget earlier rows")
+    parser.add_argument("--only", action="append", choices=sorted(FULL))
+    parser.add_argument("--scale", type=float, default=100, help="percent of the full")
+    options = parser.parse_args(arguments)
+    if options.only is None or "launches" in options.only:
+        code = launched.alone_if_root("tests.campaigns.fuzz", arguments)
+        if code is not None:
+            return code
+    nice()
+    rows = Rows(NAME, fresh=options.fresh)
+    for name in options.only or FULL:
+        _target(rows, name, int(FULL[name] * options.scale / 100))
+    rows.close()
+    return report()
+
+
+def _target(rows: Rows, name: str, wanted: int) -> None:
+    """Go on with one target until so many inputs have been tried."""
+    done = sum(row["count"] for row in read(NAME) if row.get("target") == name)
+    batch = sum(1 for row in read(NAME) if row.get("target") == name)
+    while done < wanted:
+        count = min(BATCH[name], wanted - done)
+        begun = time.monotonic()
+        tried, answers, wrong = _RUNS[name](count, batch + 1)
+        rows.add(f"{name}/{batch}", "; ".join(wrong)[:1000] or "good", family="fuzz",
+                 target=name, count=tried, answers=answers,
+                 seconds=round(time.monotonic() - begun, 1))  # fmt: skip
+        done, batch = done + tried, batch + 1
+        if wrong:
+            return
+
+
+Run = tuple[int, dict[str, int], list[str]]
+
+
+def parser(count: int, seed: int) -> Run:
+    """Feed the helper's parser with libFuzzer, or with our own mutations."""
+    folder = PLACE / "fuzz-parser"
+    corpus = folder / "corpus"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for name, sample in SAMPLES.items():
+        plan = sample()
+        data = targets.Compiled(plan).image.fill([3] * len(plan.slots))
+        (corpus / name).write_bytes(data)
+    if shutil.which("clang") is None:
+        return _own_mutations(folder, count, seed)
+    program = _build("clang", folder, "-fsanitize=fuzzer", "-DLC_LIBFUZZER")
+    command = [program, f"-runs={count}", f"-seed={seed}", "-max_len=65536",
+               f"-artifact_prefix={folder}/", "-verbosity=0", "-print_final_stats=1",
+               corpus]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    counted = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+    wrong = [] if done.returncode == 0 else [done.stderr[-500:]]
+    return int(counted[1]) if counted else 0, {"libFuzzer": 1}, wrong
+
+
+def _own_mutations(folder: Path, count: int, seed: int) -> Run:
+    program = _build("gcc", folder)
+    command = [program, "-n", str(count), "-s", str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wrong = [] if done.returncode == 0 else [done.stderr[-500:]]
+    words = done.stdout.split()
+    return count, {"accepted": int(words[2]) if not wrong else 0}, wrong
+
+
+def _build(compiler: str, folder: Path, *more: str) -> Path:
+    program = folder / f"fuzz-{compiler}"
+    flags = "-std=c11 -O2 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    sources = [NATIVE / "fuzz" / "fuzz_plan.c", NATIVE / "helper" / "plan.c"]
+    command = [compiler, *flags.split(), *more, "-o", program, *sources]
+    subprocess.run(command, check=True)
+    return program
+
+
+def config(count: int, seed: int) -> Run:
+    """Documents to plans."""
+    return targets.loop(targets.Config(seed), count, 3600)
+
+
+def texts(count: int, seed: int) -> Run:
+    """Texts of the host and of images to what they say."""
+    return targets.loop(targets.Texts(seed), count, 3600)
+
+
+_RUNS = {"parser": parser, "config": config, "texts": texts,
+         "launches": launched.launches}  # fmt: skip
+
+
+def report() -> int:
+    """Print the figures; return 1 if a row is not good."""
+    tried = [row for row in read(NAME) if "verdict" in row]
+    for name in FULL:
+        own = [row for row in tried if row["target"] == name]
+        print(f"{sum(row['count'] for row in own):12,} {name}")
+    bad = [row for row in tried if row["verdict"] != "good"]
+    for row in bad:
+        print(f"{row['key']}: {row['verdict']}")
+    print(f"{len(bad)} findings")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
