@@ -608,7 +608,7 @@ class Launcher:
         To make it is a launch of its own, so the first goes without: many programs
         launch once.
         """
-        if for_launch and not self._has_launched:
+        if for_launch and not (self._has_launched or self._template.is_there):
             self._has_launched = True
             return -1
         return self._template.take(self._image()) if is_privileged() else -1

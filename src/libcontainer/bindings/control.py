@@ -8,7 +8,6 @@ made here is close-on-exec and above 2.
 from __future__ import annotations
 
 import contextlib
-import errno
 
 from libcontainer.bindings._lib import check, ffi, lib, path_bytes
 
@@ -46,6 +45,8 @@ class Inbox:
 
         Raises:
             TimeoutError: nothing came.
+            ConnectionResetError: the other side has ended without reading what was
+                sent to it. That is told once, before what it had sent.
             OSError: ``EPROTO``: the message has another size.
         """
         cells = self._cells
@@ -103,15 +104,13 @@ def control_connect(path: str) -> int:
 
 
 def control_send(control: int, message: bytes) -> None:
-    """Send a message; one that nobody will read any more is no error.
-
-    Never ends the program by SIGPIPE, whatever it does about that.
+    """Send a message. Never ends the program by SIGPIPE, whatever it does about that.
 
     Raises:
-        OSError: it cannot be sent.
+        OSError: ``EPIPE``, ``ECONNRESET``: nobody will read it.
     """
     result = lib.lc_control_send(control, message, len(message))
-    if result < 0 and -result not in {errno.EPIPE, errno.ECONNRESET}:
+    if result < 0:
         check(result, "send", control)
 
 

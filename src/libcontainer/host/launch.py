@@ -227,7 +227,8 @@ class Launch:
 
     def _send_go(self) -> None:
         # A helper that has failed is no longer there; its report still is.
-        control_send(self._control_end(), wire.GO_MESSAGE)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            control_send(self._control_end(), wire.GO_MESSAGE)
 
     def _await_exec(self) -> None:
         """Wait until the program has taken the helper's place."""
@@ -312,7 +313,11 @@ class Launch:
             seconds = max(0.0, deadline - time.monotonic())
             left = min(int(seconds * 1000), MAX_MILLISECONDS)
         try:
-            message = self._inbox.receive(control, left, at_end=at_end)
+            try:
+                message = self._inbox.receive(control, left, at_end=at_end)
+            except ConnectionResetError:
+                # It ended without reading our word; its report is still there.
+                message = self._inbox.receive(control, left, at_end=at_end)
         except TimeoutError as error:
             text = f"launch took longer than {self._deadline_seconds} s"
             raise LaunchTimeoutError(text) from error

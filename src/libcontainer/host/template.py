@@ -42,6 +42,11 @@ class Template:
                 self._make(helper)
             return self._fd
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it has been made."""
+        return self._fd >= 0
+
     def close(self) -> None:
         """Let go of the namespace."""
         with self._lock:

@@ -338,10 +338,7 @@ int lc_control_receive(int control, int milliseconds, int at_end, void *message,
     *fd = -1;
     int found = poll(&ready, 1, milliseconds);
     if (found <= 0) return found < 0 ? -errno : -ETIMEDOUT;
-    found = take_message(control, message, size, fd);
-    // The helper ended without reading our word. The kernel tells that once, and
-    // before what the helper had sent: its report, then the end.
-    return found == -ECONNRESET ? take_message(control, message, size, fd) : found;
+    return take_message(control, message, size, fd);
 }
 
 void lc_close_all(const int *fds, int nfds) {
