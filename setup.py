@@ -31,4 +31,6 @@ setup(
     cffi_modules=[f"{BUILD}:ffibuilder"],
     cmdclass={"build_ext": BuildNative},
     options={"bdist_wheel": ABI3},
+    # Not entry points: those cannot tell the interpreter to be isolated.
+    scripts=["scripts/libcontainer", "scripts/nsinit"],
 )

@@ -190,6 +190,12 @@ def _criu_messages() -> str | None:
     return None
 
 
+def _journald() -> str | None:
+    if not Path("/run/systemd/journal/socket").exists():
+        return "no systemd-journald runs: tests/vm/run.sh journald"
+    return _programs("journalctl")
+
+
 def _link(kind: str, *words: str) -> str | None:
     """Ask the kernel itself, in a network namespace of its own."""
     script = (
@@ -218,6 +224,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "controllers2": _controllers,
     "hybrid": _hybrid,
     "systemd": _systemd,
+    "journald": _journald,
     "peers": _peers,
     "compiler": lambda: _programs("gcc"),
     "debian": lambda: _programs("mmdebstrap"),

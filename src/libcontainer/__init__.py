@@ -123,6 +123,7 @@ if TYPE_CHECKING:
     from libcontainer.host.attachment import Attachment
     from libcontainer.host.children import ExitStatus
     from libcontainer.host.devices import host_device, host_devices
+    from libcontainer.host.journal import JournalHandler, journal_stream
     from libcontainer.host.relay import Relay
     from libcontainer.host.subids import subid_mappings
     from libcontainer.learn import learn_seccomp
@@ -249,6 +250,7 @@ _HOMES = {
     "host.attachment": ("Attachment",),
     "host.children": ("ExitStatus",),
     "host.devices": ("host_device", "host_devices"),
+    "host.journal": ("JournalHandler", "journal_stream"),
     "host.relay": ("Relay",),
     "host.subids": ("subid_mappings",),
     "network.stats": ("InterfaceStats",),
@@ -324,6 +326,7 @@ __all__ = [
     "InvalidIdError",
     "IoPriority",
     "Ipvlan",
+    "JournalHandler",
     "Landlock",
     "LandlockPath",
     "LandlockPort",
@@ -396,6 +399,7 @@ __all__ = [
     "cpu_percent",
     "host_device",
     "host_devices",
+    "journal_stream",
     "learn_seccomp",
     "openmetrics",
     "run",

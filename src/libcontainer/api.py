@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from libcontainer.errors import CalledProcessError, TimeoutExpired
+from libcontainer.host.shield import shielded
 from libcontainer.oneshot.popen import Popen
 from libcontainer.oneshot.result import Result
 from libcontainer.oneshot.wishes import Command
@@ -15,6 +16,7 @@ from libcontainer.process import PIPE
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from libcontainer.config import Config
     from libcontainer.oneshot.options import AllOptions, RunOptions
 
 
@@ -56,7 +58,9 @@ def run(args: Command | Sequence[Command], **options: Any) -> Result[Any]:
     The keywords that `subprocess.run` has too mean the same. The container is
     gone when this returns, whatever happened. An unprivileged caller gets a
     user namespace in which it is root, if *config* does not say otherwise, with
-    the ids of `subid_mappings`.
+    the ids of `subid_mappings`. In the main thread a KeyboardInterrupt kills the
+    container and is raised when that is gone; for this the work is done in another
+    thread.
 
     Args:
         args: the program and its arguments; looked up in the container's PATH. A
@@ -109,14 +113,47 @@ def run(args: Command | Sequence[Command], **options: Any) -> Result[Any]:
             what has no meaning in a container, such as *preexec_fn*.
     """
     data, timeout, check = take_own(options)
-    with Popen(args, **options) as process:
-        try:
-            out, err = process.communicate(data, timeout)
-        except TimeoutExpired as error:
-            process.give_up(error)
-            raise
-        result = process.result(out, err)
-    return checked(result, check=check)
+    config: Config | None = options.get("config")
+    work = _Run(args, options, data, timeout)
+    if config is not None and config.parent_death_signal is not None:
+        # It would come at the end of a thread made for this.
+        return checked(work.do(), check=check)
+    return checked(shielded(work.do, work.stop), check=check)
+
+
+class _Run:
+    """One run, which another thread may stop."""
+
+    def __init__(
+        self,
+        args: Command | Sequence[Command],
+        options: dict[str, Any],
+        data: Any,  # noqa: ANN401 - text or bytes
+        timeout: float | None,
+    ) -> None:
+        self._args = args
+        self._options = options
+        self._data = data
+        self._timeout = timeout
+        self._is_stopped = False
+        self._process: Popen[Any] | None = None
+
+    def do(self) -> Result[Any]:
+        with Popen(self._args, **self._options) as process:
+            self._process = process
+            if self._is_stopped:
+                process.kill()
+            try:
+                out, err = process.communicate(self._data, self._timeout)
+            except TimeoutExpired as error:
+                process.give_up(error)
+                raise
+            return process.result(out, err)
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        if self._process is not None:
+            self._process.kill()
 
 
 def take_own(options: dict[str, Any]) -> tuple[Any, float | None, bool]:

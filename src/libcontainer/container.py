@@ -44,9 +44,9 @@ from libcontainer.validate import validate_process
 if TYPE_CHECKING:
     from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
+    from libcontainer.verdict import Verdict
 
 _KILL_SECONDS = 10.0
-_LEFT_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 
 
@@ -446,6 +446,23 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 _end_leftovers(self.state())
         return status
 
+    def verdict(self) -> Verdict:
+        """Return why its init process ended, as `Result.verdict` has it.
+
+        That memory or processes ran out is known of any container with such a
+        limit, from any program, until it is deleted.
+
+        Raises:
+            ProcessNotStartedError: there has never been an init process.
+            TimeoutExpired: it still runs.
+        """
+        # Loaded here: what is deleted at its end is asked `Result`.
+        from libcontainer.verdict import verdict_of  # noqa: PLC0415
+
+        status = self.wait(0)
+        has_cgroup = group_of(self.state()) is not None
+        return verdict_of(status, self.stats() if has_cgroup else None)
+
     def _wait_for_recorded(self, timeout: float | None) -> ExitStatus:
         state = self.state()
         if state.init is None:
@@ -511,8 +528,8 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 _disconnect(state)
                 self._end_init(state)
                 group = group_of(state)
-                if group is not None and (state.init or _is_deserted(group)):
-                    group.remove()
+                if group is not None:
+                    (group.abandon if state.init is None else group.remove)()
                 folder.remove()
                 self._launching.forget(self.id)
                 if state.init is not None:
@@ -706,19 +723,6 @@ def _complete(config: Config, path: str) -> Config:
     from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare
 
     return with_name_files(config, path)
-
-
-def _is_deserted(group: Group) -> bool:
-    """Tell whether nothing is in the cgroup of a container that never began.
-
-    Who is in it then is another's; what a killed maker has left ends by itself.
-    """
-    deadline = time.monotonic() + _LEFT_SECONDS
-    while group.exists() and group.pids():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
 
 
 def _end_leftovers(state: State) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -22,6 +23,9 @@ from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, KnownContainer
 from libcontainer.state import State
 from libcontainer.status import require
+
+if TYPE_CHECKING:
+    from libcontainer.cgroups.properties import Properties
 
 
 class LimitedContainer(KnownContainer):
@@ -146,6 +150,26 @@ class LimitedContainer(KnownContainer):
         )
         with self._locked_group("update") as group:
             return _reclaim(group, text)
+
+    def properties(self, controller: str) -> Properties:
+        """Return every property of a v1 controller of its cgroup, by name.
+
+        For what `Resources` has no field for. Nothing is taken back if it fails.
+
+        Args:
+            controller: ``memory``, ``cpu``, ``cpuacct``, ``cpuset``, ``blkio``,
+                ``devices``, ``net_cls`` or ``net_prio``.
+
+        Raises:
+            StateError: nothing has run in it yet.
+            UnsupportedError: it has no such cgroup on v1.
+        """
+        # Loaded only here: no launch needs cgroupspy.
+        from libcontainer.cgroups.properties import Properties  # noqa: PLC0415
+
+        state = self.state()
+        require(self.id, state.status, "stats")
+        return Properties(self._group_of(state), controller)
 
     # -- parts
 

@@ -41,6 +41,11 @@ class Usage:
     io_write_bytes: int | None = None
     """Bytes written to block devices."""
 
+    def _repr_html_(self) -> str:
+        from libcontainer.cgroups.html import html_table  # noqa: PLC0415 - notebooks
+
+        return html_table(self)
+
 
 def read_usage(group: Group | None, wall_seconds: float) -> Usage:
     """Return what a cgroup has used until now; reads at most five files."""

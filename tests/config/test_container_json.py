@@ -295,7 +295,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"cgroups": {"memory": True}}, ["cgroups.memory: must be an integer, not bool"]),
     ({"cgroups": {"memory": -2}}, ["cgroups.memory: must be from -1 to"]),
     ({"cgroups": {"parent": "../x"}}, ["cgroups.parent: must not have '..'"]),
-    ({"cgroups": {"freezer": "FROZEN"}}, ["cgroups.freezer: cannot begin frozen"]),
+    ({"cgroups": {"freezer": "COLD"}}, ["cgroups.freezer: must be THAWED or FROZEN"]),
     ({"cgroups": {"name": 7}}, ["cgroups.name: must be a string, not int"]),
     (
         {"cgroups": {"allowed_devices": [{"type": 7, "major_number": "x"}]}},
@@ -583,3 +583,25 @@ def test_a_written_document_is_read_back_the_same(sample: Path) -> None:
     parsed = parse_container_json(sample.read_bytes())
     written = to_container_json(parsed)
     assert to_container_json(parse_container_json(written.encode())) == written
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "path"),
+    [
+        ({"slice": "s.slice", "parent": "docker", "name": "x"}, "s.slice:docker:x"),
+        ({"slice": "s.slice", "name": "x"}, "s.slice::x"),
+        ({"slice": "s.slice", "parent": "/a/b", "name": "x"}, "s.slice:a-b:x"),
+        ({"slice": "s.slice"}, None),
+        ({"parent": "docker", "name": "x"}, None),
+        (None, None),
+    ],
+)
+def test_a_slice_is_a_place_under_systemd(cgroups: Any, path: str | None) -> None:
+    read = config_from_container_json(document(cgroups=cgroups), "/srv")
+    assert read.systemd_path == path
+    assert not read.frozen
+
+
+def test_it_may_begin_frozen() -> None:
+    cgroups = {"freezer": "FROZEN"}
+    assert config_from_container_json(document(cgroups=cgroups), "/srv").frozen

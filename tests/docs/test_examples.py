@@ -29,6 +29,13 @@ EXPECTED = {
     "12_untrusted.py": "eats memory: oom\nmakes processes: pids_limit\n",
     "13_allow_names.py": "localhost 200\nexample.org 403 ",
     "20_image.py": "made of an image\ntools says: made of an image\n",
+    "20_judge.py": "ben: wrong\ncarla: wrong\ndora: failed with 1\nemil: too slow\n"
+    "finn: signalled\ngina: oom\nhans: pids_limit\nida: right\njan: right\n",
+    "21_web.py": "one from a container\ntwo from a container\n",
+    "22_pool.py": "this is pooled\none after the other: 7\n",
+    "23_function.py": "sum: 42\nwhere: hello from box, pid 1\nnetwork: there is no",
+    "24_build.py": "built without network [0]\nmade: program\n",
+    "25_pytest.py": "3 passed",
     "demo.py": "on box, pid 1",
 }
 

@@ -293,6 +293,27 @@ def test_a_broken_archive_is_refused_wherever_it_breaks(
     assert os.listdir(f"{store.root}/layers") == os.listdir(f"{store.root}/tmp") == []
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"path": "a\0b"},
+        {"linkpath": "a\0b"},
+        {"mtime": "nan"},
+        {"uid": "9" * 30},
+        {"size": "-1"},
+        {"size": "x"},
+        {"path": "../x"},
+        {"SCHILY.xattr.user.\0": "x"},
+    ],
+)
+def test_a_header_that_cannot_be_is_an_image_error(
+    unpacked: Unpack, headers: dict[str, str]
+) -> None:
+    kind = LINK if "linkpath" in headers else FILE
+    with pytest.raises(ImageError):
+        unpacked(entry("file", "target", type=kind, pax_headers=headers))
+
+
 def test_junk_is_an_image_error_and_nothing_else(
     unpacked: Unpack, store: Store
 ) -> None:

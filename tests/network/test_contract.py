@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,23 @@ def test_counters_are_those_of_the_container(box: Make, gone: Make) -> None:
     (record,) = one.container.state().network
     (host,) = json.loads(sh("ip", "-j", "-s", "link", "show", record["link"]))
     assert host["stats64"]["tx"]["bytes"] > 300_000 > host["stats64"]["rx"]["bytes"]
+    gone(one)
+
+
+def test_the_table_of_links_is_that_of_the_container(box: Make, gone: Make) -> None:
+    one = box(veth(2, mac="02:00:00:00:00:02", mtu=1400))
+    # What `nsinit exec --func ip` runs.
+    command = [sys.executable, "-m", "libcontainer.commands.interfaces"]
+    with one.container.exec_host(command, stdout=lc.PIPE) as process:
+        out, _ = process.communicate()
+    assert out is not None
+    head, first, second = out.decode().splitlines()
+    assert head.split() == ["NAME", "MTU", "MAC", "FLAG", "ADDRS"]
+    assert first.split()[0] == "lo"
+    name, mtu, mac, flags, addresses = second.split()
+    assert (name, mtu, mac) == ("eth0", "1400", "02:00:00:00:00:02")
+    assert flags == "up|broadcast|multicast"
+    assert {"10.9.0.2/24", "fd09::2/64"} <= set(addresses.split(","))
     gone(one)
 
 

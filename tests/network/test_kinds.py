@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 
 import libcontainer as lc
 from libcontainer.network import Netlink
+from libcontainer.oci import parse_bundle
 from tests.network.conftest import links, sh
+from tests.oci_bundles import document
 
 pytestmark = pytest.mark.needs("root", "rootfs")
 
@@ -148,6 +151,38 @@ def test_a_link_of_the_host_moves_in_and_back(box: Make, gone: Make) -> None:
     gone(one)
     assert links() == ["lo", "par0", "par1"]
     assert "10.6.0.2/24" in sh("ip", "addr", "show", "par0")
+    sh("ip", "link", "del", "par0")
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_bundle_moves_links_of_the_host(
+    box: Make, gone: Make, busybox_rootfs: Path, joined: bool
+) -> None:
+    parent()
+    sh("ip", "addr", "add", "10.6.0.2/24", "dev", "par0")
+    content = document("sleep", "1000")
+    content["linux"]["netDevices"] = {"par0": {"name": "net%d"}, "par1": {}}
+    config = parse_bundle(content, "/bundle").config
+    wishes: dict[str, Any] = {}
+    holder = None
+    if joined:
+        holder = subprocess.Popen(
+            ["unshare", "--net", "sh", "-c", "echo; exec sleep 1000"],
+            stdout=subprocess.PIPE,
+        )
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        wishes["namespace_paths"] = {"network": f"/proc/{holder.pid}/ns/net"}
+    one = box(*config.networks, **wishes)
+    assert set(one.sh("ls /sys/class/net").split()) == {"lo", "net0", "par1"}
+    assert "10.6.0.2/24" in one.sh("ip addr show net0")
+    assert links() == ["lo"]
+    gone(one)
+    assert links() == ["lo", "par0", "par1"]
+    if holder is not None and holder.stdout is not None:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
     sh("ip", "link", "del", "par0")
 
 

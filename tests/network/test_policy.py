@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -82,6 +83,48 @@ def test_an_allow_list_of_ipv6_finds_its_neighbours(box: Make, gone: Make) -> No
         one.sh(PING6)
         one.sh(f"ping -c1 -W1 {OUTSIDE}", expect=1)
         gone(one)
+
+
+SOLICIT = """
+import socket
+raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
+for _ in range(3):
+    raw.sendto(b"\\x87" + bytes(7) + b"a secret goes out", ("2001:db8::9", 0))
+"""
+HEAR = """
+import socket, sys
+raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+raw.settimeout(float(sys.argv[1]))
+print("ready", flush=True)
+try:
+    while b"secret" not in raw.recv(1000):
+        pass
+    print("heard", flush=True)
+except TimeoutError:
+    print("nothing", flush=True)
+"""
+
+
+def heard(one: Any, there: list[str], seconds: int) -> str:
+    """What of a neighbour's question to the outside is heard there."""
+    command = [*there, sys.executable, "-c", HEAR, str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout is not None
+        assert listener.stdout.readline() == "ready\n"
+        ask = [sys.executable, "-c", SOLICIT]
+        with one.container.exec_host(ask, namespaces={"network"}) as asking:
+            assert asking.wait().code == 0
+        return listener.stdout.readline()
+
+
+def test_a_question_for_a_neighbour_carries_nothing_out(box: Make, gone: Make) -> None:
+    with outside() as there:
+        free = box(veth(2, masquerade=True))
+        listed = box(veth(3, masquerade=True, egress=["2001:db8:1::/48"]))
+        assert heard(free, there, 20) == "heard\n"
+        assert heard(listed, there, 2) == "nothing\n"
+        gone(free, listed)
 
 
 SIZE = 4_000_000

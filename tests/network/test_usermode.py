@@ -252,7 +252,8 @@ ROOTLESS = """
 import json, os, sys
 import libcontainer as lc
 
-network = getattr(lc, sys.argv[1])(ports=[lc.Port(host=8080, container=80)])
+ports = [lc.Port(host=8080, container=80)] if sys.argv[3] == "ports" else []
+network = getattr(lc, sys.argv[1])(ports=ports)
 spaces = [*lc.Config().namespaces, "user"]
 with lc.Factory() as factory:
     config = lc.Config(
@@ -290,13 +291,14 @@ def open_to_users(folder: Path) -> None:
 
 
 @BOTH
+@pytest.mark.parametrize("ports", ["ports", "none"])
 @pytest.mark.needs("userns")
 def test_a_caller_without_privilege(
-    unprivileged: Make, kind: Any, busybox_rootfs: Path, tmp_path: Path
+    unprivileged: Make, kind: Any, busybox_rootfs: Path, tmp_path: Path, ports: str
 ) -> None:
     open_to_users(tmp_path)
     with routed() as there, saying(there, OUTSIDE):
-        done = unprivileged(ROOTLESS, kind.__name__, str(busybox_rootfs))
+        done = unprivileged(ROOTLESS, kind.__name__, str(busybox_rootfs), ports)
     assert done.returncode == 0, done.stderr
     out, alive = json.loads(done.stdout)
     assert out == "hello from outside"

@@ -90,6 +90,33 @@ def test_an_oom_is_told_and_the_end_of_the_container_ends_it(make: Make) -> None
         stream.fileno()
 
 
+@pytest.mark.needs("controllers2")
+def test_counters_of_memory_events_are_told(make: Make) -> None:
+    with make(memory_high="8M", memory="64M", memory_swap="64M") as box:
+        box.run(SLEEPER)
+        with box.events("memory", "oom") as stream:
+            process = box.exec(FILL)
+            event = take(stream, lc.EventKind.MEMORY)
+            assert event.name == "high"
+            assert event.value >= 1
+            assert box.stats().memory.events["high"] >= event.value
+            # Slowed down at the one limit, it takes its time to the other.
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.needs("controllers2")
+def test_pressure_on_memory_of_v2_is_its_own(make: Make) -> None:
+    trigger = lc.PressureTrigger("memory", "some", 20_000, scope="cgroup")
+    with make(memory_high="8M") as box:
+        box.run(SLEEPER)
+        with box.events(trigger) as stream:
+            process = box.exec(FILL)
+            assert take(stream, lc.EventKind.PRESSURE).name == str(trigger)
+            process.kill()
+            process.wait()
+
+
 @pytest.mark.needs("cgroup1")
 def test_pressure_on_memory_reaches_a_level(make: Make) -> None:
     with make(memory="16M", memory_swap="16M") as box:

@@ -306,6 +306,10 @@ def test_a_cgroup_with_processes_is_refused(make: Make) -> None:
                 box.run(SLEEPER)
             assert other.poll() is None
             assert str(other.pid) in (pids / "cgroup.procs").read_text()
+            # Nor does it matter to them that the container goes.
+            box.delete(force=True)
+            assert other.poll() is None
+            assert str(other.pid) in (pids / "cgroup.procs").read_text()
         finally:
             other.kill()
             other.wait()

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+import libcontainer as lc
 from libcontainer.config import CAPABILITY_NUMBERS
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -75,6 +76,28 @@ def test_exec_runs_a_command_in_the_container_that_the_file_describes(
     done = _nsinit(rootfs, "exec", "sh", "-c", "id -un; hostname; ls /container.json")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "daemon\nkoye\n/container.json\n"
+
+
+def test_a_container_that_is_to_begin_frozen_is_paused(rootfs: Path) -> None:
+    cgroups = {"name": "lc-frozen", "parent": "lc", "freezer": "FROZEN"}
+    _configure(rootfs, cgroups={**cgroups, "slice": "lc.slice"})
+    try:
+        # Its streams would be ours.
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        command = [*_NSINIT, "exec", "--detach", "sleep", "1000"]
+        subprocess.run(command, cwd=rootfs, check=True, timeout=60, **streams)
+        with lc.Factory() as factory:
+            (box,) = (b for b in factory.list() if b.id.startswith("nsinit-"))
+            # Without systemd the slice has no effect, as in 1.2.0.
+            assert all(p.endswith("/lc/lc-frozen") for p in box.state().cgroup.values())
+            assert box.status() is lc.Status.PAUSED
+            box.resume()
+            assert box.status() is lc.Status.RUNNING
+    finally:
+        with lc.Factory() as factory:
+            for box in factory.list():
+                box.delete(force=True)
+        (rootfs / "state.json").unlink(missing_ok=True)
 
 
 @pytest.mark.needs("debian")

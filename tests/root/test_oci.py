@@ -21,6 +21,7 @@ import pytest
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
+from libcontainer.cgroups.annotations import PROPERTY, SUBGROUP
 from tests.oci_bundles import Oci, document, write
 from tests.root.conftest import new_id
 
@@ -407,6 +408,33 @@ def test_an_oom_kill_is_an_event(oci: Oci, bundle: Path) -> None:
         time.sleep(0.1)
 
 
+def test_an_oom_kill_is_told_as_it_happens(oci: Oci, bundle: Path) -> None:
+    box = new_id()
+    fill = 'read go; x=$(head -c 100000000 /dev/zero | tr "\\0" x)'
+    content = document("sh", "-c", f"sh -c '{fill}'; sleep 1000")
+    limits = {"limit": 32 << 20, "swap": 32 << 20}
+    content["linux"]["resources"] = {"memory": limits}
+    write(bundle, content)
+    read, written = os.pipe()
+    arguments = [*oci.prefix, "run", "--detach", "--bundle", str(bundle), box]
+    streams = {"stdin": read, "stdout": subprocess.DEVNULL}
+    subprocess.run(
+        arguments, check=True, timeout=60, stderr=subprocess.DEVNULL, **streams
+    )
+    os.close(read)
+    follow = [*oci.prefix, "events", "--interval", "1h", box]
+    with subprocess.Popen(follow, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["type"] == "stats"
+        os.write(written, b"go\n")
+        os.close(written)
+        told = json.loads(process.stdout.readline())
+        assert told == {"type": "oom", "id": box}
+        oci.said("kill", box, "KILL")
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
 # -- looking
 
 
@@ -457,6 +485,8 @@ def test_features_are_of_the_schema(oci: Oci) -> None:
     _validator("features-schema.json").validate(features)
     assert {"ro", "rbind", "idmap"} <= set(features["mountOptions"])
     assert "createRuntime" in features["hooks"]
+    unsafe = features["potentiallyUnsafeConfigAnnotations"]
+    assert set(unsafe) == {PROPERTY, SUBGROUP}
 
 
 @pytest.mark.parametrize("option", [(), ("--rootless",)])

@@ -438,6 +438,15 @@ def test_leaving_by_an_error_kills(popen: PopenOf) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+def test_one_that_is_forgotten_is_killed(popen: PopenOf, state_root: Path) -> None:
+    forgotten = popen("sleep", "1000")
+    pid = forgotten.pid
+    with pytest.warns(ResourceWarning, match=r"'sleep', '1000'.* is killed"):
+        del forgotten
+    assert os.listdir(state_root) == []
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_many_programs_leave_no_descriptor(popen: PopenOf) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):

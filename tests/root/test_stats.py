@@ -184,3 +184,30 @@ def test_all_containers_are_measured_in_one_pass(
         samples = families["libcontainer_memory_usage_bytes"].samples
         assert {sample.labels["container"] for sample in samples} == set(found)
         assert all(sample.value > 0 for sample in samples)
+
+
+@pytest.mark.parametrize(
+    ("script", "limits", "verdict"),
+    [
+        ("x=$(head -c 100000000 /dev/zero | tr '\\0' x)", {"memory": "16M"}, "oom"),
+        ("exit 3", {"memory": "16M"}, "exited"),
+        ("exit 0", {}, "exited"),
+    ],
+)
+def test_another_program_knows_why_it_ended(
+    make: Make,
+    factory: lc.Factory,
+    script: str,
+    limits: dict[str, str],
+    verdict: str,
+) -> None:
+    resources = lc.Resources(**limits, memory_swap=limits.get("memory"))
+    with make(resources=resources) as box:
+        with pytest.raises(lc.ProcessNotStartedError):
+            box.verdict()
+        box.run(lc.Process(["sh", "-c", f"sleep 0.5; {script}"]), detach=True)
+        other = factory.load(box.id)
+        with pytest.raises(lc.TimeoutExpired):
+            other.verdict()
+        other.wait(30)
+        assert other.verdict() == lc.Verdict(verdict)

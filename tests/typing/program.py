@@ -105,3 +105,29 @@ def errors(error: lc.LibcontainerError) -> str:
         assert_type(error.hint, str | None)
         return f"{error.title} {error.index}/{error.total}"
     return str(error)
+
+
+def what_it_uses(factory: lc.Factory, container: lc.Container) -> float:
+    """Measure, and follow what happens."""
+    assert_type(container.stats(), lc.Stats)
+    assert_type(factory.stats(), dict[str, lc.Stats])
+    assert_type(lc.openmetrics(factory.stats(), labels={"a": {"app": "b"}}), str)
+    with container.stats_reader() as reader:
+        before = reader.read()
+    trigger = lc.PressureTrigger("memory", stall_us=1000)
+    with container.events("oom", trigger, lc.MemoryLevel("low")) as events:
+        for event in events:
+            assert_type(event, lc.CgroupEvent)
+            assert_type(event.kind, lc.EventKind)
+    with factory.events(existing=True) as stream:
+        for happened in stream:
+            assert_type(happened, lc.ContainerEvent)
+            assert_type(happened.status, lc.ExitStatus | None)
+    assert_type(container.usage().cpu_seconds, float | None)
+    again = container.restart(lc.Process(["true"]), force=True)
+    assert_type(again, lc.ProcessHandle)
+    policy = lc.RestartPolicy(when="always", max_restarts=3)
+    assert_type(
+        lc.Supervisor(container, lc.Process(["true"]), policy).run(), lc.ExitStatus
+    )
+    return lc.cpu_percent(before, container.stats())

@@ -4,8 +4,9 @@
 #
 #   tests/vm/run.sh KIND [ARGUMENT...]    arguments go to pytest
 #
-# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone, kernel 6.1) or
-# links (every kind of link, kernel 6.1).
+# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone), links (every
+# kind of link), journald, systemd (as root), systemd-user (in a login session) or
+# systemd-v1 (as root, the hierarchies of v1).
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -24,6 +25,7 @@ readonly python=$PWD/.venv/bin/python
 
 export VMTEST_PACKAGES="gcc libc6-dev uidmap"
 machine=()
+session=()
 case ${1:-} in
     apparmor)
         tests=(tests/root/test_apparmor.py)
@@ -55,13 +57,37 @@ case ${1:-} in
             tests/root/test_cgroup_alone.py)
         needs=root,rootfs,cgroup2,controllers2
         ;;
+    systemd)
+        machine=(--kernel 6.1 --systemd)
+        tests=(tests/root/test_systemd.py)
+        needs=root,rootfs,systemd,controllers2
+        ;;
+    systemd-v1) # hybrid, as systemd lays it out
+        machine=(--kernel 6.1 --systemd --append systemd.unified_cgroup_hierarchy=0)
+        tests=(tests/root/test_systemd.py tests/root/test_limits.py)
+        needs=root,rootfs,systemd,cgroup1
+        ;;
+    systemd-user)
+        machine=(--kernel 6.1 --systemd)
+        tests=(tests/root/test_systemd.py)
+        needs=rootfs,systemd
+        # pam_systemd moves it into a session, where a user's shell is.
+        session=(systemd-run --quiet --wait --pipe -p User=tester -p PAMName=login
+            -p "WorkingDirectory=$PWD" -E "PYTHONPATH=$PWD/src"
+            -E "LIBCONTAINER_MUST_RUN=$needs")
+        ;;
+    journald)
+        machine=(--systemd)
+        tests=(tests/host/test_journal.py)
+        needs=root,rootfs,journald
+        ;;
     links) # dummies, VLANs, macvlan and ipvlan as modules
         VMTEST_PACKAGES+=" busybox-static iproute2 nftables passt slirp4netns"
         machine=(--kernel 6.1)
         tests=(tests/network -m "not slow")
         needs=root,rootfs,dummy,macvlan,ipvlan,vlan,nft,tun,pasta,slirp4netns
         ;;
-    *) die "apparmor, selinux, old, criu, cgroup2 or links?" ;;
+    *) die "which machine? $(sed -n 's/^# KIND is //p' "$0" | head -1) ..." ;;
 esac
 shift
 
@@ -71,6 +97,6 @@ base=$("$python" -c 'import sys; print(sys.base_prefix)')
 exec "$LIBCONTAINER_VMTEST" "${machine[@]}" --share "$PWD" \
     --env "PYTHONPATH=$PWD/src" --env "LIBCONTAINER_MUST_RUN=$needs" \
     --timeout "${VM_TIMEOUT:-900}" -- \
-    sh -c 'chmod a+x /root; exec "$@"' sh \
+    sh -c 'chmod a+x /root; exec "$@"' sh "${session[@]}" \
     "$python" -B -m pytest -p no:cacheprovider -o faulthandler_timeout=600 -q \
     "${tests[@]}" "$@"

@@ -7,12 +7,13 @@ import contextlib
 import errno
 import os
 import signal
+import time
 from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
 from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
-from libcontainer.cgroups.device_filter import attach_filter, replace_filter
+from libcontainer.cgroups.apply import write_limit
 from libcontainer.cgroups.directories import is_below, members, tree, words
 from libcontainer.cgroups.freezer import FREEZE_SECONDS, Freezer
 from libcontainer.cgroups.hierarchy import read_hierarchies
@@ -24,13 +25,17 @@ from libcontainer.cgroups.making import (
     remove_made_parents,
 )
 from libcontainer.cgroups.values import OPEN, Writer, read_value, write_value
-from libcontainer.cgroups.writes import AtMost, Confirmed, DeviceFilter, Write
+from libcontainer.cgroups.writes import AtMost, DeviceFilter, Write
 from libcontainer.errors import CgroupError
 from libcontainer.plan.unified import UNIFIED
 from libcontainer.state import Unit
 
 _REMOVE_SECONDS = 5.0
 _KILL_SECONDS = 0.5
+# How long a helper may take to end that has lost its caller.
+_ABANDON_SECONDS = 1.0
+_POLL_SECONDS = 0.01
+_ENDING_SECONDS = 0.3
 _NOT_RESTORED = frozenset({"devices.allow", "devices.deny", "memory.oom_control"})
 
 
@@ -159,7 +164,7 @@ class Group:
             for write in writes:
                 directory = self.directory(write.controller)
                 if directory is not None:
-                    _write_limit(directory, write, writer, live=live)
+                    write_limit(directory, write, writer, live=live)
                 elif not write.optional:
                     raise CgroupError(
                         errno.ENOENT,
@@ -306,7 +311,30 @@ class Group:
         if failure is not None and self.unit is not None and self.unit.subgroup:
             raise failure
 
+    def abandon(self) -> None:
+        """Remove what a launch that came to nothing has made of it.
+
+        Nobody of the container was ever in it. So whoever is was there before, or
+        came by a path that several use, and is left alone with all of it.
+        """
+        if self.unit is not None:
+            # Not before systemd has stopped it: it would never hear of its end.
+            if self._is_empty(_ABANDON_SECONDS):
+                self.remove()
+            return
+        for path in self.paths.values():
+            with contextlib.suppress(CgroupError):
+                remove_directory(path, _ABANDON_SECONDS, below=False)
+
     # -- parts
+
+    def _is_empty(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while self.pids():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return True
 
     def _core(self) -> str:
         for name in (UNIFIED, "pids", "freezer", "name=systemd"):
@@ -343,7 +371,8 @@ class Joined:
         """Remove what was made for the process; what it left running keeps it."""
         if self.own is not None:
             with contextlib.suppress(CgroupError):
-                self.own.remove(timeout=0)
+                # What it had started may be ending yet.
+                self.own.remove(timeout=_ENDING_SECONDS)
 
 
 def _stop(unit: Unit) -> CgroupError | None:
@@ -405,62 +434,3 @@ def _kill(pid: int) -> None:
             pidfd_send_signal(pidfd, signal.SIGKILL)
     finally:
         os.close(pidfd)
-
-
-def _write_limit(directory: str, write: Write, writer: Writer, *, live: bool) -> None:
-    path = f"{directory}/{write.file}"
-    try:
-        if isinstance(write, DeviceFilter):
-            (replace_filter if live else attach_filter)(directory, write)
-        elif isinstance(write, AtMost):
-            _check_at_most(path, write)
-        else:
-            writer.write(path, write.value)
-            if isinstance(write, Confirmed):
-                _confirm(path, write)
-    except OSError as error:
-        if isinstance(error, CgroupError):
-            raise
-        if write.optional and error.errno in {errno.ENOENT, errno.EOPNOTSUPP}:
-            return
-        raise CgroupError(
-            error.errno or errno.EIO,
-            f"write {write.value!r} to {path}",
-            hint=_limit_hint(directory, write, error.errno),
-        ) from error
-
-
-def _check_at_most(path: str, write: AtMost) -> None:
-    used = int(read_value(path))
-    if used > int(write.value):
-        what = f"limit memory to {write.value} bytes: {used} are in use"
-        raise CgroupError(errno.EBUSY, what)
-
-
-def _confirm(path: str, write: Confirmed) -> None:
-    found = read_value(path).strip()
-    if found != write.value:
-        what = f"write {write.value!r} to {path}"
-        raise CgroupError(errno.EINVAL, what, hint=f"the kernel says: {found}")
-
-
-def _limit_hint(directory: str, write: Write, number: int | None) -> str | None:
-    if number == errno.ENOENT:
-        return _missing_hint(directory, write)
-    if number == errno.EBUSY and write.controller == "memory":
-        return "more memory is in use than the new limit"
-    if number == errno.EACCES and write.controller == "cpuset":
-        return "the parent cgroup does not have these processors or nodes"
-    return None
-
-
-def _missing_hint(directory: str, write: Write) -> str:
-    file = f"{directory}/cgroup.controllers"
-    if write.controller == "cgroup" or not os.path.exists(file):
-        return f"this kernel has no {write.file} in the cgroup"
-    if write.controller in words(file):
-        return f"this kernel has no {write.file}"
-    return (
-        f"the {write.controller} controller is not given to this cgroup: one above has"
-        " processes of its own, is not the caller's, or v1 has the controller"
-    )

@@ -73,8 +73,13 @@ def prepare(name: str, path: str, *, is_new: bool = False) -> None:
         )
 
 
-def remove_directory(path: str, timeout: float) -> None:
-    """Remove a directory with all below it, and parents that were made for it.
+def remove_directory(path: str, timeout: float, *, below: bool = True) -> None:
+    """Remove a directory, and parents that were made for it.
+
+    Args:
+        path: a host path.
+        timeout: seconds to try while processes are in it.
+        below: whether empty cgroups below it go as well.
 
     Raises:
         CgroupError: processes are still in it after *timeout* seconds.
@@ -86,7 +91,7 @@ def remove_directory(path: str, timeout: float) -> None:
         except FileNotFoundError:
             break
         except OSError as error:
-            for directory in reversed(tree(path)[1:]):
+            for directory in reversed(tree(path)[1:] if below else ()):
                 with contextlib.suppress(OSError):
                     os.rmdir(directory)
             # A process leaves its cgroup a moment after it was reaped.

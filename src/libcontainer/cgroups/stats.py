@@ -249,6 +249,11 @@ class Stats:
     """Links of the container's own network namespace, by name, as long as init
     lives; the counters are the container's view."""
 
+    def _repr_html_(self) -> str:
+        from libcontainer.cgroups.html import html_table  # noqa: PLC0415 - notebooks
+
+        return html_table(self)
+
 
 def cpu_percent(before: Stats, after: Stats) -> float:
     """Return how much of one processor was used between two measurements.

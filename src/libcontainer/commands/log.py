@@ -6,7 +6,6 @@ An engine reads the file: one JSON object a line, ``level``, ``msg``, ``time``.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
@@ -18,18 +17,23 @@ class Log:
 
     def __init__(self) -> None:
         self._fd = -1
+        self._target: str | None = None
         self._form = "text"
         self._debug = False
 
     def open(self, path: str | None, form: str, *, debug: bool) -> None:
         """Write to a file from here on, ``[file:]PATH``; tell more if *debug*.
 
+        ``journald:NAME`` and ``syslog:NAME`` are no files.
+
         Raises:
             OSError: it cannot be opened.
         """
         self._form = form
         self._debug = debug
-        if path:
+        if path and path.startswith(("journald:", "syslog:")):
+            self._target = path
+        elif path:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._fd = os.open(path.removeprefix("file:"), flags, 0o644)
 
@@ -37,7 +41,7 @@ class Log:
         """Tell why the command failed."""
         text = describe(error)
         print(f"libcontainer: {text}", file=sys.stderr)
-        if self._fd >= 0:
+        if self._fd >= 0 or self._target is not None:
             self._append("error", text)
 
     def debug(self, text: str) -> None:
@@ -46,7 +50,13 @@ class Log:
             self._append("debug", text)
 
     def _append(self, level: str, text: str) -> None:
-        from datetime import UTC, datetime  # noqa: PLC0415 - loaded for what is told
+        if self._target is not None:
+            from libcontainer.commands.logtargets import pass_on  # noqa: PLC0415
+
+            pass_on(self._target, level, text)
+            return
+        import json  # noqa: PLC0415 - loaded for what is told
+        from datetime import UTC, datetime  # noqa: PLC0415
 
         now = datetime.now(UTC).isoformat(timespec="seconds")
         if self._form == "json":

@@ -19,6 +19,7 @@ from attrs import evolve, frozen
 
 from libcontainer.commands import nsinit_cgroup, nsinit_checkpoint, nsinit_stats
 from libcontainer.commands.argparsed import add_to
+from libcontainer.commands.described import config_here
 from libcontainer.commands.exec_options import PROCESS, process_of
 from libcontainer.commands.foreground import (
     Ended,
@@ -29,7 +30,7 @@ from libcontainer.commands.foreground import (
 )
 from libcontainer.commands.nsinit_checkpoint import add_commands
 from libcontainer.commands.subreaper import become_subreaper
-from libcontainer.config import Config, Device
+from libcontainer.config import Device
 from libcontainer.config.container_json import (
     ContainerJson,
     config_from_container_json,
@@ -142,7 +143,7 @@ def _create(
     factory: Factory, arguments: argparse.Namespace, args: Sequence[str]
 ) -> int:
     description = _read_config()
-    config = _filtered(description.config)
+    config = config_here(description)
     process_of(arguments, args, config)
     for warning in description.warnings:
         _say(f"nsinit: warning: {warning}")
@@ -152,13 +153,17 @@ def _create(
         # What an earlier nsinit left when it was killed, or detached from.
         factory.load(_container_id()).delete()
         container = factory.create(_container_id(), config)
+    begun = container.pause if description.frozen else None
     if arguments.detach:
-        return _detach(container, arguments, args)
-    return _run(container, arguments, args)
+        return _detach(container, arguments, args, begun)
+    return _run(container, arguments, args, begun)
 
 
 def _run(
-    container: Container, arguments: argparse.Namespace, args: Sequence[str]
+    container: Container,
+    arguments: argparse.Namespace,
+    args: Sequence[str],
+    begun: Callable[[], None] | None,
 ) -> int:
     with container, Signals() as signals:
         # The terminal has its mode and its size before the program sees it.
@@ -167,6 +172,8 @@ def _run(
         container.start()
         _write_pid_file(handle, arguments)
         _write_state(container)
+        if begun is not None:
+            begun()
         try:
             return stand_in(handle, signals).shell
         finally:
@@ -174,7 +181,10 @@ def _run(
 
 
 def _detach(
-    container: Container, arguments: argparse.Namespace, args: Sequence[str]
+    container: Container,
+    arguments: argparse.Namespace,
+    args: Sequence[str],
+    begun: Callable[[], None] | None,
 ) -> int:
     try:
         process = _process(container, arguments, args)
@@ -182,6 +192,8 @@ def _detach(
             # Its streams are ours, as other runtimes have it.
             process = evolve(process, stdin=0, stdout=1, stderr=2)
         _write_pid_file(container.run(process, detach=True), arguments)
+        if begun is not None:
+            begun()
     except BaseException:
         container.delete(force=True)
         raise
@@ -197,18 +209,6 @@ def _process(
     if _has_terminal(container, process):
         return evolve(process, console_size=process.console_size or caller_size())
     return process
-
-
-def _filtered(config: Config) -> Config:
-    """Return a configuration with a filter of system calls.
-
-    ``container.json`` has no word for one; that of 2014 let every call pass.
-    """
-    if config.seccomp is not None:
-        return config
-    from libcontainer.config.seccomp import Seccomp  # noqa: PLC0415
-
-    return evolve(config, seccomp=Seccomp.default())
 
 
 def _has_terminal(container: Container, process: Process) -> bool:
@@ -296,7 +296,7 @@ def _checkpoint(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    config = _filtered(_read_config().config)
+    config = config_here(_read_config())
     become_subreaper()
     with Factory() as factory:
         if _container_id() in factory:

@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import select
+import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from libcontainer.commands.oci_common import load, open_factory
 from libcontainer.commands.options import Arguments
 from libcontainer.commands.stats_forms import runc_form
 from libcontainer.container import Container
-from libcontainer.errors import StateError, TimeoutExpired
+from libcontainer.errors import StateError, UnsupportedError
+from libcontainer.host.processref import ProcessRef
+
+if TYPE_CHECKING:
+    from libcontainer.cgroups.events import CgroupEvents
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _INTERVAL: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
@@ -25,23 +32,54 @@ def events(arguments: Arguments) -> int:
         container = load(factory, arguments)
         if container.state().status.value not in {"created", "running", "paused"}:
             raise StateError(container.id, container.status().value, "measure")
-        killed = 0
-        while True:
-            stats = container.stats()
-            if stats.memory.oom_kills > killed:
-                killed = stats.memory.oom_kills
-                _say("oom", container, None)
-            _say("stats", container, runc_form(stats))
-            if arguments.stats or _has_stopped(container, seconds):
-                return 0
+        if arguments.stats:
+            _look(container, 0)
+            return 0
+        with contextlib.ExitStack() as stack:
+            # Watched first and counted then, so that none is missed.
+            stream = _ooms(container, stack)
+            _look(container, 0)
+            while not _has_stopped(container, stream, seconds):
+                _look(container, None)
+    return 0
 
 
-def _has_stopped(container: Container, seconds: float) -> bool:
+def _ooms(container: Container, stack: contextlib.ExitStack) -> CgroupEvents | None:
     try:
-        container.wait(seconds)
-    except TimeoutExpired:
-        return False
-    return True
+        return stack.enter_context(container.events("oom"))
+    except UnsupportedError:
+        return None  # without a memory controller nothing is ever killed by it
+
+
+def _look(container: Container, killed: int | None) -> None:
+    """Print what it uses, and kills beyond *killed*, that were there before."""
+    stats = container.stats()
+    if killed is not None and stats.memory.oom_kills > killed:
+        _say("oom", container, None)
+    _say("stats", container, runc_form(stats))
+
+
+def _has_stopped(
+    container: Container, stream: CgroupEvents | None, seconds: float
+) -> bool:
+    """Wait for the end; tell meanwhile of each time that memory has run out."""
+    deadline = time.monotonic() + seconds
+    with ProcessRef.open(container.state().init) as init:
+        if init is None:
+            return True
+        poll = select.poll()
+        poll.register(init.pidfd, select.POLLIN)
+        if stream is not None and not stream.is_over:
+            poll.register(stream.fileno(), select.POLLIN)
+        while (left := deadline - time.monotonic()) > 0:
+            ready = {fd for fd, _ in poll.poll(left * 1000)}
+            for _ in () if stream is None else stream.ready():
+                _say("oom", container, None)
+            if init.pidfd in ready:
+                return True
+            if stream is not None and stream.is_over:
+                return False
+    return False
 
 
 def _say(kind: str, container: Container, data: Mapping[str, Any] | None) -> None:

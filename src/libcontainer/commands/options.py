@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import SimpleNamespace as Arguments
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # not of typing, which takes its time to load
 if TYPE_CHECKING:
     import argparse
 

@@ -9,7 +9,11 @@ from libcontainer.commands.options import Command, Option
 
 GLOBAL = (
     Option("--root", what="where containers are kept", metavar="DIR"),
-    Option("--log", what="write messages there: [file:]FILE", metavar="FILE"),
+    Option(
+        "--log",
+        what="write messages there: [file:]FILE, journald:NAME or syslog:NAME",
+        metavar="FILE",
+    ),
     Option(
         "--log-format",
         what="text or json",

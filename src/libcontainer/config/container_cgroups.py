@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from libcontainer.config.container_reader import Reader
 from libcontainer.config.report import show
 from libcontainer.config.resources import DeviceRule, Resources
@@ -21,10 +24,24 @@ def read_cgroups_path(cgroups: Reader) -> str | None:
     return path or None
 
 
+def read_systemd_path(cgroups: Mapping[str, Any]) -> str | None:
+    """Return ``slice:parent:name``, where systemd makes the cgroup; None without slice.
+
+    Format 1.2.0 named the scope ``parent-name``; without systemd the slice had no
+    effect.
+    """
+    parts = [str(cgroups.get(key) or "") for key in ("slice", "parent", "name")]
+    if not parts[0] or not parts[2]:
+        return None
+    return ":".join(part.strip("/").replace("/", "-") for part in parts)
+
+
 def read_resources(cgroups: Reader) -> Resources:
     """Return the limits; 0 was "none" in this format."""
-    if cgroups.text("freezer") not in {"", "THAWED"}:
-        cgroups.refuse("freezer", "cannot begin frozen: use pause once it runs")
+    if cgroups.text("freezer") not in {"", "THAWED", "FROZEN"}:
+        cgroups.refuse(
+            "freezer", f"must be THAWED or FROZEN: {show(cgroups.get('freezer'))}"
+        )
     memory = _limit(cgroups, "memory")
     return Resources(
         memory=memory,

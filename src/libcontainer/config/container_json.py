@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from libcontainer.config.container_cgroups import read_cgroups_path, read_resources
+from libcontainer.config.container_cgroups import (
+    read_cgroups_path,
+    read_resources,
+    read_systemd_path,
+)
 from libcontainer.config.container_mounts import (
     KERNEL_FILES,
     base_mounts,
@@ -72,6 +76,16 @@ class ContainerJson:
 
     document: Mapping[str, Any]
     """What `parse_container_json` returned."""
+
+    @property
+    def systemd_path(self) -> str | None:
+        """``slice:parent:name`` if it names a slice: its cgroup under systemd."""
+        return read_systemd_path(self.document.get("cgroups") or {})
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it is to be paused as soon as its program has begun."""
+        return (self.document.get("cgroups") or {}).get("freezer") == "FROZEN"
 
     @property
     def terminal(self) -> bool:

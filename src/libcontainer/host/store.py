@@ -78,7 +78,11 @@ class Store:
             except BaseException as error:
                 folder.empty()
                 folder.close()
-                os.rmdir(private, dir_fd=root_fd)
+                # An interrupt may come when it has its final name already; what
+                # is not ours is not empty.
+                for name in (private, state.id):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(name, dir_fd=root_fd)
                 if isinstance(error, FileExistsError):
                     raise ContainerExistsError(state.id) from error
                 raise
@@ -298,15 +302,12 @@ class Folder:
         return f"/proc/self/fd/{self.fd}/{GATE}"
 
     def remove_cgroup(self) -> None:
-        """End what is in the container's cgroup, and remove it."""
+        """Remove the cgroup of a container that has never had an init process."""
         try:
             state = self.read()
         except (ContainerNotFoundError, StateFileError):
             return
-        group = Group(state.cgroup, state.unit)
-        if group.exists():
-            group.kill()
-            group.remove()
+        Group(state.cgroup, state.unit).abandon()
 
     @property
     def attach_address(self) -> str:

@@ -24,6 +24,7 @@ from libcontainer.errors import UnsupportedError
 from libcontainer.host.launch import Launch
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.compiled import Compiled
+from libcontainer.plan.ops import Umask
 from libcontainer.plan.steps import Spawn, Step
 from libcontainer.state import Unit
 
@@ -152,6 +153,8 @@ def _hold(helper: int) -> Launch:
     builder = Builder()
     builder.stage("spawn")
     builder.host(Spawn(0))
+    # Something to do, so that it has to wait for us at a barrier behind it.
+    builder.init(Umask(0o022))
     builder.host(Held())
     launch = Launch(
         Compiled(builder.build()),

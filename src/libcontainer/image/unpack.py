@@ -124,6 +124,10 @@ class Unpacker:
                 raise ImageError(message)
             try:
                 self._entry(entry, name, content)
+            except (ValueError, OverflowError) as error:
+                # A NUL in a text, a time that is none.
+                message = f"unpack {name!r}: {error}"
+                raise ImageError(message) from error
             except OSError as error:
                 if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE}:
                     raise

@@ -12,12 +12,19 @@ from typing import Final, cast
 
 from libcontainer.errors import UnsupportedError
 from libcontainer.network._netlink import Netlink, link_attributes
-from libcontainer.network.base import Companion, Context, NetworkStrategy, Record
+from libcontainer.network.base import (
+    Companion,
+    Context,
+    LeavesNothing,
+    NetworkStrategy,
+    Record,
+)
 
 __all__ = [
     "STRATEGIES",
     "Companion",
     "Context",
+    "LeavesNothing",
     "Netlink",
     "NetworkStrategy",
     "Record",

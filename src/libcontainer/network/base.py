@@ -106,6 +106,18 @@ class NetworkStrategy(Protocol):
         """
 
 
+class LeavesNothing:
+    """What a strategy inherits that has nothing on the host but companions."""
+
+    def record(self, network: Any, container_id: str, number: int) -> Record:  # noqa: ANN401
+        """Return the name of the link inside, if it has one."""
+        name = getattr(network, "name", None)
+        return {} if name is None else {"inside": name}
+
+    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
+        """Do nothing: it goes with the namespace, or ends with init."""
+
+
 def host_link(prefix: str, container_id: str, number: int) -> str:
     """Return the name of a link on the host, the same for the same container."""
     digest = hashlib.sha256(f"{container_id}\0{number}".encode())

@@ -22,6 +22,7 @@ _FAMILY: Final = "inet"
 _SECONDS: Final = 20
 _ACCEPT: Final = {"accept": None}
 _DROP: Final = {"drop": None}
+_NEIGHBOURS: Final = ("fe80::/10", "ff02::/16")
 
 Statement = dict[str, Any]
 
@@ -189,18 +190,23 @@ def _restrict(table: _Table, link: str, network: Veth) -> None:
     if network.egress_rate is not None:
         rules.append((_over(network.egress_rate), _DROP))
     if allowed is not None:
-        rules += _allow(allowed)
+        rules += _allow(allowed, network.addresses)
     for rule in rules:
         _command(table, "rule", table=table.name, chain="out", expr=list(rule))
 
 
-def _allow(allowed: Sequence[str]) -> Iterator[tuple[Statement, ...]]:
+def _allow(
+    allowed: Sequence[str], addresses: Sequence[str]
+) -> Iterator[tuple[Statement, ...]]:
     yield (_match(_meta("protocol"), "arp"), _ACCEPT)
     if any(":" in network for network in allowed):
-        # Neighbours of IPv6 are found by ICMPv6, on the link alone.
+        # Neighbours of IPv6 are found by ICMPv6. What is sent elsewhere in its form
+        # would be passed on by the host as anything is.
         solicit = {"set": ["nd-neighbor-solicit", "nd-neighbor-advert"]}
-        hops = _match(_payload("ip6", "hoplimit"), 255)
-        yield (hops, _match(_payload("icmpv6", "type"), solicit), _ACCEPT)
+        form = _match(_payload("icmpv6", "type"), solicit)
+        for local in (*_NEIGHBOURS, *(one for one in addresses if ":" in one)):
+            to = _match(_payload("ip6", "daddr"), _prefix(local))
+            yield (to, _match(_payload("ip6", "hoplimit"), 255), form, _ACCEPT)
     for network in allowed:
         to = _payload(_ip(network), "daddr")
         yield (_match(to, _prefix(network)), _ACCEPT)

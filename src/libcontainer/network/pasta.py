@@ -9,17 +9,12 @@ from collections.abc import Iterator
 
 from libcontainer.config.network import Pasta, Port
 from libcontainer.errors import NetworkError
-from libcontainer.network._netlink import Netlink
-from libcontainer.network.base import Companion, Context, Record
+from libcontainer.network.base import Companion, Context, LeavesNothing, Record
 from libcontainer.network.usermode import owner_of, program_path
 
 
-class Strategy:
+class Strategy(LeavesNothing):
     """See `Pasta`."""
-
-    def record(self, network: Pasta, container_id: str, number: int) -> Record:
-        """Return the name inside: nothing is on the host but the program."""
-        return {"inside": network.name}
 
     def connect(self, network: Pasta, record: Record, context: Context) -> None:
         """Start pasta; it makes the link, with the addresses of the host."""
@@ -33,9 +28,6 @@ class Strategy:
             program = (path, *_options(network), *_namespaces(user))
             wanted = Companion(what=what, program=program, stdin=context.namespace)
             context.start(wanted)
-
-    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
-        """Do nothing: it ends with the container."""
 
 
 def _check_free(port: Port) -> None:

@@ -16,18 +16,13 @@ import sys
 from libcontainer.config.network import Proxy
 from libcontainer.errors import NetworkError
 from libcontainer.network import proxyd
-from libcontainer.network._netlink import Netlink
-from libcontainer.network.base import Companion, Context, Record
+from libcontainer.network.base import Companion, Context, LeavesNothing, Record
 
 _BACKLOG = 64
 
 
-class Strategy:
+class Strategy(LeavesNothing):
     """See `Proxy`."""
-
-    def record(self, network: Proxy, container_id: str, number: int) -> Record:
-        """Return nothing: nothing is on the host but the program."""
-        return {}
 
     def connect(self, network: Proxy, record: Record, context: Context) -> None:
         """Listen inside, and start what answers."""
@@ -42,9 +37,6 @@ class Strategy:
             context.start(Companion(what=what, program=program, stdin=rules, fds=fds))
         finally:
             os.close(rules)
-
-    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
-        """Do nothing: it ends with the container."""
 
 
 def _listen(fd: int, port: int, what: str) -> None:

@@ -109,9 +109,12 @@ class NetworkRunner:
             context = self._context
             namespace = None if context is None else context.namespace
             failures = disconnect(self.records, namespace)
+            try:
+                self.companions.end()
+            except LibcontainerError as late:
+                failures.append(late)
             for failure in failures:
                 error.add_note(f"not cleaned up: {failure}")
-            self.companions.end()
             self._begun = False
 
     def close(self) -> None:
@@ -124,17 +127,16 @@ class NetworkRunner:
 
     def _open(self, launch: Launched) -> Context:
         if self._context is None:
-            inside = Netlink(launch.sent.pop(0))
-            try:
-                namespace = inside.namespace()
-            except BaseException:
-                inside.close()
-                raise
             pidfd, pid = launch.at_work
+            with contextlib.ExitStack() as undo:
+                inside = undo.enter_context(Netlink(launch.sent.pop(0)))
+                host = undo.enter_context(Netlink())
+                namespace = inside.namespace()
+                undo.pop_all()
             self._context = Context(
                 self.container_id,
                 pid,
-                Netlink(),
+                host,
                 inside,
                 namespace,
                 lambda companion: self.companions.start(companion, pidfd),

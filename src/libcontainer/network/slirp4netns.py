@@ -15,8 +15,7 @@ from typing import Any, Final
 
 from libcontainer.config.network import Port, Slirp4netns
 from libcontainer.errors import NetworkError
-from libcontainer.network._netlink import Netlink
-from libcontainer.network.base import Companion, Context, Record
+from libcontainer.network.base import Companion, Context, LeavesNothing, Record
 from libcontainer.network.usermode import owner_of, program_path
 
 _READY: Final = 3
@@ -25,12 +24,8 @@ _ANSWER: Final = 1 << 16
 _GUEST: Final = 100
 
 
-class Strategy:
+class Strategy(LeavesNothing):
     """See `Slirp4netns`."""
-
-    def record(self, network: Slirp4netns, container_id: str, number: int) -> Record:
-        """Return the name inside: nothing is on the host but the program."""
-        return {"inside": network.name}
 
     def connect(self, network: Slirp4netns, record: Record, context: Context) -> None:
         """Start slirp4netns, and tell it which ports are published."""
@@ -53,12 +48,12 @@ class Strategy:
             if folder is not None:
                 shutil.rmtree(folder)
 
-    def disconnect(self, record: Record, host: Netlink, namespace: int | None) -> None:
-        """Do nothing: it ends with the container."""
-
 
 def _options(network: Slirp4netns, api: str | None) -> Iterator[str]:
     yield from ("--configure", f"--ready-fd={_READY}", "--enable-seccomp")
+    if os.geteuid() == 0:
+        # Whoever is nobody special has no right to make one, and needs it less.
+        yield "--enable-sandbox"
     if not network.host_loopback:
         # Else 10.0.2.2 leads to services on the host's 127.0.0.1.
         yield "--disable-host-loopback"
@@ -68,8 +63,6 @@ def _options(network: Slirp4netns, api: str | None) -> Iterator[str]:
         yield f"--cidr={network.subnet}"
     if network.ipv6:
         yield "--enable-ipv6"
-    if os.geteuid() == 0 or api is None:
-        yield "--enable-sandbox"
     if api is not None:
         yield f"--api-socket={api}"
 

@@ -18,6 +18,7 @@ _HOOKS: Final = (
     *("prestart", "createRuntime", "createContainer"),
     *("startContainer", "poststart", "poststop"),
 )
+_UNSAFE: Final = ("org.systemd.property.", "run.oci.systemd.subgroup")
 
 
 def read_features() -> dict[str, Any]:
@@ -33,7 +34,7 @@ def read_features() -> dict[str, Any]:
             "cgroup": {
                 "v1": True,
                 "v2": True,
-                "systemd": False,
+                "systemd": True,
                 "systemdUser": False,
                 "rdma": True,
             },
@@ -50,9 +51,10 @@ def read_features() -> dict[str, Any]:
             "intelRdt": {"enabled": False},
             "memoryPolicy": _memory_policy(),
             "mountExtensions": {"idmap": {"enabled": True}},
-            "netDevices": {"enabled": False},
+            "netDevices": {"enabled": True},
         },
-        "potentiallyUnsafeConfigAnnotations": [],
+        # With a systemd cgroup they set any property of the container's unit.
+        "potentiallyUnsafeConfigAnnotations": list(_UNSAFE),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from libcontainer.config import DEFAULT_DEVICES, NamespaceType, TimeOffset
 from libcontainer.config.container_reader import Reader
 from libcontainer.config.memory import MemoryPolicy, Personality
+from libcontainer.config.network import NetDevice
 from libcontainer.config.seccomp import Seccomp
 from libcontainer.errors import ConfigError
 from libcontainer.oci.mounts import known, read_devices, read_id_mappings
@@ -21,7 +22,6 @@ _KEYS: Final = (
 )
 _NOT_YET: Final = {
     "intelRdt": "is not supported by this release",
-    "netDevices": "is not supported by this release",
 }
 _KINDS: Final = tuple(kind.value for kind in NamespaceType)
 
@@ -39,6 +39,7 @@ def read_linux(linux: Reader) -> dict[str, Any]:
         "uid_mappings": read_id_mappings(linux, "uidMappings"),
         "gid_mappings": read_id_mappings(linux, "gidMappings"),
         "devices": tuple(devices.values()),
+        "networks": _net_devices(linux.child("netDevices")),
         "resources": read_resources(linux.child("resources")),
         "cgroups_path": linux.text("cgroupsPath") or None,
         "sysctl": _texts(linux.child("sysctl")),
@@ -71,6 +72,15 @@ def _namespaces(linux: Reader) -> dict[str, Any]:
         if item.text("path"):
             paths[kind] = item.text("path")
     return {"namespaces": kinds, "namespace_paths": paths}
+
+
+def _net_devices(devices: Reader) -> tuple[NetDevice, ...]:
+    found = []
+    for name in devices.document:
+        device = devices.child(name)
+        known(device, "name")
+        found.append(NetDevice(device=str(name), name=device.text("name")))
+    return tuple(found)
 
 
 def _texts(reader: Reader) -> dict[str, str]:

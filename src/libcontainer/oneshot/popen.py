@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import os
 import secrets
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Literal, Self, overload
 
@@ -18,8 +20,10 @@ from libcontainer.errors import ContainerNotFoundError, TimeoutExpired
 from libcontainer.factory import Factory, default_root
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import ExitStatus
+from libcontainer.host.shield import shielded
 from libcontainer.host.streams import Exchange
 from libcontainer.oneshot.result import Result
+from libcontainer.oneshot.text import TextForm
 from libcontainer.oneshot.wishes import Command, Wishes
 from libcontainer.process import Process
 from libcontainer.verdict import Verdict, verdict_of
@@ -39,7 +43,8 @@ class Popen(Generic[AnyStr]):
     """A program in a container of its own, as `subprocess.Popen` is one without.
 
     The container is gone once the end of the program has been seen by `poll`,
-    `wait` or `communicate`. Left as a context manager by an exception the program
+    `wait` or `communicate`. One that is forgotten while it runs is killed, with a
+    ResourceWarning. Left as a context manager by an exception the program
     is killed; else it is waited for. Keywords are those of `run`, without
     *input*, *capture_output*, *timeout* and *check*; *init* is on by default, so
     that the program has no more to do with signals than any other. It may be
@@ -105,18 +110,18 @@ class Popen(Generic[AnyStr]):
         process = wishes.process(args)
         is_word = isinstance(args, str | bytes | os.PathLike)
         self.args: Any = process.args[-1] if is_word else list(process.args)
-        self._text = wishes.text_form
-        self._config = wishes.configuration(init=True)
+        self._text: TextForm = wishes.text_form
+        self._config: Config = wishes.configuration(init=True)
         self._talk: Exchange | None = None
-        self._lock = threading.Lock()
+        self._lock: threading.Lock = threading.Lock()
         self.returncode: int | None = None
         self.status: ExitStatus | None = None
         self.verdict: Verdict | None = None
         self.usage: Usage | None = None
         self.stats: Stats | None = None
-        self._begun = time.monotonic()
+        self._begun: float = time.monotonic()
         maker = default_factory() if wishes.factory is None else wishes.factory
-        self.container, self._handle = launch(maker, self._config, process)
+        self._launch(maker, process)
         self.pid = self._handle.host_pid
         self.stdin: IO[AnyStr] | None = self._take(0, wishes)
         self.stdout: IO[AnyStr] | None = self._take(1, wishes)
@@ -219,11 +224,44 @@ class Popen(Generic[AnyStr]):
         self._close_streams()
         self.wait()
 
+    def __del__(self) -> None:
+        handle: ProcessHandle | None = getattr(self, "_handle", None)
+        if handle is None or self.returncode is not None or not handle.is_own:
+            return
+        warnings.warn(
+            f"the container of {self.args!r} was not waited for, and is killed",
+            ResourceWarning,
+            source=self,
+            stacklevel=2,
+        )
+        # Nobody else knows its name. Where the program itself ends, much is gone.
+        with contextlib.suppress(Exception):
+            handle.kill()
+            self._end(handle.wait(_REST_SECONDS))
+
     def __reduce__(self) -> str:
         message = "a Popen cannot be pickled: it owns the process"
         raise TypeError(message)
 
     # -- parts
+
+    def _launch(self, maker: Factory, process: Process) -> None:
+        made: list[tuple[Container, ProcessHandle]] = []
+
+        def work() -> None:
+            made.append(launch(maker, self._config, process))
+
+        try:
+            if process.parent_death_signal or self._config.parent_death_signal:
+                # It would come at the end of a thread made for this.
+                work()
+            else:
+                shielded(work)
+            self.container, self._handle = made[0]
+        except BaseException:
+            for container, _ in made:
+                container.delete(force=True)
+            raise
 
     def _take(self, number: int, wishes: Wishes) -> IO[Any] | None:
         """Take a stream from the handle, which closes it with the container."""
@@ -236,6 +274,11 @@ class Popen(Generic[AnyStr]):
 
     def _end(self, status: ExitStatus) -> int:
         """Measure and delete the container of a program that has ended, once."""
+        if self.returncode is not None:
+            return self.returncode
+        return shielded(functools.partial(self._end_once, status))
+
+    def _end_once(self, status: ExitStatus) -> int:
         with self._lock:
             if self.returncode is None:
                 if self._config.resources != Resources():

@@ -118,8 +118,11 @@ class _Names:
             self.report.add(where, "need the namespace 'network'")
             return
         joined = config.namespace_paths
-        if isinstance(joined, tuple) and any(
-            isinstance(pair, tuple) and pair[:1] == (kind,) for pair in joined
+        # A link can be moved anywhere; the rest would be two hands on one network.
+        moved = all(isinstance(network, NetDevice) for _, network in networks)
+        if (config.routes or not moved) and any(
+            isinstance(pair, tuple) and pair[:1] == (kind,)
+            for pair in (joined if isinstance(joined, tuple) else ())
         ):
             message = "cannot be set up in a network namespace that is joined"
             self.report.add(where, message)
