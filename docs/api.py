@@ -40,7 +40,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Files": ("files", "contents"),
     "Devices": ("config.devices", "host.devices"),
     "Identity": ("config.identity",),
-    "Limits": ("config.resources",),
+    "Limits": ("config.resources", "config.rdt", "host.rdt"),
     "Statistics and events": (
         "cgroups",
         "usage",

@@ -14,12 +14,13 @@ import features
 import fields
 import lifecycle
 import order
+import trust
 
 
 def main() -> int:
     """Write them all."""
     features.main()
-    for module in (order, lifecycle, commands, fields, api):
+    for module in (order, lifecycle, commands, fields, api, trust):
         module.write()
     return 0
 

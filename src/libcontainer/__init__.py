@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         Veth,
         Vlan,
     )
+    from libcontainer.config.rdt import IntelRdt
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
     from libcontainer.contained import contained
@@ -124,6 +125,7 @@ if TYPE_CHECKING:
     from libcontainer.host.children import ExitStatus
     from libcontainer.host.devices import host_device, host_devices
     from libcontainer.host.journal import JournalHandler, journal_stream
+    from libcontainer.host.rdt import RdtStats
     from libcontainer.host.relay import Relay
     from libcontainer.host.subids import subid_mappings
     from libcontainer.learn import learn_seccomp
@@ -206,6 +208,8 @@ _HOMES = {
         "Veth",
         "Vlan",
     ),
+    "config.rdt": ("IntelRdt",),
+    "host.rdt": ("RdtStats",),
     "config.scheduling": ("CpuAffinity", "IoPriority", "Scheduler"),
     "config.seccomp": ("Seccomp", "Syscall", "SyscallArg"),
     "container": ("Container",),
@@ -322,6 +326,7 @@ __all__ = [
     "IdMap",
     "IdMapping",
     "ImageError",
+    "IntelRdt",
     "InterfaceStats",
     "InvalidIdError",
     "IoPriority",
@@ -362,6 +367,7 @@ __all__ = [
     "ProgramNotFoundError",
     "Propagation",
     "Proxy",
+    "RdtStats",
     "RegistryError",
     "Relay",
     "RemoteError",

@@ -530,6 +530,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 group = group_of(state)
                 if group is not None:
                     (group.abandon if state.init is None else group.remove)()
+                folder.remove_rdt()
                 folder.remove()
                 self._launching.forget(self.id)
                 if state.init is not None:

@@ -52,6 +52,8 @@ class Factory:
             both), ``systemd`` (as a scope), ``disabled`` (never), or a
             `CgroupStrategy`.
         deadline_seconds: how long one launch may take before it is undone.
+        resctrl: where the resctrl filesystem is, a host path, for containers with
+            `Config.intel_rdt`. None: where it is mounted.
 
     Raises:
         UnsupportedError: no root was given and there is no runtime directory.
@@ -65,11 +67,12 @@ class Factory:
         *,
         cgroups: str | CgroupStrategy = "auto",
         deadline_seconds: float = DEADLINE_SECONDS,
+        resctrl: str | None = None,
     ) -> None:
         path = default_root() if root is None else os.path.abspath(os.fspath(root))
         self._store = Store(path)
         self._cgroups = _strategy(cgroups)
-        self._launching = Launching(deadline_seconds)
+        self._launching = Launching(deadline_seconds, resctrl)
 
     def __repr__(self) -> str:
         return f"<Factory {self.root!r}>"
@@ -113,6 +116,7 @@ class Factory:
             cgroup=placement.paths,
             unit=placement.unit,
             network=_network_records(container_id, config),
+            rdt=self._classes(container_id, config),
         )
         folder = self._store.create(state, text)
         try:
@@ -166,6 +170,11 @@ class Factory:
             container.delete(force=True)
             raise
         return container
+
+    def _classes(self, container_id: str, config: Config) -> tuple[str, ...]:
+        if config.intel_rdt is None:
+            return ()
+        return self._launcher.resctrl().to_remove(config.intel_rdt, container_id)
 
     def load(self, container_id: str) -> Container:
         """Return a container that any process of this user has made.

@@ -13,7 +13,7 @@ from attrs import evolve
 from libcontainer.cgroups.freezer import FREEZE_SECONDS
 from libcontainer.cgroups.group import Group
 from libcontainer.config import Config
-from libcontainer.errors import HelperError, StateError, UnsupportedError
+from libcontainer.errors import ConfigError, HelperError, StateError, UnsupportedError
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import has_ended
 from libcontainer.host.processref import ProcessRef
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.reader import StatsReader
     from libcontainer.cgroups.stats import Stats
     from libcontainer.cgroups.watch import Wanted
+    from libcontainer.config.rdt import IntelRdt
+    from libcontainer.host.rdt import RdtStats
     from libcontainer.launcher import Launcher
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.process import Process
@@ -211,6 +213,43 @@ class KnownContainer:
         if wall_seconds is None and state.init is not None:
             wall_seconds = seconds_since(state.init.start_time)
         return read_usage(group_of(state), wall_seconds or 0.0)
+
+    def rdt_stats(self) -> RdtStats:
+        """Measure its use of the last cache and of the memory bus.
+
+        With `IntelRdt.enable_monitoring` of the container alone, else of its whole
+        class of service.
+
+        Raises:
+            UnsupportedError: it has no `Config.intel_rdt`, or resctrl is not mounted.
+        """
+        rdt = self._rdt("rdt_stats")
+        return self._launcher.resctrl().stats(rdt, self.id)
+
+    def update_rdt(self, rdt: IntelRdt) -> None:
+        """Change the schema of its class of service; what is not named stays.
+
+        Every container of the class is changed with it. `config` keeps the old one.
+
+        Args:
+            rdt: the lines; *clos_id* must be that of the container.
+
+        Raises:
+            ConfigError: *rdt* is wrong, or of another class.
+            StepError: the kernel refused a line; those before it hold.
+            UnsupportedError: it has no `Config.intel_rdt`, or resctrl is not mounted.
+        """
+        from libcontainer.validate.rdt import validate_update  # noqa: PLC0415 - rare
+
+        problems = validate_update(self._rdt("update_rdt"), rdt)
+        if problems:
+            raise ConfigError(problems)
+        self._launcher.resctrl().update(rdt, self.id)
+
+    def _rdt(self, verb: str) -> IntelRdt:
+        if self.config.intel_rdt is None:
+            raise UnsupportedError(verb, "a container with Config.intel_rdt")
+        return self.config.intel_rdt
 
     def network_stats(self) -> dict[str, InterfaceStats]:
         """Return the counters of each of its links, by name, as it sees them.

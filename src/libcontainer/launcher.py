@@ -72,6 +72,7 @@ from libcontainer.validate import (
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.hooks import HookRunner
+    from libcontainer.host.rdt import RdtJoiner, Resctrl
     from libcontainer.host.seccomp_notify import ListenerTaker
     from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
@@ -132,7 +133,13 @@ class Launcher:
     Both are made at the first launch and kept as one fd each.
     """
 
-    def __init__(self, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        resctrl: str | None = None,
+    ) -> None:
+        self._resctrl = resctrl
         self.deadline_seconds = deadline_seconds
         self.fault = (0, 0)
         self._lock = ForkedLock()
@@ -144,6 +151,25 @@ class Launcher:
         self._plans: Memo[tuple[object, ...], Compiled] = Memo()
         self._settings: Memo[tuple[object, ...], Settings] = Memo()
         self._valid: Memo[tuple[object, ...], bool] = Memo()
+
+    def resctrl(self) -> Resctrl:
+        """Return the resctrl filesystem.
+
+        Raises:
+            UnsupportedError: none is mounted.
+        """
+        from libcontainer.host.rdt import Resctrl, find_resctrl  # noqa: PLC0415 - rare
+
+        return Resctrl(self._resctrl or find_resctrl())
+
+    def _rdt(
+        self, config: Config, container_id: str, made: tuple[str, ...] = ()
+    ) -> RdtJoiner | None:
+        if config.intel_rdt is None:
+            return None
+        from libcontainer.host.rdt import RdtJoiner  # noqa: PLC0415 - rare
+
+        return RdtJoiner(self.resctrl(), container_id, made)
 
     def check(self, config: Config) -> bytes:
         """Return a configuration's JSON text if nothing is wrong with it.
@@ -229,6 +255,7 @@ class Launcher:
             pidfd_socket=process.pidfd_socket,
         )
         actions.network = _network_runner(state, config, recorder.save_companions)
+        actions.rdt = self._rdt(config, state.id, state.rdt)
         if start != _PLAIN:
             actions.exit_record = recorder.exit_record
         if state.cgroup:
@@ -312,7 +339,9 @@ class Launcher:
                 compiled,
                 settings,
                 process,
-                JoinActions(process.pidfd_socket, group),
+                JoinActions(
+                    process.pidfd_socket, group, self._rdt(config, container[0])
+                ),
                 given=given,
                 joined=joined,
                 taker=_taker(compiled, config, process, container, init=False),

@@ -39,8 +39,9 @@ class Launching:
     most of the library.
     """
 
-    def __init__(self, deadline_seconds: float) -> None:
+    def __init__(self, deadline_seconds: float, resctrl: str | None) -> None:
         self._deadline_seconds = deadline_seconds
+        self._resctrl = resctrl
         self._lock = threading.Lock()
         self._made: Launcher | None = None
         self._joined: dict[str, list[ProcessHandle]] = {}
@@ -52,7 +53,9 @@ class Launching:
             if self._made is None:
                 from libcontainer.launcher import Launcher  # noqa: PLC0415 - see above
 
-                self._made = Launcher(deadline_seconds=self._deadline_seconds)
+                self._made = Launcher(
+                    deadline_seconds=self._deadline_seconds, resctrl=self._resctrl
+                )
             return self._made
 
     def joined(self, container_id: str) -> list[ProcessHandle]:

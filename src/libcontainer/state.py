@@ -109,6 +109,8 @@ class State:
             configuration; saved before any of it is made.
         monitor: the monitor of the init process, or None without one.
         companions: programs that run beside it, and their keepers.
+        rdt: directories of the resctrl filesystem that it makes, in the order in
+            which they go; saved before any of them is there.
         unknown: keys of the file this version does not know.
     """
 
@@ -126,6 +128,7 @@ class State:
     network: tuple[Mapping[str, Any], ...] = ()
     monitor: ProcessRecord | None = None
     companions: tuple[ProcessRecord, ...] = ()
+    rdt: tuple[str, ...] = ()
     unknown: Mapping[str, Any] = field(factory=dict)
 
 
@@ -179,6 +182,8 @@ def dump(state: State) -> bytes:
         document["monitor"] = _dump_process(state.monitor)
     if state.companions:
         document["companions"] = [_dump_process(one) for one in state.companions]
+    if state.rdt:
+        document["rdt"] = state.rdt
     return json.dumps(document).encode()
 
 
@@ -216,6 +221,7 @@ def parse(data: bytes) -> State:
             companions=tuple(
                 _parse_process(one) for one in document.pop("companions", ())
             ),
+            rdt=tuple(_take_texts(document, "rdt")) if "rdt" in document else (),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

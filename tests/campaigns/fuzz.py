@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -73,9 +72,10 @@ def parser(count: int, seed: int) -> Run:
         plan = sample()
         data = targets.Compiled(plan).image.fill([3] * len(plan.slots))
         (corpus / name).write_bytes(data)
-    if shutil.which("clang") is None:
+    try:
+        program = _build("clang", folder, "-fsanitize=fuzzer", "-DLC_LIBFUZZER")
+    except (FileNotFoundError, subprocess.CalledProcessError):
         return _own_mutations(folder, count, seed)
-    program = _build("clang", folder, "-fsanitize=fuzzer", "-DLC_LIBFUZZER")
     command = [program, f"-runs={count}", f"-seed={seed}", "-max_len=65536",
                f"-artifact_prefix={folder}/", "-verbosity=0", "-print_final_stats=1",
                corpus]  # fmt: skip

@@ -122,7 +122,7 @@ def cycles(place: Place, count: int) -> Verdict:
     }  # fmt: skip
     wrong = [f"{failures} failures"] if failures else []
     # A short run has hardly warmed up by its end.
-    limit = MAX_GROWTH_KIB
+    limit = MAX_GROWTH_KIB if count >= 2 * WARM_CYCLES else 8 * MAX_GROWTH_KIB
     wrong += [f"{name} grew by {n}" for name, n in growth.items()
               if n > (limit if name == "rss KiB" else 0)]  # fmt: skip
     return figures, wrong

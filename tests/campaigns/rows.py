@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACE = ROOT / ".trust"
+PLACE = Path(os.environ.get("LIBCONTAINER_TRUST", ROOT / ".trust"))
 
 
 def commit() -> str:
@@ -60,7 +60,7 @@ class Rows:
     """
 
     def __init__(self, name: str, *, fresh: bool = False, place: Path = PLACE) -> None:
-        place.mkdir(exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         self.path = place / f"{name}.jsonl"
         if fresh:
             self.path.unlink(missing_ok=True)

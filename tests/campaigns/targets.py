@@ -31,7 +31,7 @@ from tests.campaigns.documents import TEXTS, Generator
 MAX_SECONDS = 1.0
 MAX_GROWTH_KIB = 64 * 1024
 
-_FACTS = Facts(euid=0, egid=0, privileged=True, template=True)
+_FACTS = Facts(euid=0, egid=0, privileged=True, template=True, machine="x86_64")
 _ROOT = Identity(uid=0, gid=0, groups=(), home="/root")
 
 

@@ -27,7 +27,7 @@ def options() -> lc.CriuOptions:
     """The options of a CRIU that works here."""
     path = working_criu()
     assert path is not None
-    return lc.CriuOptions(criu=path)
+    return lc.CriuOptions(criu=path, timeout_seconds=300)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,9 @@ from libcontainer.bindings.unshare import unshare
 
 pytestmark = pytest.mark.needs("root", "rootfs", "compiler", "criu")
 
+# Long enough for an emulated machine.
+SECONDS = 120
+
 STREAMS: dict[str, Any] = {"stdin": lc.DEVNULL, "stdout": lc.PIPE, "stderr": lc.DEVNULL}
 
 
@@ -54,7 +57,7 @@ def test_a_counter_goes_on_where_it_was(
         handle = start(container)
         first = numbers(handle, 5)
         container.checkpoint(image, options)
-        assert handle.wait(10).signal == 9
+        assert handle.wait(SECONDS).signal == 9
         assert container.status() is lc.Status.STOPPED
         assert handle.stdout is not None
         first += handle.stdout.read().decode().split()
@@ -64,7 +67,7 @@ def test_a_counter_goes_on_where_it_was(
         assert [int(n) for n in first + more] == list(range(1, len(first) + 6))
         assert container.status() is lc.Status.RUNNING
         container.init.kill()
-        assert container.wait(10).signal == 9
+        assert container.wait(SECONDS).signal == 9
 
 
 def test_a_restored_container_is_one_like_any_other(
@@ -237,7 +240,7 @@ def test_an_image_with_more_rights_than_the_configuration_never_runs(
     assert canary.read_bytes() == before
     # The same image comes back where it is allowed to.
     with restored(factory, loose, image, options):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + SECONDS
         while canary.read_bytes() == before and time.monotonic() < deadline:
             time.sleep(0.01)
     assert canary.read_bytes() != before
@@ -385,7 +388,7 @@ def test_a_connection_over_a_bridge_survives(
                 start(container, "talk", "10.77.3.1")
                 peer, address = server.accept()
                 assert address[0] == "10.77.3.2"
-                peer.settimeout(20)
+                peer.settimeout(SECONDS)
                 first = answer(peer, 3)
                 container.checkpoint(image, keeps)
             with restored(factory, config, image, keeps) as container:
@@ -433,7 +436,7 @@ def test_a_joined_network_namespace_is_joined_again(
     image = tmp_path / "image"
     with subprocess.Popen(["unshare", "--net", "sleep", "60"]) as holder:
         path = f"/proc/{holder.pid}/ns/net"
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + SECONDS
         while os.readlink(path) == os.readlink("/proc/self/ns/net"):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -19,6 +19,9 @@ from tests.oci_bundles import Oci, document, write
 
 pytestmark = pytest.mark.needs("root", "rootfs", "compiler", "criu")
 
+# Long enough for an emulated machine.
+SECONDS = 120
+
 NSINIT = [sys.executable, "-m", "libcontainer.commands.nsinit"]
 SAMPLE = Path(__file__).resolve().parents[2] / "examples/sample_configs/minimal.json"
 
@@ -29,7 +32,7 @@ def last_number(path: Path) -> int:
 
 
 def wait_for(path: Path, least: int) -> int:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS
     while not path.exists() or last_number(path) < least:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -84,13 +87,13 @@ def test_nsinit(rootfs: Path, tmp_path: Path, options: lc.CriuOptions) -> None:
         first = subprocess.Popen([*NSINIT, "exec", "--", "/program"], **streams)
         wait_for(output, 3)
         subprocess.run([*NSINIT, "checkpoint", *criu], check=True, **streams)
-        assert first.wait(20) == 128 + signal.SIGKILL
+        assert first.wait(SECONDS) == 128 + signal.SIGKILL
         before = last_number(output)
         second = subprocess.Popen([*NSINIT, "restore", *criu], **streams)
         wait_for(output, before + 3)
         state = json.loads((rootfs / "state.json").read_text())
         os.kill(state["init_pid"], signal.SIGKILL)
-        assert second.wait(20) == 128 + signal.SIGKILL
+        assert second.wait(SECONDS) == 128 + signal.SIGKILL
     numbers = [int(word) for word in output.read_text().split()]
     assert numbers == list(range(1, len(numbers) + 1))
     assert not (rootfs / "state.json").exists()

@@ -101,7 +101,6 @@ def test_everything_wrong_is_told_at_once() -> None:
         linux={
             "namespaces": [{"type": "pid"}, {"type": "pid"}],
             "resources": {"memory": {"limit": "x"}},
-            "intelRdt": {"closID": "x"},
         },
     )
     assert set(found) >= {
@@ -112,7 +111,6 @@ def test_everything_wrong_is_told_at_once() -> None:
         "hooks.prestart",
         "linux.namespaces[1].type",
         "linux.resources.memory.limit",
-        "linux.intelRdt",
     }
 
 

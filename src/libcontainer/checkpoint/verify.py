@@ -61,7 +61,7 @@ def _differences(pid: int, config: Config) -> Iterator[str]:
             yield f"it is in the caller's {kind.value} namespace"
     status = _status(pid)
     if config.no_new_privs and status["NoNewPrivs"] != "1":
-        yield "no_new_privs is not set"
+        yield "no_new_privs is not set (CRIU 3 does not restore it)"
     if config.seccomp is not None and status["Seccomp"] != _FILTERED:
         yield "it has no seccomp filter"
     more = int(status["CapBnd"], 16) & ~_mask(config.capabilities.bounding)

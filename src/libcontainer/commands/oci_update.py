@@ -9,6 +9,7 @@ from libcontainer.commands.options import Arguments, Option
 
 if TYPE_CHECKING:
     from libcontainer.config import Resources
+    from libcontainer.container import Container
 
 
 # Option, field of Resources, what its value is.
@@ -29,7 +30,6 @@ _LIMITS = (
     ("--pids-limit", "pids", "number"),
 )
 _SIZES = frozenset({"memory", "memory_reservation", "memory_swap"})
-_NOT_HERE = ("l3_cache_schema", "mem_bw_schema")
 
 OPTIONS = (
     Option("--resources -r", what="JSON of all limits; - is stdin", metavar="FILE"),
@@ -39,7 +39,8 @@ OPTIONS = (
     ),
     # Of kernels long gone; engines may still say them.
     *(Option(option) for option in ("--kernel-memory", "--kernel-memory-tcp")),
-    *(Option(f"--{name.replace('_', '-')}") for name in _NOT_HERE),
+    Option("--l3-cache-schema", "text", "the cache line of its class (Intel RDT)"),
+    Option("--mem-bw-schema", "text", "the memory line of its class (Intel RDT)"),
 )
 
 
@@ -49,11 +50,7 @@ def update(arguments: Arguments) -> int:
 
     from libcontainer.commands.oci_common import load, open_factory  # noqa: PLC0415
     from libcontainer.config import Resources  # noqa: PLC0415
-    from libcontainer.errors import UnsupportedError  # noqa: PLC0415
 
-    for name in _NOT_HERE:
-        if getattr(arguments, name):
-            raise UnsupportedError(f"--{name.replace('_', '-')}", "a later release")
     asked = arguments.resources
     resources = Resources() if asked is None else _read(asked)
     given = {field: getattr(arguments, field) for _, field, _ in _LIMITS}
@@ -63,8 +60,23 @@ def update(arguments: Arguments) -> int:
         if value is not None
     }
     with open_factory(arguments) as factory:
-        load(factory, arguments).update(evolve(resources, **changes))
+        container = load(factory, arguments)
+        container.update(evolve(resources, **changes))
+        _update_rdt(container, arguments)
     return 0
+
+
+def _update_rdt(container: Container, arguments: Arguments) -> None:
+    cache, bandwidth = arguments.l3_cache_schema, arguments.mem_bw_schema
+    rdt = container.config.intel_rdt
+    if cache is None and bandwidth is None:
+        return
+    from libcontainer.config.rdt import IntelRdt  # noqa: PLC0415 - rare
+
+    clos_id = None if rdt is None else rdt.clos_id
+    container.update_rdt(
+        IntelRdt(clos_id=clos_id, l3_cache_schema=cache, mem_bw_schema=bandwidth)
+    )
 
 
 def _size(text: str) -> int | str:

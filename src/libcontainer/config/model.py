@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from libcontainer.config.landlock import Landlock
     from libcontainer.config.memory import MemoryPolicy, Personality
     from libcontainer.config.network import Dns, Network, Route
+    from libcontainer.config.rdt import IntelRdt
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp
 
@@ -273,6 +274,9 @@ class Config:
     cgroups_path: str | None = field(default=None)
     """Its cgroup: from the root of the hierarchy if it begins with ``/``, else
     below the caller's own. None: ``libcontainer-ID`` below the caller's own."""
+
+    intel_rdt: IntelRdt | None = field(default=None)
+    """Its share of caches and of memory bandwidth. None: that of its caller."""
 
     hooks: Hooks = field(default=NO_HOOKS)
     """What runs at fixed points of the container's life."""

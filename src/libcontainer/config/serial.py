@@ -45,7 +45,14 @@ _ROOTFS: dict[str, type[Directory | Overlay]] = {
 }
 
 
-_SELDOM = ("scheduler", "io_priority", "cpu_affinity", "memory_policy", "personality")
+_SELDOM = (
+    "scheduler",
+    "io_priority",
+    "cpu_affinity",
+    "memory_policy",
+    "personality",
+    "intel_rdt",
+)
 
 
 _NETWORKS = ("networks", "routes", "dns")
@@ -113,7 +120,7 @@ def _networks(fields: dict[str, Any]) -> dict[str, Any]:
 def _seldom(fields: dict[str, Any]) -> dict[str, Any]:
     if not fields:
         return {}
-    from libcontainer.config import memory, scheduling  # noqa: PLC0415
+    from libcontainer.config import memory, rdt, scheduling  # noqa: PLC0415
 
     kinds = {
         "scheduler": scheduling.Scheduler,
@@ -121,6 +128,7 @@ def _seldom(fields: dict[str, Any]) -> dict[str, Any]:
         "cpu_affinity": scheduling.CpuAffinity,
         "memory_policy": memory.MemoryPolicy,
         "personality": memory.Personality,
+        "intel_rdt": rdt.IntelRdt,
     }
     return {name: kinds[name](**value) for name, value in fields.items()}
 

@@ -21,6 +21,7 @@ from libcontainer.host.fds import above_stdio
 from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.network import AddRoute, ConnectNetwork
+from libcontainer.plan.rdt import JoinRdt
 from libcontainer.plan.steps import (
     AttachToUnit,
     CopyLink,
@@ -49,6 +50,7 @@ from libcontainer.plan.steps import (
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.hooks import HookRunner
+    from libcontainer.host.rdt import RdtJoiner
     from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
 
@@ -73,6 +75,7 @@ class HostActions:
         hooks: runs the container's hooks, if it has any.
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
         network: carries out the steps of its networks, if it has some.
+        rdt: makes its class of service, if it has one.
         exit_record: where the end of that init is to be written down.
     """
 
@@ -87,12 +90,15 @@ class HostActions:
     hooks: HookRunner | None = None
     pidfd_socket: str | int | None = None
     network: NetworkRunner | None = None
+    rdt: RdtJoiner | None = None
     exit_record: Callable[[Launch], ExitRecord | None] | None = None
 
     def undo(self, error: BaseException) -> None:
         """Remove what outlives a launch that has failed with *error*."""
         if self.network is not None:
             self.network.undo(error)
+        if self.rdt is not None:
+            self.rdt.undo()
         if self.unit_maker is not None:
             self.unit_maker.close()
         if self.group is not None and self.made_group:
@@ -147,10 +153,12 @@ class JoinActions:
     Attributes:
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
         group: the container's cgroup, if it has one.
+        rdt: knows its class of service, if it has one.
     """
 
     pidfd_socket: str | int | None
     group: Group | None = None
+    rdt: RdtJoiner | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -162,6 +170,8 @@ class JoinActions:
             _pass_pidfd(launch, self.pidfd_socket)
         elif isinstance(step.action, AttachToUnit):
             _enter_unit(launch, self.group)
+        elif isinstance(step.action, JoinRdt) and self.rdt is not None:
+            self.rdt.enter(step.action.rdt, launch.at_work[1])
         else:
             run_source_step(launch, step)
 
@@ -381,6 +391,14 @@ def _network(
     actions.network(launch, action)
 
 
+def _join_rdt(actions: HostActions, launch: Launch, action: JoinRdt) -> None:
+    if actions.rdt is None:
+        message = "no class of service is expected here"
+        raise TypeError(message)
+    _, pid = launch.at_work
+    actions.rdt.join(action.rdt, pid)
+
+
 def _record_state(actions: HostActions, launch: Launch, action: RecordState) -> None:
     actions.record(action.status, launch)
 
@@ -428,6 +446,7 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     OpenNamespace: _open_namespace,
     SetClocks: _set_clocks,
     RecordState: _record_state,
+    JoinRdt: _join_rdt,
     ConnectNetwork: _network,
     AddRoute: _network,
     HookFiles: _hook_files,

@@ -39,13 +39,7 @@ from libcontainer.bindings.control import (
 )
 from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
-from libcontainer.errors import (
-    CgroupError,
-    HelperError,
-    HookError,
-    LaunchTimeoutError,
-    NetworkError,
-)
+from libcontainer.errors import HelperError, LaunchTimeoutError, StepError
 from libcontainer.host.children import kill_and_reap, open_child, reap
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.plan import wire
@@ -187,7 +181,8 @@ class Launch:
                 parts.callback(self.monitor.end)
             if (self._box.pidfd, self.pidfd) != (-1, -1):
                 parts.callback(self._drain)
-            for pidfd in {self._box.pidfd, self.pidfd} - {-1}:
+            for pidfd in 2 * [*({self._box.pidfd, self.pidfd} - {-1})]:
+                # Twice: the first wait may be interrupted.
                 parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
 
     def _forget(self) -> None:
@@ -242,7 +237,7 @@ class Launch:
                 self._spawn(step.action)
             else:
                 self._run_host_step(self, step)
-        except (CgroupError, HookError, NetworkError) as error:
+        except StepError as error:
             from libcontainer.host.failure import place  # noqa: PLC0415
 
             place(error, self.plan, step)

@@ -68,10 +68,9 @@ class Store:
         private = _private_name()
         try:
             _make(private, root_fd, self.root)
-            folder_fd = above_stdio(os.open(private, _OPEN_DIRECTORY, dir_fd=root_fd))
-            folder = Folder(state.id, self.root, folder_fd, self._states)
+            folder = self._open_new(private, state.id, root_fd)
             try:
-                fcntl.flock(folder_fd, fcntl.LOCK_EX)
+                fcntl.flock(folder.fd, fcntl.LOCK_EX)
                 folder.write_config(config)
                 folder.write_first(state)
                 renameat2(root_fd, private, root_fd, state.id, RENAME_NOREPLACE)
@@ -89,6 +88,14 @@ class Store:
             return folder
         finally:
             close_all((root_fd,))
+
+    def _open_new(self, private: str, container_id: str, root_fd: int) -> Folder:
+        try:
+            fd = above_stdio(os.open(private, _OPEN_DIRECTORY, dir_fd=root_fd))
+            return Folder(container_id, self.root, fd, self._states)
+        except BaseException:
+            os.rmdir(private, dir_fd=root_fd)
+            raise
 
     def open(self, container_id: str) -> Folder:
         """Return the folder of a container, not locked.
@@ -139,6 +146,7 @@ class Store:
                     folder.remove_cgroup()
                     folder.remove_networks()
                     folder.end_companions()
+                    folder.remove_rdt()
                     folder.remove()
                     removed.append(name)
             except (LockTimeoutError, ContainerNotFoundError, StateFileError):
@@ -179,7 +187,11 @@ class Folder:
         self.path = f"{root}/{container_id}"
         self._root = root
         self.fd = -1
-        self._identity = identity(fd)
+        try:
+            self._identity = identity(fd)
+        except BaseException:
+            close_all((fd,))
+            raise
         self.fd = fd
         self._states = States() if states is None else states
 
@@ -331,6 +343,17 @@ class Folder:
 
             disconnect(records, None)
 
+    def remove_rdt(self) -> None:
+        """Remove the container's class of service."""
+        try:
+            made = self.read().rdt
+        except (ContainerNotFoundError, StateFileError):
+            return
+        if made:
+            from libcontainer.host.rdt import remove  # noqa: PLC0415 - rare
+
+            remove(made)
+
     def end_companions(self) -> None:
         """End what runs beside the container."""
         try:
@@ -381,6 +404,7 @@ class Folder:
             with contextlib.suppress(OSError):
                 # Said, not left to the close: a fork of the program has the fd too.
                 fcntl.flock(self.fd, fcntl.LOCK_UN)
+            with contextlib.suppress(OSError):
                 os.close(self.fd)
             self.fd = -1
 

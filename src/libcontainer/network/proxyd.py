@@ -303,7 +303,12 @@ def serve(listener: socket.socket, rules: Rules) -> None:
             free.release()
 
     for peer in _accepted(listener, free):
-        threading.Thread(target=answer, args=(peer,), daemon=True).start()
+        try:
+            threading.Thread(target=answer, args=(peer,), daemon=True).start()
+        except RuntimeError:
+            # There is no thread to be had just now.
+            peer.close()
+            free.release()
 
 
 def _accepted(

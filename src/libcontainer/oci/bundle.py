@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -65,7 +66,11 @@ def load_bundle(path: str | os.PathLike[str], config: str = CONFIG_JSON) -> Bund
         ConfigError: what is wrong with it, all at once, each with its path.
     """
     folder = os.path.abspath(os.fspath(path))
-    with open(os.path.join(folder, config), "rb") as file:
+    # Not to wait for whoever would write into a FIFO.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    with open(os.open(os.path.join(folder, config), flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ConfigError([Problem(config, "is no regular file")])
         data = file.read(_MAX_CONFIG + 1)
     if len(data) > _MAX_CONFIG:
         message = f"is longer than {_MAX_CONFIG} bytes"

@@ -48,7 +48,7 @@ def read_features() -> dict[str, Any]:
             },
             "apparmor": {"enabled": True},
             "selinux": {"enabled": True},
-            "intelRdt": {"enabled": False},
+            "intelRdt": {"enabled": True},
             "memoryPolicy": _memory_policy(),
             "mountExtensions": {"idmap": {"enabled": True}},
             "netDevices": {"enabled": True},

@@ -9,6 +9,7 @@ from libcontainer.config import DEFAULT_DEVICES, NamespaceType, TimeOffset
 from libcontainer.config.container_reader import Reader
 from libcontainer.config.memory import MemoryPolicy, Personality
 from libcontainer.config.network import NetDevice
+from libcontainer.config.rdt import IntelRdt
 from libcontainer.config.seccomp import Seccomp
 from libcontainer.errors import ConfigError
 from libcontainer.oci.mounts import known, read_devices, read_id_mappings
@@ -20,18 +21,12 @@ _KEYS: Final = (
     *("maskedPaths", "readonlyPaths", "mountLabel", "intelRdt", "personality"),
     *("timeOffsets", "memoryPolicy"),
 )
-_NOT_YET: Final = {
-    "intelRdt": "is not supported by this release",
-}
 _KINDS: Final = tuple(kind.value for kind in NamespaceType)
 
 
 def read_linux(linux: Reader) -> dict[str, Any]:
     """Return the fields of a configuration that a ``linux`` object means."""
     known(linux, *_KEYS)
-    for key, message in _NOT_YET.items():
-        if linux.get(key):
-            linux.refuse(key, message)
     devices = {device.path: device for device in DEFAULT_DEVICES}
     devices.update((device.path, device) for device in read_devices(linux))
     found: dict[str, Any] = {
@@ -50,6 +45,7 @@ def read_linux(linux: Reader) -> dict[str, Any]:
         "seccomp": _seccomp(linux),
         "personality": _personality(linux),
         "memory_policy": _memory_policy(linux),
+        "intel_rdt": _intel_rdt(linux),
     }
     propagation = linux.text("rootfsPropagation")
     if propagation:
@@ -127,3 +123,17 @@ def _memory_policy(linux: Reader) -> MemoryPolicy | None:
     flags = [text for _, text in policy.texts("flags")]
     nodes = policy.text("nodes") or None
     return MemoryPolicy(policy.text("mode"), nodes, flags=flags)
+
+
+def _intel_rdt(linux: Reader) -> IntelRdt | None:
+    if linux.get("intelRdt") is None:
+        return None
+    rdt = linux.child("intelRdt")
+    known(rdt, "closID", "schemata", "l3CacheSchema", "memBwSchema", "enableMonitoring")
+    return IntelRdt(
+        clos_id=rdt.text("closID") or None,
+        schemata=[text for _, text in rdt.texts("schemata")],
+        l3_cache_schema=rdt.text("l3CacheSchema") or None,
+        mem_bw_schema=rdt.text("memBwSchema") or None,
+        enable_monitoring=rdt.boolean("enableMonitoring"),
+    )

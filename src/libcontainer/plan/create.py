@@ -35,6 +35,7 @@ from libcontainer.plan.namespaces import (
 )
 from libcontainer.plan.network import has_loopback, plan_networks
 from libcontainer.plan.notify import NotifyPlanner
+from libcontainer.plan.rdt import join_rdt
 from libcontainer.plan.resources import ResourcePlanner, plan_sysctl
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.security import open_procfs, require_labels
@@ -93,6 +94,7 @@ def compile_create(
         parts.resources.inherited(new_core=config.core_scheduling)
 
     plan_namespaces(builder, config, facts, group, begin=begin, monitor=monitor)
+    join_rdt(builder, config)
     plan_networks(builder, config)
     if own_mounts:
         _plan_mounts(builder, sources, parts.rootfs, parts.mounts)

@@ -28,6 +28,7 @@ from libcontainer.plan.identity import (
 )
 from libcontainer.plan.mapping import CLONE_NEWUSER
 from libcontainer.plan.namespaces import clone_flags, keeps_groups
+from libcontainer.plan.rdt import join_rdt
 from libcontainer.plan.record import NONE
 from libcontainer.plan.resources import ResourcePlanner
 from libcontainer.plan.security import open_procfs, require_labels
@@ -64,6 +65,7 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     filters = syscall_filter(config, settings, facts)
     late = _late_kinds(config, facts, group)
     _enter(builder, config, init, group, late=late, keep_groups=keep_groups)
+    join_rdt(builder, config)
     builder.stage("rootfs")
     builder.init(ops.Chdir(settings.cwd))
     plan_session(builder, settings)

@@ -29,6 +29,10 @@ STAGES: dict[str, str] = {
         " the pid namespace counts for children only, so it comes last"
     ),
     "maps": "ids are mapped from outside, before anything is made that has an owner",
+    "rdt": (
+        "its share of caches and memory bandwidth holds before anything of the image"
+        " is read"
+    ),
     "network": (
         "links come before kernel parameters that name them, and before the network"
         " can be used by anything of the image"

@@ -57,6 +57,7 @@ from libcontainer.validate.rootfs import check_rootfs, check_rootfs_propagation
 from libcontainer.validate.seccomp import check_notify, check_seccomp
 from libcontainer.validate.security import check_mount_label
 from libcontainer.validate.seldom import (
+    check_intel_rdt,
     check_networks,
     check_notify_socket,
     check_sysctl,
@@ -97,6 +98,7 @@ CONFIG_CHECKS: Final[tuple[Callable[[Config, Report], None], ...]] = (
     check_sysctl,
     check_networks,
     check_notify_socket,
+    check_intel_rdt,
     check_config_settings,
     check_hooks,
     check_mount_label,

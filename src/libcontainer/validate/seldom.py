@@ -48,6 +48,15 @@ def check_networks(config: Config, report: Report) -> None:
     check_all(config, report)
 
 
+def check_intel_rdt(config: Config, report: Report) -> None:
+    """Check the share of caches and of memory bandwidth."""
+    if config.intel_rdt is None:
+        return
+    from libcontainer.validate.rdt import check  # noqa: PLC0415
+
+    check(report, "intel_rdt", config.intel_rdt)
+
+
 def check_notify_socket(config: Config, report: Report) -> None:
     """Check the service manager's address, and that there is a place inside."""
     if config.notify_socket is None:
