@@ -19,6 +19,8 @@ class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
         verdict: ``timeout``, beside the words of `Result.verdict`.
     """
 
+    __module__ = "libcontainer.errors"  # where everybody finds it
+
     verdict = "timeout"
     usage: Usage | None = None
     """What it had used by then, of `run` alone."""
@@ -26,5 +28,7 @@ class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
 
 class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     """A process ended with a non-zero status and ``check`` was set."""
+
+    __module__ = "libcontainer.errors"
 
     verdict = "exited"
