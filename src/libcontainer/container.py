@@ -563,7 +563,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             UnsupportedError: CRIU is not there, the caller is not root, or the root
                 filesystem is thrown away with the container.
 
-        Needs root, and CRIU 3.17 or newer. See criu(8).
+        Needs root, and CRIU; before version 4 it loses ``no_new_privs``. See criu(8).
         """
         from libcontainer.checkpoint.steps import take_checkpoint  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from libcontainer.cgroups.strategy import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
     from libcontainer.config.criu import CriuOptions
     from libcontainer.events import FactoryEvents
+    from libcontainer.host.trace import StepTime
     from libcontainer.launcher import Launcher
 
 
@@ -54,6 +55,8 @@ class Factory:
         deadline_seconds: how long one launch may take before it is undone.
         resctrl: where the resctrl filesystem is, a host path, for containers with
             `Config.intel_rdt`. None: where it is mounted.
+        trace: called with a `StepTime` after each step of each launch, in the
+            launching thread, to see where time goes. It must not raise.
 
     Raises:
         UnsupportedError: no root was given and there is no runtime directory.
@@ -68,11 +71,12 @@ class Factory:
         cgroups: str | CgroupStrategy = "auto",
         deadline_seconds: float = DEADLINE_SECONDS,
         resctrl: str | None = None,
+        trace: Callable[[StepTime], object] | None = None,
     ) -> None:
         path = default_root() if root is None else os.path.abspath(os.fspath(root))
         self._store = Store(path)
         self._cgroups = _strategy(cgroups)
-        self._launching = Launching(deadline_seconds, resctrl)
+        self._launching = Launching(deadline_seconds, resctrl, trace)
 
     def __repr__(self) -> str:
         return f"<Factory {self.root!r}>"
@@ -159,7 +163,8 @@ class Factory:
                 has a root that is thrown away.
             NetworkError: a network could not be connected; nothing is left.
 
-        Needs root, and CRIU 3.17 or newer. See criu(8).
+        Needs root, and CRIU; what version 3 restores has no ``no_new_privs`` and is
+        refused where *config* has it. See criu(8).
         """
         container = self.create(container_id, config)
         try:

@@ -96,6 +96,16 @@ class ProcessHandle:
         return f"<ProcessHandle {list(self.args)!r} host_pid={self.host_pid} {state}>"
 
     @property
+    def shown_state(self) -> str:
+        """What was last seen of it, in words; makes no system call."""
+        status = self._status
+        if status is None:
+            return "running"
+        if status.signal is not None:
+            return f"ended by signal {status.signal}"
+        return f"ended with code {status.code}"
+
+    @property
     def pidfd(self) -> int:
         """The process as an fd for `select`, owned by this handle; -1 once reaped."""
         return self._pidfd

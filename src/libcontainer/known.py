@@ -52,7 +52,11 @@ class KnownContainer:
         self._user = os.getpid()
 
     def __repr__(self) -> str:
-        return f"<Container {self.id!r}>"
+        init = self._init
+        if init is None:
+            return f"<Container {self.id!r}>"
+        # What was seen last: the kernel is not asked.
+        return f"<Container {self.id!r}, init {init.host_pid} {init.shown_state}>"
 
     @property
     def _joined(self) -> list[ProcessHandle]:

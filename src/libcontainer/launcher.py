@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from libcontainer.host.hooks import HookRunner
     from libcontainer.host.rdt import RdtJoiner, Resctrl
     from libcontainer.host.seccomp_notify import ListenerTaker
+    from libcontainer.host.trace import Trace
     from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
 
@@ -142,6 +144,7 @@ class Launcher:
         self._resctrl = resctrl
         self.deadline_seconds = deadline_seconds
         self.fault = (0, 0)
+        self.trace: Trace | None = None
         self._lock = ForkedLock()
         self._helper = -1
         self._template = Template()
@@ -549,6 +552,13 @@ class Launcher:
         finally:
             launch.abort()
 
+    def _kind(self) -> Callable[..., Launch]:
+        if self.trace is None:
+            return Launch
+        from libcontainer.host.trace import TracedLaunch  # noqa: PLC0415 - rare
+
+        return functools.partial(TracedLaunch, trace=self.trace)
+
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
         with self._lock:
@@ -669,7 +679,7 @@ class Launcher:
                     process, terminal=settings.terminal, detached=compiled.has_monitor
                 ) as stdio,
             ):
-                launch = Launch(
+                launch = self._kind()(
                     compiled,
                     helper=self._image(),
                     run_host_step=actions,

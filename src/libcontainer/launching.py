@@ -11,7 +11,10 @@ from attrs import frozen
 from libcontainer.process import Log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from libcontainer.handle import ProcessHandle
+    from libcontainer.host.trace import StepTime
     from libcontainer.launcher import Launcher
 
 DEADLINE_SECONDS = 30.0
@@ -39,9 +42,15 @@ class Launching:
     most of the library.
     """
 
-    def __init__(self, deadline_seconds: float, resctrl: str | None) -> None:
+    def __init__(
+        self,
+        deadline_seconds: float,
+        resctrl: str | None,
+        trace: Callable[[StepTime], None] | None,
+    ) -> None:
         self._deadline_seconds = deadline_seconds
         self._resctrl = resctrl
+        self._trace = trace
         self._lock = threading.Lock()
         self._made: Launcher | None = None
         self._joined: dict[str, list[ProcessHandle]] = {}
@@ -56,6 +65,7 @@ class Launching:
                 self._made = Launcher(
                     deadline_seconds=self._deadline_seconds, resctrl=self._resctrl
                 )
+                self._made.trace = self._trace
             return self._made
 
     def joined(self, container_id: str) -> list[ProcessHandle]:
