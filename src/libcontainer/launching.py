@@ -46,7 +46,7 @@ class Launching:
         self,
         deadline_seconds: float,
         resctrl: str | None,
-        trace: Callable[[StepTime], None] | None,
+        trace: Callable[[StepTime], object] | None,
     ) -> None:
         self._deadline_seconds = deadline_seconds
         self._resctrl = resctrl
