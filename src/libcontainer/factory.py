@@ -24,7 +24,7 @@ from libcontainer.errors import (
 )
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
-from libcontainer.launcher import DEADLINE_SECONDS, Launcher
+from libcontainer.launching import DEADLINE_SECONDS, Launching
 from libcontainer.process import Process
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from libcontainer.config.criu import CriuOptions
     from libcontainer.events import FactoryEvents
     from libcontainer.host.trace import StepTime
+    from libcontainer.launcher import Launcher
 
 
 class Factory:
@@ -75,11 +76,14 @@ class Factory:
         path = default_root() if root is None else os.path.abspath(os.fspath(root))
         self._store = Store(path)
         self._cgroups = _strategy(cgroups)
-        self._launcher = Launcher(deadline_seconds=deadline_seconds, resctrl=resctrl)
-        self._launcher.trace = trace
+        self._launching = Launching(deadline_seconds, resctrl, trace)
 
     def __repr__(self) -> str:
         return f"<Factory {self.root!r}>"
+
+    @property
+    def _launcher(self) -> Launcher:
+        return self._launching.launcher
 
     @property
     def root(self) -> str:
@@ -123,7 +127,7 @@ class Factory:
             _write_name_files(folder, config)
         finally:
             folder.close()
-        return Container(self._store, self._launcher, container_id, config)
+        return Container(self._store, self._launching, container_id, config)
 
     def restore(
         self,
@@ -190,7 +194,7 @@ class Factory:
             config = _read_config(folder)
         finally:
             folder.close()
-        return Container(self._store, self._launcher, container_id, config)
+        return Container(self._store, self._launching, container_id, config)
 
     def list(self) -> list[Container]:
         """Return every container, by id; those that vanish meanwhile are left out.
@@ -263,7 +267,7 @@ class Factory:
 
     def close(self) -> None:
         """Let go of the factory's fds; containers live on."""
-        self._launcher.close()
+        self._launching.close()
 
     def __enter__(self) -> Self:
         return self
