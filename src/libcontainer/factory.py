@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from libcontainer.cgroups.strategy import (
@@ -19,6 +19,7 @@ from libcontainer.container import Container
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
+    Problem,
     StateFileError,
     UnsupportedError,
 )
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
     from libcontainer.config.criu import CriuOptions
     from libcontainer.events import FactoryEvents
+
+Validator = Callable[[Config], Iterable[Problem]]
+"""Tells what is wrong with a configuration; raises nothing itself."""
 
 
 class Factory:
@@ -53,6 +57,9 @@ class Factory:
         deadline_seconds: how long one launch may take before it is undone.
         resctrl: where the resctrl filesystem is, a host path, for containers with
             `Config.intel_rdt`. None: where it is mounted.
+        validator: rules of your own: returns what it finds wrong with a
+            configuration. It is asked before anything is made, after our own rules
+            have found nothing; those cannot be left out.
 
     Raises:
         UnsupportedError: no root was given and there is no runtime directory.
@@ -67,10 +74,12 @@ class Factory:
         cgroups: str | CgroupStrategy = "auto",
         deadline_seconds: float = DEADLINE_SECONDS,
         resctrl: str | None = None,
+        validator: Validator | None = None,
     ) -> None:
         path = default_root() if root is None else os.path.abspath(os.fspath(root))
         self._store = Store(path)
         self._cgroups = _strategy(cgroups)
+        self._validator = validator
         self._launcher = Launcher(deadline_seconds=deadline_seconds, resctrl=resctrl)
 
     def __repr__(self) -> str:
@@ -100,6 +109,8 @@ class Factory:
         if completed is not config:
             config = completed
             text = self._launcher.check(config)
+        if self._validator is not None and (found := list(self._validator(config))):
+            raise ConfigError(found)
         placement = self._cgroups.place(container_id, config)
         self._launcher.limits(config, placement.paths)
         state = State(
