@@ -25,7 +25,7 @@ from libcontainer.errors import (
 )
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
-from libcontainer.launcher import DEADLINE_SECONDS, Launcher
+from libcontainer.launching import DEADLINE_SECONDS, Launching
 from libcontainer.process import Process
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
     from libcontainer.config.criu import CriuOptions
     from libcontainer.events import FactoryEvents
+    from libcontainer.host.trace import StepTime
+    from libcontainer.launcher import Launcher
 
 Validator = Callable[[Config], Iterable[Problem]]
 """Tells what is wrong with a configuration; raises nothing itself."""
@@ -60,6 +62,8 @@ class Factory:
         validator: rules of your own: returns what it finds wrong with a
             configuration. It is asked before anything is made, after our own rules
             have found nothing; those cannot be left out.
+        trace: called with a `StepTime` after each step of each launch, in the
+            launching thread, to see where time goes. It must not raise.
 
     Raises:
         UnsupportedError: no root was given and there is no runtime directory.
@@ -75,15 +79,20 @@ class Factory:
         deadline_seconds: float = DEADLINE_SECONDS,
         resctrl: str | None = None,
         validator: Validator | None = None,
+        trace: Callable[[StepTime], object] | None = None,
     ) -> None:
         path = default_root() if root is None else os.path.abspath(os.fspath(root))
         self._store = Store(path)
         self._cgroups = _strategy(cgroups)
         self._validator = validator
-        self._launcher = Launcher(deadline_seconds=deadline_seconds, resctrl=resctrl)
+        self._launching = Launching(deadline_seconds, resctrl, trace)
 
     def __repr__(self) -> str:
         return f"<Factory {self.root!r}>"
+
+    @property
+    def _launcher(self) -> Launcher:
+        return self._launching.launcher
 
     @property
     def root(self) -> str:
@@ -129,7 +138,7 @@ class Factory:
             _write_name_files(folder, config)
         finally:
             folder.close()
-        return Container(self._store, self._launcher, container_id, config)
+        return Container(self._store, self._launching, container_id, config)
 
     def restore(
         self,
@@ -165,7 +174,8 @@ class Factory:
                 has a root that is thrown away.
             NetworkError: a network could not be connected; nothing is left.
 
-        Needs root, and CRIU 3.17 or newer. See criu(8).
+        Needs root, and CRIU; what version 3 restores has no ``no_new_privs`` and is
+        refused where *config* has it. See criu(8).
         """
         container = self.create(container_id, config)
         try:
@@ -195,7 +205,7 @@ class Factory:
             config = _read_config(folder)
         finally:
             folder.close()
-        return Container(self._store, self._launcher, container_id, config)
+        return Container(self._store, self._launching, container_id, config)
 
     def list(self) -> list[Container]:
         """Return every container, by id; those that vanish meanwhile are left out.
@@ -268,7 +278,7 @@ class Factory:
 
     def close(self) -> None:
         """Let go of the factory's fds; containers live on."""
-        self._launcher.close()
+        self._launching.close()
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ from libcontainer.cgroups.hierarchy import Hierarchies, Hierarchy
 from libcontainer.cgroups.making import enable_controllers
 from libcontainer.cgroups.strategy import Cgroupfs, HybridCgroups
 from libcontainer.cgroups.writes import AtMost, Confirmed, Write
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 V1 = tuple(Hierarchy(n, f"/sys/fs/cgroup/{n}", "/own") for n in ("memory", "pids"))
 BESIDE = Hierarchy(UNIFIED, "/sys/fs/cgroup/unified", "/own")

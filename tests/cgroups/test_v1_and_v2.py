@@ -18,7 +18,7 @@ from libcontainer.cgroups.limits import (
     update_limits,
 )
 from libcontainer.cgroups.writes import DeviceFilter
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 DISK = lc.ThrottleDevice(8, 16, 1000)
 

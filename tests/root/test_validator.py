@@ -46,6 +46,9 @@ def test_our_own_rules_cannot_be_left_out(state_root: Path) -> None:
         return []
 
     config = lc.Config(rootfs=lc.Overlay("/nope"))
-    with lc.Factory(state_root, validator=nothing) as factory:
-        pytest.raises(lc.ConfigError, factory.create, "box", config)
+    with (
+        lc.Factory(state_root, validator=nothing) as factory,
+        pytest.raises(lc.ConfigError, match="rootfs"),
+    ):
+        factory.create("box", config)
     assert asked == []
