@@ -11,7 +11,9 @@ import secrets
 import threading
 import time
 import weakref
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from attrs import frozen
 
 from libcontainer.config import Config, Resources
 from libcontainer.container import Container
@@ -32,14 +34,20 @@ from libcontainer.process import Process
 from libcontainer.status import Status
 from libcontainer.verdict import verdict_of
 
+if TYPE_CHECKING:
+    from libcontainer.config.criu import CriuOptions
+
 _PREFIX = "pool-"
 _KILL_SECONDS = 10.0
+_WAITING = frozenset({Status.CREATED, Status.PAUSED})
 
 
 class Pool:
     """Containers of one kind, prepared up to the gate, handed out at once.
 
     Each waits with everything set up, and becomes its program when it is taken.
+    With a template it is a program that has begun already: each is restored from
+    that image, and paused until it is taken.
     One thread makes new ones in the background. The pool may be shared between
     threads. Left as a context manager, or closed, it deletes those that wait; who
     has taken one deletes it.
@@ -50,6 +58,10 @@ class Pool:
         size: how many are kept ready.
         factory: where they are made; None is the one of `run`. What a pool that
             was killed has left there is removed by the next.
+        template: directory of an image that `Container.checkpoint` has written of
+            such a container, a host path; *process* then says only where its
+            standard streams lead, and *config* needs a cgroup.
+        criu: how the image is restored; see `Factory.restore`.
 
     Raises:
         LibcontainerError: the first container could not be prepared.
@@ -63,6 +75,8 @@ class Pool:
         size: int = 4,
         *,
         factory: Factory | None = None,
+        template: str | os.PathLike[str] | None = None,
+        criu: CriuOptions | None = None,
     ) -> None:
         if size < 1:
             message = f"size must be 1 or more, not {size}"
@@ -70,13 +84,16 @@ class Pool:
         self.config = config
         self.process = process
         self.size = size
+        self._is_restored = template is not None
         self._stock = _Stock(default_factory() if factory is None else factory)
         remove_abandoned(self._stock.factory)
-        self._stock.add(self._stock.make(config, process))
+        image = None if template is None else os.fspath(template)
+        recipe = _Recipe(config, process, image, criu)
+        self._stock.add(self._stock.make(recipe))
         # It holds no reference to the pool: one that is forgotten is closed.
         self._thread = threading.Thread(
             target=self._stock.keep,
-            args=(config, process, size),
+            args=(recipe, size),
             name="libcontainer-pool",
             daemon=True,
         )
@@ -110,7 +127,10 @@ class Pool:
         while True:
             container = self._stock.get(deadline)
             try:
-                container.start()
+                if self._is_restored:
+                    container.resume()
+                else:
+                    container.start()
             except (StateError, HelperError):
                 # It has been killed while it waited.
                 container.delete(force=True)
@@ -204,6 +224,31 @@ class Pool:
         raise TypeError(message)
 
 
+@frozen
+class _Recipe:
+    """What the containers of a pool are made of."""
+
+    config: Config
+    process: Process
+    template: str | None
+    criu: CriuOptions | None
+
+    def create(self, factory: Factory, name: str) -> Container:
+        """Return a new container."""
+        if self.template is None:
+            return factory.create(name, self.config)
+        return factory.restore(
+            name, self.config, self.template, self.process, self.criu
+        )
+
+    def make_ready(self, container: Container) -> None:
+        """Bring it to where it waits until it is taken."""
+        if self.template is None:
+            container.prepare(self.process)
+        else:
+            container.pause()
+
+
 class _Stock:
     """The containers that wait, and who waits for them."""
 
@@ -216,12 +261,12 @@ class _Stock:
         self._error: LibcontainerError | None = None
         self._changed = threading.Condition()
 
-    def make(self, config: Config, process: Process) -> Container:
+    def make(self, recipe: _Recipe) -> Container:
         name = f"{_PREFIX}{secrets.token_hex(8)}"
         container: Container | None = None
         try:
-            container = self.factory.create(name, config)
-            container.prepare(process)
+            container = recipe.create(self.factory, name)
+            recipe.make_ready(container)
         except BaseException:
             discard(self.factory, name, container)
             raise
@@ -260,11 +305,11 @@ class _Stock:
             self._is_paused = paused
             self._changed.notify_all()
 
-    def keep(self, config: Config, process: Process, size: int) -> None:
+    def keep(self, recipe: _Recipe, size: int) -> None:
         """Make containers as long as the pool is there."""
         while self._await_need(size):
             try:
-                self.add(self.make(config, process))
+                self.add(self.make(recipe))
             except LibcontainerError as error:
                 logger.warning("a container of a pool could not be prepared: %s", error)
                 with self._changed:
@@ -315,7 +360,7 @@ def remove_abandoned(factory: Factory) -> tuple[str, ...]:
             state = container.state()
             with ProcessRef.open(state.creator) as maker:
                 alive = maker is not None
-            if not alive and state.status is Status.CREATED:
+            if not alive and state.status in _WAITING:
                 container.delete(force=True)
                 gone.append(container.id)
     return tuple(gone)

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import libcontainer as lc
 from libcontainer.cgroups.annotations import annotated_properties, annotated_subgroup
+from libcontainer.cgroups.hierarchy import Hierarchies, Hierarchy
 from libcontainer.cgroups.limits import device_rules
 from libcontainer.cgroups.unit import (
     bit_mask,
@@ -186,3 +189,46 @@ def test_a_subgroup_is_one_name() -> None:
     for name in ("a/b", "..", "cgroup.procs", "."):
         with pytest.raises(lc.ConfigError, match="subgroup"):
             annotated_subgroup([("run.oci.systemd.subgroup", name)])
+
+
+@pytest.mark.skipif(os.path.isdir("/run/systemd/system"), reason="systemd runs here")
+def test_without_systemd_that_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(lc.UnsupportedError, match="booted with systemd"):
+        lc.Factory(tmp_path, cgroups="systemd")
+
+
+@pytest.mark.parametrize(
+    ("path", "labels", "tail"),
+    [
+        (None, {}, "/system.slice/libcontainer-box.scope"),
+        ("a-b.slice:x:y", {}, "/a.slice/a-b.slice/x-y.scope"),
+        (
+            "::y",
+            {"run.oci.systemd.subgroup": "in"},
+            "/system.slice/y.scope/in",
+        ),
+    ],
+)
+@pytest.mark.parametrize("mode", ["unified", "legacy", "hybrid"])
+def test_a_scope_is_at_the_same_place_in_every_hierarchy(
+    path: str | None,
+    labels: dict[str, str],
+    tail: str,
+    mode: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from libcontainer.cgroups import systemd
+
+    v1 = tuple(Hierarchy(n, f"/cg/{n}", "/own") for n in ("pids", "name=systemd"))
+    unified = Hierarchy("", "/cg" if mode == "unified" else "/cg/unified", "/own")
+    found = Hierarchies(
+        () if mode == "unified" else v1, None if mode == "legacy" else unified
+    )
+    monkeypatch.setattr(systemd, "_BOOTED", "/")
+    made = systemd.Systemd(user=False, annotations=True, hierarchies=found)
+    monkeypatch.setattr(made, "_root", "")
+    placed = made.place("box", lc.Config(cgroups_path=path, labels=labels))
+    assert all(p.endswith(tail) for p in placed.paths.values())
+    assert len(placed.paths) == {"unified": 1, "legacy": 2, "hybrid": 3}[mode]
+    assert placed.unit is not None
+    assert placed.unit.subgroup == labels.get("run.oci.systemd.subgroup", "")

@@ -103,10 +103,13 @@ def test_the_size_of_no_terminal_is_ignored() -> None:
         ({"env": {"A": "b"}}, "env: must be a sequence of items, not dict"),
         ({"terminal": 1}, "terminal: must be true or false, not int"),
         (
-            {"consoleSize": {"height": -1}},
+            {"consoleSize": {"height": -1, "width": 1}},
             "consoleSize.height: must be from 0 to 65535, not -1",
         ),
-        ({"consoleSize": {"rows": 1}}, "consoleSize.rows: unknown key"),
+        (
+            {"consoleSize": {"height": 1, "width": 1, "rows": 1}},
+            "consoleSize.rows: unknown key",
+        ),
         ({"user": "root"}, "user: must be an object, not str"),
         ({"user": {"uid": -1}}, "user.uid: must be from 0 to 4294967294, not -1"),
         ({"user": {"gid": "0"}}, "user.gid: must be an integer, not str"),

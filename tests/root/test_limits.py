@@ -13,6 +13,7 @@ import pytest
 import libcontainer as lc
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.hierarchy import read_hierarchies
+from libcontainer.cgroups.io_cost import set_io_cost, set_io_cost_model
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -56,6 +57,7 @@ BOTH: list[tuple[dict[str, Any], dict[str, str], dict[str, str]]] = [
 ]
 OLD: list[Case] = [
     ({"memory_swappiness": 10}, {"memory.swappiness": "10"}),
+    ({"blkio_weight": 500}, {"blkio.bfq.weight": "500"}),
     ({"disable_oom_killer": True}, {"memory.oom_control": "oom_kill_disable 1"}),
 ]
 NEW: list[Case] = [
@@ -210,10 +212,12 @@ def test_kernel_memory_is_passed_over_as_runc_does(make: Make) -> None:
 @pytest.mark.needs("controllers2")
 def test_less_memory_than_is_used_is_refused_if_that_is_checked(make: Make) -> None:
     with make(memory="256M") as box:
-        hold = "x=$(head -c 33554432 /dev/zero | tr '\\0' x); echo done; sleep 1000"
+        hold = "x=$(head -c 33554432 /dev/zero | tr '\\0' x); echo done; sleep 1000; :"
         process = box.run(lc.Process(["sh", "-c", hold], stdout=lc.PIPE))
         assert process.stdout is not None
         assert process.stdout.readline() == b"done\n"
+        used = int(held(box, {"memory.current": ""})["memory.current"])
+        assert used > 16 * MIB
         with pytest.raises(lc.CgroupError, match="EBUSY") as caught:
             box.update(lc.Resources(memory="8M", memory_check_before_update=True))
         assert "are in use" in str(caught.value)
@@ -272,3 +276,36 @@ def test_a_latency_target_is_held(make: Make) -> None:
         group = Group(box.state().cgroup)
         text = Path(group.paths[""], "io.latency").read_text()
         assert text == f"{number} target=75000\n"
+
+
+@pytest.mark.needs("controllers2")
+def test_the_machine_keeps_weights_by_cost() -> None:
+    name = next(
+        n for n in os.listdir("/sys/block") if not n.startswith(("loop", "ram"))
+    )
+    number = Path("/sys/block", name, "dev").read_text().strip()
+    major, minor = map(int, number.split(":"))
+    set_io_cost(major, minor, enable=True, rpct=95, rlat=5000)
+    try:
+        (line,) = (
+            ln
+            for ln in Path("/sys/fs/cgroup/io.cost.qos").read_text().splitlines()
+            if ln.startswith(f"{number} ")
+        )
+        assert "enable=1 ctrl=user rpct=95.00 rlat=5000" in line
+        set_io_cost_model(major, minor, rbps=1000000, wbps=1000000)
+        text = Path("/sys/fs/cgroup/io.cost.model").read_text()
+        assert "ctrl=user model=linear rbps=1000000" in text
+    finally:
+        set_io_cost(major, minor, enable=False)
+        set_io_cost_model(major, minor)
+    with pytest.raises(ValueError, match="rtarget=1"):
+        set_io_cost(major, minor, enable=True, rtarget=1)
+    with pytest.raises(lc.CgroupError, match=r"io\.cost\.qos"):
+        set_io_cost(4095, 1, enable=True)
+
+
+@pytest.mark.needs("cgroup1")
+def test_only_the_root_of_v2_has_costs() -> None:
+    with pytest.raises(lc.UnsupportedError, match=r"io\.cost\.qos"):
+        set_io_cost(8, 0, enable=True)

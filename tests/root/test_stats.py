@@ -211,3 +211,29 @@ def test_another_program_knows_why_it_ended(
             other.verdict()
         other.wait(30)
         assert other.verdict() == lc.Verdict(verdict)
+
+
+@pytest.mark.needs("cgroup2")
+def test_waiting_is_told_by_v2_also_beside_v1(
+    state_root: Path, busybox_rootfs: Path
+) -> None:
+    state_root.chmod(0o700)
+    config = lc.Config(rootfs=lc.Overlay(str(busybox_rootfs)))
+    with (
+        lc.Factory(state_root, cgroups="hybrid") as factory,
+        factory.create(new_id(), config) as box,
+    ):
+        box.run(SLEEPER)
+        before = box.stats()
+        workers = [box.exec(BUSY) for _ in range(2 * (os.cpu_count() or 1) + 2)]
+        time.sleep(1)
+        after = box.stats()
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    assert before.cpu_pressure is not None
+    assert after.cpu_pressure is not None
+    assert after.cpu_pressure.some_total > before.cpu_pressure.some_total + 50_000
+    assert after.memory_pressure is not None
+    assert after.io_pressure is not None
+    assert after.cpu.usage > before.cpu.usage

@@ -17,6 +17,7 @@ import pytest
 import libcontainer as lc
 from libcontainer.cgroups.group import Group
 from libcontainer.status import Status
+from tests.oci_bundles import Oci, document, write
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("rootfs", "systemd")
@@ -43,6 +44,12 @@ def systemctl(*args: str) -> str:
 
 def shown(unit: str, name: str) -> str:
     return systemctl("show", unit, "--value", f"--property={name}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _slices() -> None:
+    # systemd makes these when it first needs them, and nobody left them behind.
+    systemctl("start", "user.slice", "session.slice", "app.slice", "lctest.slice")
 
 
 @pytest.fixture
@@ -155,7 +162,7 @@ def test_a_path_names_slice_and_scope(make: Make) -> None:
         )
         assert shown("pod-one.scope", "Slice") == "lctest-inner.slice"
     # A slice that systemd has made stays; it is not the container's alone.
-    systemctl("stop", "lctest.slice")
+    systemctl("stop", "lctest-inner.slice")
 
 
 def test_another_path_is_refused(make: Make) -> None:
@@ -322,6 +329,20 @@ def test_devices_are_in_the_unit_and_come_and_go(make: Make) -> None:
         assert opened() == ["null", "pts/ptmx"]
 
 
+@pytest.mark.skipif(IS_ROOT, reason="root may load a filter")
+def test_who_cannot_filter_devices_is_told_if_that_was_asked(make: Make) -> None:
+    # Without a wish there is no filter: an ordinary user has no device to use.
+    with make() as box:
+        look = lc.Process(["sh", "-c", ": < /dev/null"])
+        assert box.run(look).wait() == lc.ExitStatus(code=0)
+    deny = lc.DeviceRule(allow=False, type="c", major=1, minor=5)
+    with (
+        make(resources=lc.Resources(devices=[deny])) as box,
+        pytest.raises(lc.CgroupError, match="EPERM"),
+    ):
+        box.run(SLEEPER)
+
+
 def test_limits_of_a_single_process(make: Make) -> None:
     with make() as box:
         box.run(SLEEPER)
@@ -334,3 +355,33 @@ def test_limits_of_a_single_process(make: Make) -> None:
         process.kill()
         process.wait()
         assert box.exec(lc.Process(["true"])).wait() == lc.ExitStatus(code=0)
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("option", ["--systemd-cgroup", "--cgroup-manager=systemd"])
+def test_the_runtime_command_makes_scopes(
+    state_root: Path, busybox_rootfs: Path, tmp_path: Path, option: str
+) -> None:
+    state_root.chmod(0o700)
+    oci = Oci(state_root, tmp_path / "log")
+    content = document("sleep", "1000")
+    content["root"]["path"] = str(busybox_rootfs)
+    content["linux"]["cgroupsPath"] = "system.slice:lcoci:box"
+    content["linux"]["resources"] = {"pids": {"limit": 33}}
+    content["annotations"] = {"org.systemd.property.TimeoutStopSec": "9"}
+    bundle = str(write(tmp_path / "bundle", content))
+    # The container has the streams of who creates it.
+    command = [*oci.prefix, option, "create", "--bundle", bundle, "box"]
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    subprocess.run(command, check=True, timeout=60, **streams)  # type: ignore[call-overload]
+    try:
+        oci.said(option, "start", "box")
+        assert shown("lcoci-box.scope", "ActiveState") == "active"
+        assert shown("lcoci-box.scope", "TasksMax") == "33"
+        assert shown("lcoci-box.scope", "TimeoutStopUSec") == "9s"
+        oci.said(option, "update", "--pids-limit", "44", "box")
+        assert shown("lcoci-box.scope", "TasksMax") == "44"
+    finally:
+        # Who deletes it need not say again who made the cgroup.
+        oci.said("delete", "--force", "box")
+    assert shown("lcoci-box.scope", "ActiveState") == "inactive"

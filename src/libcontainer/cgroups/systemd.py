@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Final
 
 from libcontainer.cgroups.annotations import (
@@ -26,7 +27,7 @@ from libcontainer.cgroups.unit import (
 )
 from libcontainer.config import Config
 from libcontainer.errors import UnsupportedError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 from libcontainer.state import Unit
 
 _BOOTED: Final = "/run/systemd/system"
@@ -65,15 +66,15 @@ class Systemd:
         if not os.path.isdir(_BOOTED):
             need = "a machine that was booted with systemd"
             raise UnsupportedError("the systemd cgroup driver", need)
+        if find_spec("jeepney") is None:
+            need = "jeepney: pip install 'libcontainer[systemd]'"
+            raise UnsupportedError("the systemd cgroup driver", need)
         check_subgroup(subgroup, "subgroup")
-        # Loaded only here: it brings jeepney.
-        from libcontainer.cgroups import systemd_bus  # noqa: PLC0415
-
         self._user = os.geteuid() != 0 if user is None else user
         self._subgroup = subgroup
         self._annotations = annotations
         self._hierarchies = read_hierarchies() if hierarchies is None else hierarchies
-        self._root = systemd_bus.manager_cgroup(user=self._user)
+        self._root: str | None = None
 
     def place(self, container_id: str, config: Config) -> Placement:
         """Return the directories that the scope will have.
@@ -81,6 +82,7 @@ class Systemd:
         Raises:
             ConfigError: the path or an annotation is wrong.
             UnsupportedError: *config* asks for what cannot hold here.
+            CgroupError: systemd does not answer.
         """
         in_slice, name = unit_name(container_id, config.cgroups_path)
         in_slice = in_slice or _SLICES[self._user]
@@ -89,6 +91,11 @@ class Systemd:
         if self._annotations:
             subgroup = annotated_subgroup(config.labels) or subgroup
             properties = annotated_properties(config.labels)
+        if self._root is None:
+            # Loaded only here: it brings jeepney.
+            from libcontainer.cgroups import systemd_bus  # noqa: PLC0415
+
+            self._root = systemd_bus.manager_cgroup(user=self._user)
         tail = f"{self._root}{slice_path(in_slice)}/{name}"
         tail += f"/{subgroup}" if subgroup else ""
         found = self._hierarchies

@@ -13,18 +13,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from libcontainer.cgroups.unit import Property
-from libcontainer.errors import CgroupError, UnsupportedError
-from libcontainer.state import Unit
+from jeepney import DBusAddress, MatchRule, MessageType, Properties, new_method_call
+from jeepney.bus_messages import message_bus
+from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
-try:
-    from jeepney import DBusAddress, MatchRule, MessageType, Properties, new_method_call
-    from jeepney.bus_messages import message_bus
-    from jeepney.io.blocking import DBusConnection, open_dbus_connection
-except ImportError as error:
-    raise UnsupportedError(
-        "the systemd cgroup driver", "jeepney: pip install 'libcontainer[systemd]'"
-    ) from error
+from libcontainer.cgroups.unit import Property
+from libcontainer.errors import CgroupError
+from libcontainer.state import Unit
 
 _SECONDS: Final = 30.0
 _MANAGER: Final = DBusAddress(

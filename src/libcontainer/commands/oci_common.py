@@ -23,6 +23,11 @@ def open_factory(arguments: Arguments) -> Factory:
     if cgroups == "cgroupfs" and is_rootless():
         # Engines of an ordinary user ask for it where there can be none.
         cgroups = "auto"
+    if cgroups == "systemd":
+        from libcontainer.cgroups.systemd import Systemd  # noqa: PLC0415
+
+        # Who may hand us a bundle may say what it runs, too.
+        return Factory(arguments.root, cgroups=Systemd(annotations=True))
     return Factory(arguments.root, cgroups=cgroups)
 
 

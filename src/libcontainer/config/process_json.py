@@ -199,6 +199,7 @@ def _entries(report: Report, path: str, value: object) -> list[str]:
 
 def _size(report: Report, path: str, value: object) -> tuple[Any, Any] | None:
     size = _known(report, path, value, ("height", "width"))
+    _required(report, path, size, ("height", "width"))
     sides = (
         report.integer(join(path, side), size.get(side, 0), 0, _MAX_SIZE)
         for side in ("height", "width")
@@ -234,18 +235,27 @@ def _infinite(limit: int | None) -> int | None:
     return None if limit == _MAX_LIMIT else limit
 
 
-def _object(name: str, *keys: str) -> Read:
+def _object(name: str, needed: tuple[str, ...], *keys: str) -> Read:
     """Return what reads an object of a class that has the same fields."""
 
     def read(report: Report, path: str, value: object) -> object:
         known = len(report.problems)
-        fields = _known(report, path, value, keys)
+        fields = _known(report, path, value, (*needed, *keys))
+        _required(report, path, fields, needed)
         if len(report.problems) > known:
             return None
         kind = getattr(importlib.import_module(_SCHEDULING), name)
         return kind(**{_field(key): item for key, item in fields.items()})
 
     return read
+
+
+def _required(
+    report: Report, path: str, found: Mapping[str, object], keys: Collection[str]
+) -> None:
+    for key in keys:
+        if key not in found:
+            report.add(join(path, key), "is required")
 
 
 def _field(key: str) -> str:
@@ -303,15 +313,16 @@ _KEYS: Final[Mapping[str, _Key]] = {
         "scheduler",
         _object(
             "Scheduler",
-            *("policy", "nice", "priority", "flags", "runtime", "deadline", "period"),
+            ("policy",),
+            *("nice", "priority", "flags", "runtime", "deadline", "period"),
         ),
         _write_object,
     ),
     "ioPriority": _Key(
-        "io_priority", _object("IoPriority", "class", "priority"), _write_object
+        "io_priority", _object("IoPriority", ("class",), "priority"), _write_object
     ),
     "execCPUAffinity": _Key(
-        "cpu_affinity", _object("CpuAffinity", "initial", "final"), _write_object
+        "cpu_affinity", _object("CpuAffinity", (), "initial", "final"), _write_object
     ),
     "apparmorProfile": _Key("apparmor_profile", _text),
     "selinuxLabel": _Key("process_label", _text),

@@ -172,6 +172,9 @@ def _rule(report: Report, path: str, found: Mapping[str, Any]) -> Syscall | None
         return None
     # Docker's first form had one name a rule.
     names = found.get("names") or found.get("name") or ()
+    if isinstance(found.get("names"), str):
+        report.add(join(path, "names"), "must be a list of names")
+        names = ()
     return Syscall(
         names=names,
         action=found["action"],

@@ -48,6 +48,8 @@ def read_linux(linux: Reader) -> dict[str, Any]:
         "intel_rdt": _intel_rdt(linux),
     }
     propagation = linux.text("rootfsPropagation")
+    if propagation == "" and linux.get("rootfsPropagation") is not None:
+        linux.refuse("rootfsPropagation", "must not be empty")
     if propagation:
         found["rootfs_propagation"] = propagation
     return found

@@ -30,6 +30,13 @@ def known(reader: Reader, *keys: str) -> None:
             reader.warn(str(key), "unknown key, passed over")
 
 
+def required(reader: Reader, *keys: str) -> None:
+    """Refuse an object without a key."""
+    for key in keys:
+        if key not in reader.document:
+            reader.refuse(key, "is required")
+
+
 def read_root(top: Reader, bundle: str) -> dict[str, Any]:
     """Return the root filesystem; its path is relative to the bundle."""
     root = top.child("root")
@@ -91,6 +98,7 @@ def read_id_mappings(reader: Reader, key: str) -> tuple[IdMapping, ...]:
     found = []
     for item in reader.children(key):
         known(item, "containerID", "hostID", "size")
+        required(item, "containerID", "hostID", "size")
         first, host, size = (
             item.integer(name, high=MAX_ID)
             for name in ("containerID", "hostID", "size")

@@ -12,7 +12,7 @@ from libcontainer.config.resources import (
     ThrottleDevice,
     WeightDevice,
 )
-from libcontainer.oci.mounts import known
+from libcontainer.oci.mounts import known, required
 
 _INT64: Final = 2**63 - 1
 _UINT64: Final = 2**64 - 1
@@ -61,7 +61,9 @@ def read_resources(resources: Reader) -> Resources:
     for reader, table in ((cpu, _CPU), (memory, _MEMORY)):
         for key, name, low in table:
             _number(reader, key, name, low, found)
-    _number(resources.child("pids"), "limit", "pids", -1, found)
+    if resources.get("pids") is not None:
+        required(resources.child("pids"), "limit")
+        _number(resources.child("pids"), "limit", "pids", -1, found)
     found["cpuset_cpus"] = cpu.text("cpus") or None
     found["cpuset_mems"] = cpu.text("mems") or None
     if memory.boolean("disableOOMKiller"):
@@ -136,6 +138,7 @@ def _hugetlb(resources: Reader) -> dict[str, int]:
     found = {}
     for item in resources.children("hugepageLimits"):
         known(item, "pageSize", "limit")
+        required(item, "pageSize", "limit")
         found[item.text("pageSize")] = item.integer("limit", high=_UINT64)
     return found
 
@@ -161,6 +164,7 @@ def _rules(resources: Reader) -> list[DeviceRule]:
     found: list[DeviceRule] = []
     for item in resources.children("devices"):
         known(item, "allow", "type", "major", "minor", "access")
+        required(item, "allow")
         rule = DeviceRule(
             item.boolean("allow"),
             type=item.text("type") or "a",
