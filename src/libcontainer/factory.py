@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from libcontainer.cgroups.strategy import (
@@ -19,6 +19,7 @@ from libcontainer.container import Container
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
+    Problem,
     StateFileError,
     UnsupportedError,
 )
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from libcontainer.events import FactoryEvents
     from libcontainer.host.trace import StepTime
     from libcontainer.launcher import Launcher
+
+Validator = Callable[[Config], Iterable[Problem]]
+"""Tells what is wrong with a configuration; raises nothing itself."""
 
 
 class Factory:
@@ -55,6 +59,9 @@ class Factory:
         deadline_seconds: how long one launch may take before it is undone.
         resctrl: where the resctrl filesystem is, a host path, for containers with
             `Config.intel_rdt`. None: where it is mounted.
+        validator: rules of your own: returns what it finds wrong with a
+            configuration. It is asked before anything is made, after our own rules
+            have found nothing; those cannot be left out.
         trace: called with a `StepTime` after each step of each launch, in the
             launching thread, to see where time goes. It must not raise.
 
@@ -71,11 +78,13 @@ class Factory:
         cgroups: str | CgroupStrategy = "auto",
         deadline_seconds: float = DEADLINE_SECONDS,
         resctrl: str | None = None,
+        validator: Validator | None = None,
         trace: Callable[[StepTime], object] | None = None,
     ) -> None:
         path = default_root() if root is None else os.path.abspath(os.fspath(root))
         self._store = Store(path)
         self._cgroups = _strategy(cgroups)
+        self._validator = validator
         self._launching = Launching(deadline_seconds, resctrl, trace)
 
     def __repr__(self) -> str:
@@ -109,6 +118,8 @@ class Factory:
         if completed is not config:
             config = completed
             text = self._launcher.check(config)
+        if self._validator is not None and (found := list(self._validator(config))):
+            raise ConfigError(found)
         placement = self._cgroups.place(container_id, config)
         self._launcher.limits(config, placement.paths)
         state = State(
