@@ -345,7 +345,7 @@ class Launch:
         """Go on with what was cloned at a step; its parent ends on its own."""
         if index == self._cloned_at:
             # Both sides of the clone tell of it: either may be killed first.
-            os.close(pidfd)
+            close_all((pidfd,))
             return
         # At once: whatever fails from here on, it has to be ended.
         parent, self.pidfd = self.pidfd, pidfd
@@ -354,7 +354,7 @@ class Launch:
         if self._box.pidfd >= 0:
             self._await_first_process()
         elif parent >= 0:
-            os.close(parent)
+            close_all((parent,))
 
     def _await_first_process(self) -> None:
         # The process that cloned init has nothing left to do but to end.
@@ -362,7 +362,7 @@ class Launch:
         poll.register(self._box.pidfd, select.POLLIN)
         poll.poll(int(_KILL_SECONDS * 1000))
         reap(self._box.pidfd)
-        os.close(self._box.pidfd)
+        close_all((self._box.pidfd,))
         self._box.forget()
 
     def _drain(self) -> None:
