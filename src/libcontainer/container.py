@@ -533,7 +533,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                 folder.remove_rdt()
                 folder.remove()
                 self._launching.forget(self.id)
-                if state.init is not None:
+                if state.init is not None and self.config.hooks.poststop:
                     self._launcher.poststop(self.id, self.path, self.config)
         except ContainerNotFoundError:
             if not force:
