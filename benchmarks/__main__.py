@@ -6,7 +6,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import alive, counts, growth, import_time, launch, network, pool
+from benchmarks import (
+    alive,
+    counts,
+    growth,
+    import_time,
+    launch,
+    network,
+    pool,
+    report,
+)
 from benchmarks.contender import MissingError
 from benchmarks.output import say
 from benchmarks.view import enter_private_view, hide_unified_hierarchy
@@ -16,7 +25,7 @@ def main(arguments: list[str]) -> int:
     """Run the benchmark that the arguments name; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
-    for module in (launch, growth, import_time, counts, network, pool, alive):
+    for module in (alive, counts, growth, import_time, launch, network, pool, report):
         name = module.__name__.rpartition(".")[2].replace("_", "-")
         said = (module.__doc__ or "").partition(": ")[2]
         chosen = benchmarks.add_parser(name, help=said, description=module.__doc__)

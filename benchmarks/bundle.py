@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.contender import MissingError
+from benchmarks.view import is_private, mount, unmount
 
 PROGRAM = "/bin/true"
 
@@ -163,4 +164,13 @@ def make_bundle() -> Iterator[Bundle]:
             path.mkdir()
             config = oci_config(bundle.rootfs, cgroup=cgroup)
             (path / "config.json").write_text(json.dumps(config))
-        yield bundle
+        # Where a runtime keeps its state is a tmpfs on every host: so it is here.
+        states = bundle.directory / "state"
+        states.mkdir()
+        if is_private():
+            mount("none", states, "tmpfs")
+        try:
+            yield bundle
+        finally:
+            if is_private():
+                unmount(states)

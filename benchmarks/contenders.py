@@ -11,7 +11,13 @@ from types import MappingProxyType
 from benchmarks.bundle import Bundle
 from benchmarks.contender import Contender, LaunchError, MissingError
 from benchmarks.floor import Floor
-from benchmarks.ours import ByFactory, ByRun, WithSeccomp
+from benchmarks.ours import (
+    ByFactory,
+    ByRun,
+    WithOverlay,
+    WithSeccomp,
+    WithUserNamespace,
+)
 from benchmarks.peers import (
     Command,
     OciRuntime,
@@ -25,6 +31,8 @@ MAKERS: Mapping[str, Callable[[str, Bundle], Contender]] = MappingProxyType(
         "ours": lambda name, bundle: ByFactory(name, bundle, cgroup=False),
         "ours-cgroup": lambda name, bundle: ByFactory(name, bundle, cgroup=True),
         "ours-seccomp": WithSeccomp,
+        "ours-userns": WithUserNamespace,
+        "ours-overlay": WithOverlay,
         "ours-run": ByRun,
         "crun": lambda name, bundle: OciRuntime(
             name,
@@ -43,6 +51,7 @@ MAKERS: Mapping[str, Callable[[str, Bundle], Contender]] = MappingProxyType(
         "subprocess": lambda name, bundle: PlainProgram(name, bundle.rootfs),
         "floor": Floor,
         "floor-template": lambda name, bundle: Floor(name, bundle, "-T"),
+        "floor-cgroup": lambda name, bundle: Floor(name, bundle, "-T", "-G"),
     }
 )
 

@@ -4,7 +4,7 @@
 // default OCI configuration asks for (without cgroups), from a small static process.
 // What a runtime needs beyond this figure is its own doing.
 //
-//   floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] ROOTFS PROGRAM
+//   floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] [-G] ROOTFS PROGRAM
 //
 //   -n N  launch N times and print one line of JSON (default 20)
 //   -q    before each launch wait until the machine is quiet ("cold")
@@ -13,6 +13,7 @@
 //   -U    with a user namespace (host ids 0 to 65535 mapped to themselves)
 //   -N    without a network namespace
 //   -C    with a cgroup namespace
+//   -G    with a cgroup in each v1 hierarchy, and the device rules of `runc spec`
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +46,7 @@ enum { DETACH = 2, P_BY_PIDFD = 3, SAMPLES_MAX = 100000, QUIET_MS = 50 };
 
 static struct {
     int runs;
-    bool quiet, serve, template, userns, no_netns, cgroupns;
+    bool quiet, serve, template, userns, no_netns, cgroupns, cgroups;
     const char *rootfs, *program;
     int template_fd;
     int last_cap;
@@ -98,6 +99,94 @@ static int set_read_only(const char *path)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
     return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attr, sizeof attr);
+}
+
+// ---- cgroups, v1
+
+enum { GROUPS_MAX = 16 };
+static struct {
+    char path[256];
+    bool cpuset, devices;
+    int tasks;
+} groups[GROUPS_MAX];
+static int ngroups;
+
+static void put(const char *directory, const char *file, const char *text)
+{
+    char path[512];
+    int fd;
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    TRY(fd = open(path, O_WRONLY | O_CLOEXEC));
+    TRY(write(fd, text, strlen(text)));
+    close(fd);
+}
+
+// Finds our own cgroup in each v1 hierarchy that is mounted in /sys/fs/cgroup.
+static void find_groups(void)
+{
+    char line[512];
+    FILE *own = fopen("/proc/self/cgroup", "re");
+    while (own && fgets(line, sizeof line, own) && ngroups < GROUPS_MAX) {
+        char *name = strchr(line, ':') + 1, *path = strchr(name, ':');
+        *path++ = 0;
+        path[strcspn(path, "\n")] = 0;
+        if (!*name) continue;
+        groups[ngroups].cpuset = strcmp(name, "cpuset") == 0;
+        groups[ngroups].devices = strcmp(name, "devices") == 0;
+        if (strncmp(name, "name=", 5) == 0) name += 5;
+        snprintf(groups[ngroups].path, sizeof groups[0].path, "/sys/fs/cgroup/%s%s/floor-%d",
+                 name, strcmp(path, "/") ? path : "", (int)getpid());
+        ngroups++;
+    }
+    if (own) fclose(own);
+}
+
+static void copy_from_parent(const char *directory, const char *file)
+{
+    char path[512], text[256];
+    int fd;
+    snprintf(path, sizeof path, "%s/../%s", directory, file);
+    TRY(fd = open(path, O_RDONLY | O_CLOEXEC));
+    ssize_t got = read(fd, text, sizeof text - 1);
+    text[got > 0 ? got : 0] = 0;
+    close(fd);
+    put(directory, file, text);
+}
+
+static void make_groups(void)
+{
+    char path[512];
+    for (int i = 0; i < ngroups; i++) {
+        TRY(mkdir(groups[i].path, 0755));
+        if (groups[i].cpuset) {
+            copy_from_parent(groups[i].path, "cpuset.cpus");
+            copy_from_parent(groups[i].path, "cpuset.mems");
+        }
+        if (groups[i].devices) {
+            static const char *const allowed[] = {
+                "c *:* m",   "b *:* m",   "c 1:3 rwm", "c 1:8 rwm",   "c 1:7 rwm",
+                "c 5:0 rwm", "c 1:5 rwm", "c 1:9 rwm", "c 136:* rwm", "c 5:2 rwm"};
+            put(groups[i].path, "devices.deny", "a");
+            for (size_t k = 0; k < COUNT(allowed); k++)
+                put(groups[i].path, "devices.allow", allowed[k]);
+        }
+        snprintf(path, sizeof path, "%s/tasks", groups[i].path);
+        TRY(groups[i].tasks = open(path, O_WRONLY | O_CLOEXEC));
+    }
+}
+
+// "0" is the writer itself: a pid would wait for every processor.
+static void enter_groups(void)
+{
+    for (int i = 0; i < ngroups; i++) TRY(write(groups[i].tasks, "0", 1));
+}
+
+static void remove_groups(void)
+{
+    for (int i = 0; i < ngroups; i++) {
+        close(groups[i].tasks);
+        TRY(rmdir(groups[i].path));
+    }
 }
 
 // Attaches the tree of the rootfs and stands in it; enter_root() makes it the root.
@@ -216,6 +305,7 @@ __attribute__((noreturn)) static void become_container(int tree, int mapped)
     char *const envp[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     if (mapped >= 0 && read(mapped, &go, 1) != 1) die("wait for the id maps");
     umask(0);
+    enter_groups();
     attach_rootfs(tree);
     mount_filesystems();
     enter_root();
@@ -258,6 +348,7 @@ static double launch(void)
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
         .exit_signal = SIGCHLD};
 
+    make_groups();
     if (opt.template) TRY(tree = open_tree_clone(opt.rootfs));
     else args.flags |= CLONE_NEWNS;
     if (!opt.no_netns) args.flags |= CLONE_NEWNET;
@@ -278,6 +369,7 @@ static double launch(void)
     }
     TRY(syscall(SYS_waitid, P_BY_PIDFD, pidfd, &info, WEXITED, NULL));
     close(pidfd);
+    remove_groups();
     if (info.si_code != CLD_EXITED || info.si_status != 0) return -1;
     return now_us() - begin;
 }
@@ -372,7 +464,7 @@ static int serve(void)
 int main(int argc, char **argv)
 {
     int letter;
-    while ((letter = getopt(argc, argv, "n:qsTUNC")) != -1) {
+    while ((letter = getopt(argc, argv, "n:qsTUNCG")) != -1) {
         if (letter == '?') return 2;
         if (letter == 'n') opt.runs = atoi(optarg);
         opt.quiet |= letter == 'q';
@@ -381,9 +473,10 @@ int main(int argc, char **argv)
         opt.userns |= letter == 'U';
         opt.no_netns |= letter == 'N';
         opt.cgroupns |= letter == 'C';
+        opt.cgroups |= letter == 'G';
     }
     if (argc - optind != 2 || opt.runs < 1 || opt.runs > SAMPLES_MAX) {
-        fputs("usage: floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] ROOTFS PROGRAM\n", stderr);
+        fputs("usage: floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] [-G] ROOTFS PROGRAM\n", stderr);
         return 2;
     }
     // The template belongs to the initial user namespace, so a new one may not enter
@@ -396,5 +489,6 @@ int main(int argc, char **argv)
     opt.program = argv[optind + 1];
     while (prctl(PR_CAPBSET_READ, opt.last_cap + 1, 0, 0, 0) >= 0) opt.last_cap++;
     if (opt.template) opt.template_fd = make_template();
+    if (opt.cgroups) find_groups();
     return opt.serve ? serve() : run_batch();
 }

@@ -44,6 +44,7 @@ class Floor:
 
     def __init__(self, name: str, bundle: Bundle, *options: str) -> None:
         self.name = name
+        self.cgroup = "-G" in options
         program = build_floor(bundle.directory)
         self._server = subprocess.Popen(
             [str(program), "-s", *options, str(bundle.rootfs), PROGRAM],

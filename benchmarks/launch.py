@@ -20,7 +20,7 @@ from benchmarks.table import Cell, format_table
 
 # How many times faster than each of these, and how many times the floor.
 FASTER_THAN = ("crun", "crun-cgroup", "runc", "bwrap")
-FLOORS = ("floor", "floor-template")
+FLOORS = ("floor", "floor-template", "floor-cgroup")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

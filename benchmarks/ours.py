@@ -66,9 +66,37 @@ class ByFactory:
 class WithSeccomp(ByFactory):
     """The same with the default seccomp profile."""
 
+    def __init__(self, name: str, bundle: Bundle) -> None:
+        super().__init__(name, bundle, cgroup=False)
+
     def _make_config(self, rootfs: str) -> object:
         profile = self._lc.Seccomp.default()
         return self._lc.Config(rootfs=rootfs, seccomp=profile)
+
+
+class WithUserNamespace(ByFactory):
+    """The same with a user namespace of 65536 ids."""
+
+    def __init__(self, name: str, bundle: Bundle) -> None:
+        super().__init__(name, bundle, cgroup=False)
+
+    def _make_config(self, rootfs: str) -> object:
+        lc = self._lc
+        ids = [lc.IdMapping(0, 100000, 65536)]
+        namespaces = [*lc.Config(rootfs=rootfs).namespaces, "user"]
+        return lc.Config(
+            rootfs=rootfs, namespaces=namespaces, uid_mappings=ids, gid_mappings=ids
+        )
+
+
+class WithOverlay(ByFactory):
+    """The same on an overlay with a tmpfs on top, so that nothing is written below."""
+
+    def __init__(self, name: str, bundle: Bundle) -> None:
+        super().__init__(name, bundle, cgroup=False)
+
+    def _make_config(self, rootfs: str) -> object:
+        return self._lc.Config(rootfs=self._lc.Overlay(rootfs))
 
 
 class ByRun:

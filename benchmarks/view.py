@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from benchmarks.contender import MissingError
-from benchmarks.peers import find_program
 
 MS_BIND = 4096
 MNT_DETACH = 2
@@ -38,6 +37,8 @@ def enter_private_view(arguments: Sequence[str]) -> bool:
         return True
     if os.geteuid() == 0:
         with suppress(MissingError):
+            from benchmarks.peers import find_program  # noqa: PLC0415 - needs us
+
             _restart(find_program("unshare"), arguments)
     return False
 
@@ -54,6 +55,11 @@ def hide_unified_hierarchy() -> None:
         mount("none", _UNIFIED, "tmpfs")
         # Processes started from here must not cover it again.
         os.environ[_MARK] = "covered"
+
+
+def is_private() -> bool:
+    """Tell whether the process is in the private view."""
+    return bool(os.environ.get(_MARK))
 
 
 def mount(source: str, target: Path, kind: str | None = None, flags: int = 0) -> None:

@@ -53,7 +53,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Security": ("config.seccomp", "config.landlock", "learn"),
     "What a process gets of the machine": ("config.scheduling", "config.memory"),
     "Hooks": ("config.hooks",),
-    "What works here": ("checks",),
+    "What works here": ("checks", "host.trace"),
+    "Users of an image": ("host.lookup",),
     "Checkpoints": ("config.criu",),
 }
 # Public classes that are reached from others, not by a name of the package.

@@ -12,7 +12,7 @@ from typing import Any
 
 from libcontainer.oci.template import template
 
-COMMAND = [sys.executable, "-m", "libcontainer.commands.oci"]
+COMMAND = [sys.executable, "-m", "libcontainer.commands.program"]
 
 
 def document(*args: str, **changes: Any) -> dict[str, Any]:

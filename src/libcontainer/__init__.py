@@ -125,9 +125,11 @@ if TYPE_CHECKING:
     from libcontainer.host.children import ExitStatus
     from libcontainer.host.devices import host_device, host_devices
     from libcontainer.host.journal import JournalHandler, journal_stream
+    from libcontainer.host.lookup import FoundUser, find_user
     from libcontainer.host.rdt import RdtStats
     from libcontainer.host.relay import Relay
     from libcontainer.host.subids import subid_mappings
+    from libcontainer.host.trace import StepTime
     from libcontainer.learn import learn_seccomp
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.oneshot.popen import Popen
@@ -255,8 +257,10 @@ _HOMES = {
     "host.children": ("ExitStatus",),
     "host.devices": ("host_device", "host_devices"),
     "host.journal": ("JournalHandler", "journal_stream"),
+    "host.lookup": ("FoundUser", "find_user"),
     "host.relay": ("Relay",),
     "host.subids": ("subid_mappings",),
+    "host.trace": ("StepTime",),
     "network.stats": ("InterfaceStats",),
     "learn": ("learn_seccomp",),
     "oneshot.popen": ("Popen",),
@@ -319,6 +323,7 @@ __all__ = [
     "FactoryEvents",
     "FileInfo",
     "ForkedError",
+    "FoundUser",
     "HelperError",
     "Hook",
     "HookError",
@@ -385,6 +390,7 @@ __all__ = [
     "StatsReader",
     "Status",
     "StepError",
+    "StepTime",
     "Supervisor",
     "Syscall",
     "SyscallArg",
@@ -403,6 +409,7 @@ __all__ = [
     "check",
     "contained",
     "cpu_percent",
+    "find_user",
     "host_device",
     "host_devices",
     "journal_stream",

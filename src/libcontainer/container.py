@@ -26,18 +26,16 @@ from libcontainer.errors import (
     ProcessNotStartedError,
     ProgramError,
     StateError,
-    TimeoutExpired,
     UnsupportedError,
 )
 from libcontainer.handle import ProcessHandle, signal_number
 from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
-from libcontainer.host.gate import open_gate
 from libcontainer.host.processref import ProcessRef, own_record
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, group_of
-from libcontainer.launcher import Start
+from libcontainer.launching import Start
 from libcontainer.limited import LimitedContainer
-from libcontainer.plan.namespaces import shares_pids
+from libcontainer.plan.kinds import shares_pids
 from libcontainer.process import Log, Process
 from libcontainer.state import State
 from libcontainer.status import Status, require
@@ -160,6 +158,9 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), "start")
+            # Loaded here: who looks at a container needs no plan.
+            from libcontainer.host.gate import open_gate  # noqa: PLC0415
+
             try:
                 open_gate(
                     folder,
@@ -473,6 +474,8 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
         record = ExitRecord(self.path, state.init.host_pid, state.monitor)
         status = await_end(state.init, record, timeout)
         if status is None:
+            from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
+
             raise TimeoutExpired(f"container {self.id}", timeout or 0.0)
         return status
 
@@ -529,15 +532,15 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
                     (group.abandon if state.init is None else group.remove)()
                 folder.remove_rdt()
                 folder.remove()
-                self._launcher.forget(self.id)
-                if state.init is not None:
+                self._launching.forget(self.id)
+                if state.init is not None and self.config.hooks.poststop:
                     self._launcher.poststop(self.id, self.path, self.config)
         except ContainerNotFoundError:
             if not force:
                 raise
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
-            self._launcher.forget(self.id)
+            self._launching.forget(self.id)
 
     # -- checkpoint
 
@@ -670,6 +673,8 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             if init is not None and not kill_and_reap(
                 init.pidfd, timeout=_KILL_SECONDS
             ):
+                from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
+
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         if shares_pids(self.config):
             _end_leftovers(state)

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import errno as errno_names
 import os
-import subprocess
 from collections.abc import Iterable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from libcontainer.expired import CalledProcessError, TimeoutExpired
     from libcontainer.host.children import ExitStatus
-    from libcontainer.usage import Usage
+
+    __all__ = ["CalledProcessError", "TimeoutExpired"]
 
 
 class LibcontainerError(Exception):
@@ -323,24 +326,6 @@ class LaunchTimeoutError(LibcontainerError, TimeoutError):
     """A launch took longer than its deadline; it has been undone."""
 
 
-class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
-    """A process ran longer than it was allowed to.
-
-    Attributes:
-        verdict: ``timeout``, beside the words of `Result.verdict`.
-    """
-
-    verdict = "timeout"
-    usage: Usage | None = None
-    """What it had used by then, of `run` alone."""
-
-
-class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
-    """A process ended with a non-zero status and ``check`` was set."""
-
-    verdict = "exited"
-
-
 class ForkedError(LibcontainerError, RuntimeError):
     """A fork has used what belongs to the process that it is a fork of.
 
@@ -424,3 +409,12 @@ class RegistryError(ImageError):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - those of subprocess, which is large
+    if name not in {"CalledProcessError", "TimeoutExpired"}:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from libcontainer import expired  # noqa: PLC0415
+
+    return getattr(expired, name)

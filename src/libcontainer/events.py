@@ -39,7 +39,7 @@ from libcontainer.host.fds import above_stdio
 from libcontainer.host.lastwords import peek_status
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Store
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 from libcontainer.state import ProcessRecord, State
 from libcontainer.status import Status
 

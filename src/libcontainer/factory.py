@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from libcontainer.cgroups.strategy import (
@@ -19,12 +19,13 @@ from libcontainer.container import Container
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
+    Problem,
     StateFileError,
     UnsupportedError,
 )
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
-from libcontainer.launcher import DEADLINE_SECONDS, Launcher
+from libcontainer.launching import DEADLINE_SECONDS, Launching
 from libcontainer.process import Process
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
     from libcontainer.config.criu import CriuOptions
     from libcontainer.events import FactoryEvents
+    from libcontainer.host.trace import StepTime
+    from libcontainer.launcher import Launcher
+
+Validator = Callable[[Config], Iterable[Problem]]
+"""Tells what is wrong with a configuration; raises nothing itself."""
 
 
 class Factory:
@@ -53,6 +59,11 @@ class Factory:
         deadline_seconds: how long one launch may take before it is undone.
         resctrl: where the resctrl filesystem is, a host path, for containers with
             `Config.intel_rdt`. None: where it is mounted.
+        validator: rules of your own: returns what it finds wrong with a
+            configuration. It is asked before anything is made, after our own rules
+            have found nothing; those cannot be left out.
+        trace: called with a `StepTime` after each step of each launch, in the
+            launching thread, to see where time goes. It must not raise.
 
     Raises:
         UnsupportedError: no root was given and there is no runtime directory.
@@ -67,14 +78,21 @@ class Factory:
         cgroups: str | CgroupStrategy = "auto",
         deadline_seconds: float = DEADLINE_SECONDS,
         resctrl: str | None = None,
+        validator: Validator | None = None,
+        trace: Callable[[StepTime], object] | None = None,
     ) -> None:
         path = default_root() if root is None else os.path.abspath(os.fspath(root))
         self._store = Store(path)
         self._cgroups = _strategy(cgroups)
-        self._launcher = Launcher(deadline_seconds=deadline_seconds, resctrl=resctrl)
+        self._validator = validator
+        self._launching = Launching(deadline_seconds, resctrl, trace)
 
     def __repr__(self) -> str:
         return f"<Factory {self.root!r}>"
+
+    @property
+    def _launcher(self) -> Launcher:
+        return self._launching.launcher
 
     @property
     def root(self) -> str:
@@ -100,6 +118,8 @@ class Factory:
         if completed is not config:
             config = completed
             text = self._launcher.check(config)
+        if self._validator is not None and (found := list(self._validator(config))):
+            raise ConfigError(found)
         placement = self._cgroups.place(container_id, config)
         self._launcher.limits(config, placement.paths)
         state = State(
@@ -118,7 +138,7 @@ class Factory:
             _write_name_files(folder, config)
         finally:
             folder.close()
-        return Container(self._store, self._launcher, container_id, config)
+        return Container(self._store, self._launching, container_id, config)
 
     def restore(
         self,
@@ -185,7 +205,7 @@ class Factory:
             config = _read_config(folder)
         finally:
             folder.close()
-        return Container(self._store, self._launcher, container_id, config)
+        return Container(self._store, self._launching, container_id, config)
 
     def list(self) -> list[Container]:
         """Return every container, by id; those that vanish meanwhile are left out.
@@ -258,7 +278,7 @@ class Factory:
 
     def close(self) -> None:
         """Let go of the factory's fds; containers live on."""
-        self._launcher.close()
+        self._launching.close()
 
     def __enter__(self) -> Self:
         return self

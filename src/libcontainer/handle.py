@@ -13,7 +13,6 @@ from collections.abc import Generator
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from libcontainer.bindings.pidfd import pidfd_send_signal
-from libcontainer.errors import TimeoutExpired
 from libcontainer.host.children import (
     ExitStatus,
     any_ended,
@@ -24,8 +23,6 @@ from libcontainer.host.children import (
 )
 from libcontainer.host.fds import close_all
 from libcontainer.host.fork import check_same_process
-from libcontainer.host.stdio import Stdio
-from libcontainer.host.streams import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
     from libcontainer.host.relay import Relay
     from libcontainer.host.seccomp_notify import NotifyServer
+    from libcontainer.host.stdio import Stdio
     from libcontainer.state import ProcessRecord
 
 
@@ -96,6 +94,16 @@ class ProcessHandle:
     def __repr__(self) -> str:
         state = "running" if self._status is None else repr(self._status)
         return f"<ProcessHandle {list(self.args)!r} host_pid={self.host_pid} {state}>"
+
+    @property
+    def shown_state(self) -> str:
+        """What was last seen of it, in words; makes no system call."""
+        status = self._status
+        if status is None:
+            return "running"
+        if status.signal is not None:
+            return f"ended by signal {status.signal}"
+        return f"ended with code {status.code}"
 
     @property
     def pidfd(self) -> int:
@@ -169,6 +177,8 @@ class ProcessHandle:
             self._reap_companions()
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not self._await_end(left):
+                from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
+
                 raise TimeoutExpired(list(self.args), timeout or 0.0)
 
     def __await__(self) -> Generator[Any, None, ExitStatus]:
@@ -254,6 +264,9 @@ class ProcessHandle:
             TimeoutExpired: it took longer; what was read so far is in the
                 error's ``output`` and ``stderr``. The process still runs.
         """
+        # Loaded here: most processes write to nobody.
+        from libcontainer.host.streams import exchange  # noqa: PLC0415
+
         return exchange(self, input, timeout)
 
     def relay(self, *, stdin: int = 0, stdout: int = 1, detach_keys: str = "") -> bool:

@@ -18,7 +18,7 @@ from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import has_ended
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
-from libcontainer.launcher import Launcher
+from libcontainer.launching import Launching
 from libcontainer.state import State, oci_state
 from libcontainer.status import Status, require
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.watch import Wanted
     from libcontainer.config.rdt import IntelRdt
     from libcontainer.host.rdt import RdtStats
+    from libcontainer.launcher import Launcher
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.process import Process
     from libcontainer.usage import Usage
@@ -40,23 +41,31 @@ class KnownContainer:
     """What `Container` tells of itself, and its cgroup; see there."""
 
     def __init__(
-        self, store: Store, launcher: Launcher, container_id: str, config: Config
+        self, store: Store, launcher: Launching, container_id: str, config: Config
     ) -> None:
         self.id = container_id
         self.config = config
         self._store = store
-        self._launcher = launcher
+        self._launching = launcher
         self._init: ProcessHandle | None = None
         self._process: Process | None = None
         self._user = os.getpid()
 
     def __repr__(self) -> str:
-        return f"<Container {self.id!r}>"
+        init = self._init
+        if init is None:
+            return f"<Container {self.id!r}>"
+        # What was seen last: the kernel is not asked.
+        return f"<Container {self.id!r}, init {init.host_pid} {init.shown_state}>"
 
     @property
     def _joined(self) -> list[ProcessHandle]:
         """Handles of the processes that joined it, whichever object ran them."""
-        return self._launcher.joined(self.id)
+        return self._launching.joined(self.id)
+
+    @property
+    def _launcher(self) -> Launcher:
+        return self._launching.launcher
 
     # -- looking
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from libcontainer.bindings.helper import sealed_helper
 from libcontainer.cgroups.group import Group, Joined
@@ -35,8 +36,6 @@ from libcontainer.host.actions import (
 from libcontainer.host.check import check_host
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.fork import ForkedLock
-from libcontainer.host.hooks import HookRunner
-from libcontainer.host.inside import open_inside
 from libcontainer.host.launch import HostRunner, Launch
 from libcontainer.host.probe import is_privileged, read_facts
 from libcontainer.host.processref import ProcessRef, record_of
@@ -44,6 +43,7 @@ from libcontainer.host.stdio import Stdio
 from libcontainer.host.store import Folder
 from libcontainer.host.template import Template
 from libcontainer.host.users import identity_in_container, identity_in_rootfs
+from libcontainer.launching import DEADLINE_SECONDS, Start
 from libcontainer.memo import Memo
 from libcontainer.plan import (
     Facts,
@@ -51,17 +51,15 @@ from libcontainer.plan import (
     Plan,
     Settings,
     compile_create,
-    compile_join,
     explain,
     merge,
 )
 from libcontainer.plan.cgroup import cgroup_owner, cgroup_slots
 from libcontainer.plan.compiled import OUTPUT, Compiled
-from libcontainer.plan.enter import DEV_SLOT, compile_enter, compile_mknod
 from libcontainer.plan.hostroot import is_host_root
-from libcontainer.plan.join import INIT_SLOT
-from libcontainer.plan.namespaces import shares_pids
-from libcontainer.process import Log, Process
+from libcontainer.plan.kinds import shares_pids
+from libcontainer.plan.steps import INIT_SLOT
+from libcontainer.process import Process
 from libcontainer.state import ProcessRecord, State, oci_state
 from libcontainer.status import Status
 from libcontainer.validate import (
@@ -74,28 +72,14 @@ from libcontainer.validate import (
 
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
+    from libcontainer.host.hooks import HookRunner
     from libcontainer.host.rdt import RdtJoiner, Resctrl
     from libcontainer.host.seccomp_notify import ListenerTaker
+    from libcontainer.host.trace import Trace
     from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
 
-DEADLINE_SECONDS = 30.0
 _END_SECONDS = 10.0
-
-
-@frozen(kw_only=True)
-class Start:
-    """How an init process is started.
-
-    Attributes:
-        gate: whether it waits at the gate first.
-        detach: whether a monitor is to be its parent.
-        log: where that monitor copies its output to.
-    """
-
-    gate: bool = False
-    detach: bool = False
-    log: Log | None = None
 
 
 _PLAIN = Start()
@@ -160,15 +144,16 @@ class Launcher:
         self._resctrl = resctrl
         self.deadline_seconds = deadline_seconds
         self.fault = (0, 0)
+        self.trace: Trace | None = None
         self._lock = ForkedLock()
         self._helper = -1
         self._template = Template()
+        self._has_launched = False
         self._texts: Memo[Config, bytes] = Memo()
         self._limits: Memo[tuple[object, ...], tuple[Write, ...]] = Memo()
         self._plans: Memo[tuple[object, ...], Compiled] = Memo()
         self._settings: Memo[tuple[object, ...], Settings] = Memo()
         self._valid: Memo[tuple[object, ...], bool] = Memo()
-        self._joined: dict[str, list[ProcessHandle]] = {}
 
     def resctrl(self) -> Resctrl:
         """Return the resctrl filesystem.
@@ -188,18 +173,6 @@ class Launcher:
         from libcontainer.host.rdt import RdtJoiner  # noqa: PLC0415 - rare
 
         return RdtJoiner(self.resctrl(), container_id, made)
-
-    def joined(self, container_id: str) -> list[ProcessHandle]:
-        """Return where the processes that joined a container are kept.
-
-        One list for all objects of the container: whichever deletes it has to reap
-        them, for the kernel ends no init before.
-        """
-        return self._joined.setdefault(container_id, [])
-
-    def forget(self, container_id: str) -> None:
-        """Forget the processes of a container that is gone."""
-        self._joined.pop(container_id, None)
 
     def check(self, config: Config) -> bytes:
         """Return a configuration's JSON text if nothing is wrong with it.
@@ -270,7 +243,8 @@ class Launcher:
         self._check_process(config, process)
         _check_is_first(process)
         _check_log(process, start)
-        group, template = Group(state.cgroup, state.unit), self._take_template()
+        group = Group(state.cgroup, state.unit)
+        template = self._take_template(for_launch=True)
         compiled, settings = self._compile_create(
             config, process, start, group, template >= 0
         )
@@ -350,6 +324,9 @@ class Launcher:
         if place is not None and place.group.unit is not None:
             facts = _with_unit(facts, place.group)
         facts = _with_maps_of(init, config, facts)
+        # Loaded here, as all that only some launches need.
+        from libcontainer.plan.join import compile_join  # noqa: PLC0415
+
         given = {INIT_SLOT: init.pidfd}
         joins: list[int] = []
         try:
@@ -434,6 +411,8 @@ class Launcher:
         settings = evolve(merge(config, process, caller), host_uid=None)
         facts = _with_maps_of(init, config, read_facts(template=False))
         own = kinds & config.namespaces
+        from libcontainer.plan.enter import compile_enter  # noqa: PLC0415
+
         compiled = Compiled(compile_enter(config, settings, facts, own))
         actions = JoinActions(process.pidfd_socket)
         return self._launch(
@@ -460,6 +439,9 @@ class Launcher:
         Raises:
             LibcontainerError: nothing is left behind.
         """
+        from libcontainer.host.inside import open_inside  # noqa: PLC0415 - rare
+        from libcontainer.plan.enter import DEV_SLOT, compile_mknod  # noqa: PLC0415
+
         problems = validate_device(device)
         if problems:
             raise ConfigError(problems)
@@ -508,6 +490,8 @@ class Launcher:
         def describe(status: str, pid: int | None) -> dict[str, Any]:
             labels = dict(config.labels)
             return oci_state(container_id, status, pid, bundle=path, annotations=labels)
+
+        from libcontainer.host.hooks import HookRunner  # noqa: PLC0415 - few have any
 
         return HookRunner(self._image(), describe)
 
@@ -567,6 +551,13 @@ class Launcher:
             launch.run(given)
         finally:
             launch.abort()
+
+    def _kind(self) -> Callable[..., Launch]:
+        if self.trace is None:
+            return Launch
+        from libcontainer.host.trace import TracedLaunch  # noqa: PLC0415 - rare
+
+        return functools.partial(TracedLaunch, trace=self.trace)
 
     def close(self) -> None:
         """Let go of the helper and the template; a later launch remakes them."""
@@ -650,7 +641,15 @@ class Launcher:
 
         return evolve(facts, joined_user=maps_of_namespace(path, self._image()))
 
-    def _take_template(self) -> int:
+    def _take_template(self, *, for_launch: bool = False) -> int:
+        """Return the fd of the template namespace, -1 for a launch without.
+
+        To make it is a launch of its own, so the first goes without: many programs
+        launch once.
+        """
+        if for_launch and not (self._has_launched or self._template.is_there):
+            self._has_launched = True
+            return -1
         return self._template.take(self._image()) if is_privileged() else -1
 
     def _image(self) -> int:
@@ -680,7 +679,7 @@ class Launcher:
                     process, terminal=settings.terminal, detached=compiled.has_monitor
                 ) as stdio,
             ):
-                launch = Launch(
+                launch = self._kind()(
                     compiled,
                     helper=self._image(),
                     run_host_step=actions,

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A container whose limits and devices change while it runs."""
+"""A container whose limits and devices change while it runs.
+
+What that needs is loaded when it happens: a command that looks does not need it.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,14 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from libcontainer.cgroups.group import Group
-from libcontainer.cgroups.limits import changed_rules, device_rules
 from libcontainer.cgroups.values import read_value, write_value
 from libcontainer.config import Device, DeviceRule, Resources
 from libcontainer.errors import CgroupError, ConfigError, UnsupportedError
-from libcontainer.host.inside import open_inside
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, KnownContainer
-from libcontainer.plan.devices import node_name
 from libcontainer.state import State
 from libcontainer.status import require
-from libcontainer.validate import validate_device, validate_resources
 
 if TYPE_CHECKING:
     from libcontainer.cgroups.properties import Properties
@@ -45,6 +44,8 @@ class LimitedContainer(KnownContainer):
             CgroupError: the kernel refused a limit.
             StateError: it has stopped, or nothing runs in it yet.
         """
+        from libcontainer.validate import validate_resources  # noqa: PLC0415
+
         problems = validate_resources(resources)
         if problems:
             raise ConfigError(problems)
@@ -78,6 +79,8 @@ class LimitedContainer(KnownContainer):
 
         Needs CAP_MKNOD, and on cgroup v2 CAP_SYS_ADMIN, on the host; Linux 5.6.
         """
+        from libcontainer.validate import validate_device, validate_resources  # noqa: PLC0415
+
         rule = _rule(device, access, allow=True)
         problems = validate_device(device)
         if rule is not None:
@@ -108,6 +111,8 @@ class LimitedContainer(KnownContainer):
 
         Needs, on cgroup v2, CAP_SYS_ADMIN on the host; Linux 5.6.
         """
+        from libcontainer.validate import validate_device  # noqa: PLC0415
+
         problems = validate_device(device)
         if problems:
             raise ConfigError(problems)
@@ -187,6 +192,8 @@ class LimitedContainer(KnownContainer):
         self, folder: Folder, state: State, added: DeviceRule | None
     ) -> None:
         """Take back a rule that allowed something."""
+        from libcontainer.cgroups.limits import device_rules  # noqa: PLC0415
+
         if added is None:
             return
         # v1 knows no list of rules to go back to: deny, then what was allowed.
@@ -195,6 +202,8 @@ class LimitedContainer(KnownContainer):
         folder.write(state)
 
     def _apply_rules(self, state: State, added: tuple[DeviceRule, ...]) -> None:
+        from libcontainer.cgroups.limits import changed_rules, device_rules  # noqa: PLC0415
+
         group = self._group_of(state)
         rules = device_rules(self.config, state.device_rules)
         if group.unit is not None:
@@ -239,6 +248,9 @@ def _merged(
 
 
 def _remove_node(device: Device, init: ProcessRef) -> None:
+    from libcontainer.host.inside import open_inside  # noqa: PLC0415
+    from libcontainer.plan.devices import node_name  # noqa: PLC0415
+
     folder, _, name = f"dev/{node_name(device)}".rpartition("/")
     with contextlib.suppress(FileNotFoundError), open_inside(init, folder) as parent:
         found = os.stat(name, dir_fd=parent, follow_symlinks=False)

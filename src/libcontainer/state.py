@@ -17,6 +17,7 @@ from typing import Any
 
 from attrs import asdict, field, frozen
 
+from libcontainer.config.namespaces import NamespaceType
 from libcontainer.config.resources import DeviceRule
 from libcontainer.errors import InvalidIdError, Problem, StateFileError
 from libcontainer.status import Status
@@ -130,6 +131,18 @@ class State:
     companions: tuple[ProcessRecord, ...] = ()
     rdt: tuple[str, ...] = ()
     unknown: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def namespace_paths(self) -> dict[NamespaceType, str]:
+        """Where the namespaces of its init process are, host paths; none without one.
+
+        Each is good for `Config.namespace_paths` of another container as long as
+        that process lives.
+        """
+        if self.init is None or self.status is Status.STOPPED:
+            return {}
+        pid = self.init.host_pid
+        return {kind: f"/proc/{pid}/ns/{kind.proc_name}" for kind in NamespaceType}
 
 
 def oci_state(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Launches while another process exchanges directories of the image for symlinks.
 
-    python -m tests.attacks.races LAUNCHES     (or: ./dev attacks LAUNCHES)
+``./dev attacks`` runs them for as long as it is told.
 
 Each race has names that are swapped with renameat2(RENAME_EXCHANGE) as fast as one
 processor can, and a launch that goes through them. A launch may be refused; it may not
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -162,30 +161,6 @@ def _check(race: Race, config: lc.Config, out: str) -> None:
     assert wanted <= hidden, f"{race.name}: a mask is not on the procfs: {out}"
 
 
-def main(arguments: list[str]) -> int:
-    """Run every race; print the counts."""
-    import tempfile
-
-    launches = int(arguments[0]) if arguments else 10_000
-    here = Path(__file__).parent
-    with (
-        tempfile.TemporaryDirectory(prefix="lctests-") as name,
-        lc.Factory() as factory,
-    ):
-        base = Path(name)
-        base.chmod(0o755)
-        attacker = base / "attacker"
-        flags = ["-std=c11", "-O1", "-static"]
-        subprocess.run(["gcc", *flags, "-o", attacker, here / "attacker.c"], check=True)
-        for race in RACES:
-            field_of_race = make_field(base / race.name.replace(" ", "-"), attacker)
-            before = _listing(field_of_race.canary)
-            counts = run(race, field_of_race, factory, launches // len(RACES))
-            assert _listing(field_of_race.canary) == before, f"{race.name}: changed"
-            print(f"{race.name}: {dict(sorted(counts.items()))}", flush=True)
-    return 0
-
-
 def make_field(base: Path, attacker: Path) -> Field:
     """Make the directories of one race."""
     import shutil
@@ -207,7 +182,3 @@ def _listing(path: Path) -> list[tuple[str, int, int]]:
         (str(p), p.lstat().st_mode, p.lstat().st_mtime_ns)
         for p in (path, *path.rglob("*"))
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -88,12 +88,18 @@ def strikes(base: Baseline, action: str) -> Iterator[Strike]:
         yield Strike(process, ordinal, str(number) if number else action)
 
 
-def verdict(base: Baseline, strike: Strike, result: Result, wrong: list[str]) -> str:
+def verdict(
+    base: Baseline, strike: Strike, result: Result, wrong: list[str], name: str
+) -> str:
     """Return ``good`` or what is wrong."""
     told, text = result.outcome, result.outcome.get("text")
     seen, error = told.get("seen"), told.get("error")
-    if wrong:
-        return "; ".join(wrong)[:500]
+    shifted = result.struck not in {None, name}
+    if shifted and result.struck in _NEVER_FAIL and strike.action.isdigit():
+        return "good"  # Nothing that can happen.
+    # One call later or earlier it may be one of the program that is struck.
+    if wrong or (shifted and strike.process > 0):
+        return "; ".join(wrong)[:500] or "good"
     if seen is not None and seen != base.seen and not _is_death(base, strike, seen):
         return f"another result: {seen}, not {base.seen}"
     if error is not None and not (told.get("ours") or error in _ANSWERS):
@@ -155,7 +161,7 @@ def hold(
     told = result.outcome
     rows.add(
         key,
-        verdict(base, strike, result, wrong),
+        verdict(base, strike, result, wrong, name),
         family="calls",
         call=result.struck or name,
         answer=answer(result),

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import libcontainer as lc
 from tests.campaigns.loads import SLEEPER, Place, Verdict
@@ -30,8 +31,14 @@ print(json.dumps(play(place, int(seed), float(seconds))))
 """
 
 
-def play(place: Place, seed: int, seconds: float) -> Counter[str]:
-    """Do something to some container until the time is up; count what came of it."""
+def play(
+    place: Place, seed: int, seconds: float, kept: list[lc.ProcessHandle] | None = None
+) -> Counter[str]:
+    """Do something to some container until the time is up; count what came of it.
+
+    Handles go into *kept*: whoever ends a container, its init is ours to reap.
+    """
+    kept = [] if kept is None else kept
     chance = random.Random(seed)
     counts: Counter[str] = Counter()
     deadline = time.monotonic() + seconds
@@ -40,7 +47,9 @@ def play(place: Place, seed: int, seconds: float) -> Counter[str]:
             name = f"box-{chance.randrange(IDS)}"
             what = chance.choice(_DEEDS)
             try:
-                what(factory, place, name)
+                handle = what(factory, place, name)
+                if handle is not None:
+                    kept.append(handle)
                 counts["done"] += 1
             except (lc.StateError, lc.ContainerNotFoundError):
                 counts["not in this state"] += 1
@@ -51,12 +60,12 @@ def play(place: Place, seed: int, seconds: float) -> Counter[str]:
     return counts
 
 
-def _create(factory: lc.Factory, place: Place, name: str) -> None:
-    factory.create(name, place.config()).prepare(SLEEPER).close()
+def _create(factory: lc.Factory, place: Place, name: str) -> lc.ProcessHandle:
+    return factory.create(name, place.config()).prepare(SLEEPER)
 
 
-def _run(factory: lc.Factory, place: Place, name: str) -> None:
-    factory.create(name, place.config()).run(SLEEPER).close()
+def _run(factory: lc.Factory, place: Place, name: str) -> lc.ProcessHandle:
+    return factory.create(name, place.config()).run(SLEEPER)
 
 
 def _start(factory: lc.Factory, _place: Place, name: str) -> None:
@@ -92,8 +101,10 @@ def _recover(factory: lc.Factory, _place: Place, _name: str) -> None:
     factory.recover()
 
 
-_DEEDS = (_create, _create, _run, _start, _start, _exec, _exec, _state, _signal,
-          _delete, _delete_stopped, _recover)  # fmt: skip
+_DEEDS: tuple[Callable[..., lc.ProcessHandle | None], ...] = (
+    *(_create, _create, _run, _start, _start, _exec, _exec, _state, _signal),
+    *(_delete, _delete_stopped, _recover),
+)
 
 
 def lives(place: Place, seconds: int) -> Verdict:
@@ -108,9 +119,10 @@ def lives(place: Place, seconds: int) -> Verdict:
     ]  # fmt: skip
     total: Counter[str] = Counter()
     lock = threading.Lock()
+    kept: list[lc.ProcessHandle] = []
 
     def work(seed: int) -> None:
-        counts = play(place, seed, seconds)
+        counts = play(place, seed, seconds, kept)
         with lock:
             total.update(counts)
 
@@ -129,6 +141,9 @@ def lives(place: Place, seconds: int) -> Verdict:
         factory.recover()
         for container in factory:
             container.delete(force=True)
+    for handle in kept:
+        handle.wait(30)
+        handle.close()
     wrong += [f"{word} ({n})" for word, n in total.items() if word.startswith("WRONG")]
     figures: dict[str, object] = {
         "threads": THREADS, "processes": PROCESSES, "ids": IDS,

@@ -14,8 +14,8 @@ from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.hierarchy import Hierarchies, Hierarchy
 from libcontainer.cgroups.making import enable_controllers
 from libcontainer.cgroups.strategy import Cgroupfs, HybridCgroups
-from libcontainer.cgroups.writes import AtMost, Confirmed, Write
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.cgroups.writes import AnyOf, AtMost, Confirmed, Write
+from libcontainer.plan.unified import UNIFIED
 
 V1 = tuple(Hierarchy(n, f"/sys/fs/cgroup/{n}", "/own") for n in ("memory", "pids"))
 BESIDE = Hierarchy(UNIFIED, "/sys/fs/cgroup/unified", "/own")
@@ -140,3 +140,18 @@ def test_a_path_for_systemd_is_refused_by_who_makes_directories() -> None:
     config = lc.Config(cgroups_path="a.slice:b:c")
     with pytest.raises(lc.UnsupportedError, match="systemd"):
         Cgroupfs(Hierarchies((), ALONE)).place("x", config)
+
+
+def test_of_several_names_one_must_be_there(tmp_path: Path) -> None:
+    group = Group({"blkio": str(tmp_path)})
+    write = AnyOf("blkio", "new", "5", others=(Write("blkio", "old", "6"),))
+    with pytest.raises(lc.CgroupError, match="ENOENT"):
+        group.write([write])
+    for names in (["old"], ["new"], ["old", "new"]):
+        for name in names:
+            (tmp_path / name).write_text("")
+        group.write([write])
+        found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+        assert found == {n: {"new": "5", "old": "6"}[n] for n in names}
+        for name in names:
+            (tmp_path / name).unlink()

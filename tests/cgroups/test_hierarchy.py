@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from libcontainer.cgroups.hierarchy import CgroupMode, Hierarchy, parse
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 V1 = "30 25 0:26 {root} /sys/fs/cgroup/{name} rw,relatime - cgroup cgroup rw,{name}\n"
 V2 = "40 25 0:28 {root} {at} rw - cgroup2 cgroup2 rw\n"

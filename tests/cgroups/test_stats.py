@@ -26,7 +26,7 @@ from libcontainer.cgroups.stats import (
 )
 from libcontainer.cgroups.stats_io import parse_io_v2
 from libcontainer.errors import CgroupError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 PRESSURE = (
     "some avg10=1.50 avg60=0.25 avg300=0.00 total=42\n"

@@ -257,6 +257,15 @@ _WORDS: Final = (
 )
 
 
+def _without_cgroup(mount: Change) -> Change:
+    def change(document: Document) -> None:
+        mount(document)
+        kinds = document["linux"]["namespaces"]
+        document["linux"]["namespaces"] = [k for k in kinds if k["type"] != "cgroup"]
+
+    return change
+
+
 def _mounts() -> Named:
     for word in _WORDS:
         bind = _mount("/mnt", "bind", "bind", word, source="/usr/share")
@@ -278,6 +287,11 @@ def _mounts() -> Named:
     yield "of an unknown filesystem", _mount("/mnt", "nopefs")
     yield "at a path with dots", _mount("/tmp/../mnt", "tmpfs")
     yield "made with its parents", _mount("/a/b/c", "tmpfs")
+    cgroup = ("nosuid", "noexec", "nodev", "relatime")
+    for word in ("ro", "rw"):
+        mount = _mount("/sys/fs/cgroup", "cgroup", *cgroup, word, source="cgroup")
+        yield f"cgroup {word}", mount
+        yield f"cgroup {word} without a namespace", _without_cgroup(mount)
     yield "none", _set("mounts", value=[])
     yield "absent", _drop("mounts")
     yield "without destination", lambda document: document["mounts"].append({})

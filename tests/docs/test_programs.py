@@ -23,7 +23,7 @@ PAGES = {
     "docs/guide/security.md": 1,
     "docs/guide/seccomp.md": 3,
     "docs/guide/statistics.md": 5,
-    "docs/guide/python.md": 4,
+    "docs/guide/python.md": 5,
 }
 
 

@@ -16,7 +16,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "libcontainer"
 
 # Each costs more to import than a launch takes.
-HEAVY = ("attr", "attrs", "pyroute2", "asyncio", "cffi", "_cffi_backend", "cgroupspy")
+HEAVY = (
+    "attr",
+    "attrs",
+    "pyroute2",
+    "asyncio",
+    "jeepney",
+    "cffi",
+    "_cffi_backend",
+    "cgroupspy",
+)
 
 
 def imported_names(path: Path) -> Iterator[str]:
@@ -67,6 +76,15 @@ def test_import_of_the_package_loads_nothing_heavy() -> None:
     added = modules_after("import libcontainer") - modules_after("pass")
     heavy = {name for name in added if name.partition(".")[0] in HEAVY}
     assert heavy == set(), f"import libcontainer loads {sorted(added)}"
+
+
+def test_a_run_loads_nothing_that_it_does_not_need() -> None:
+    loaded = modules_after("import libcontainer as lc; lc.run; lc.Factory; lc.Popen")
+    rare = {"asyncio", "jeepney", "pyroute2", "cgroupspy", "multiprocessing", "pytest"}
+    assert {name.partition(".")[0] for name in loaded} & rare == set()
+    ours = {name for name in loaded if name.startswith("libcontainer.")}
+    for part in ("pool", "contained", "executor", "checks", "asyncrun", "events"):
+        assert f"libcontainer.{part}" not in ours
 
 
 def test_every_file_says_its_licence_first() -> None:

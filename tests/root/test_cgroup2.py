@@ -225,42 +225,6 @@ def test_limits_change_live_or_not_at_all(make: Make) -> None:
         assert (home(box) / "memory.high").read_text() == f"{24 << 20}\n"
 
 
-def test_the_root_of_a_user_namespace_gets_its_cgroup(make: Make) -> None:
-    maps = [lc.IdMapping(0, 200000, 65536)]
-    cgroup = lc.Mount(destination="/sys/fs/cgroup", type="cgroup")
-    fields: dict[str, Any] = {
-        "namespaces": {*lc.Config().namespaces, "user"},
-        "uid_mappings": maps,
-        "gid_mappings": maps,
-        "mounts": [cgroup],
-        "resources": lc.Resources(memory="64M"),
-    }
-    script = (
-        "cd /sys/fs/cgroup && mkdir own && echo 0 > own/cgroup.procs &&"
-        " cat /proc/self/cgroup; echo 128M > memory.max || echo refused"
-    )
-    with make(**fields) as box:
-        program = lc.Process(["sh", "-c", script], stdout=lc.PIPE, stderr=lc.DEVNULL)
-        with box.run(program) as process:
-            out, _ = process.communicate()
-        assert out == b"0::/own\nrefused\n"
-        assert home(box).stat().st_uid == 200000
-        assert (home(box) / "memory.max").stat().st_uid == 0
-
-
-def test_who_may_only_look_is_given_nothing(make: Make) -> None:
-    maps = [lc.IdMapping(0, 200000, 65536)]
-    mount = lc.Mount(
-        destination="/sys/fs/cgroup", type="cgroup", attrs=lc.MountAttr.RDONLY
-    )
-    namespaces = {*lc.Config().namespaces, "user"}
-    with make(
-        namespaces=namespaces, uid_mappings=maps, gid_mappings=maps, mounts=[mount]
-    ) as box:
-        box.run(SLEEPER)
-        assert home(box).stat().st_uid == 0
-
-
 def test_a_container_makes_cgroups_and_others_still_join(make: Make) -> None:
     cgroup = lc.Mount(destination="/sys/fs/cgroup", type="cgroup")
     script = (

@@ -285,6 +285,11 @@ def test_the_state_tells_the_process(bring: Bring) -> None:
     assert state.args == SLEEPER.args
     assert state.owner_uid == os.geteuid()
     assert state.status is Status.RUNNING
+    paths = state.namespace_paths
+    assert set(paths) == set(lc.NamespaceType)
+    for kind in container.config.namespaces:
+        own = os.stat(f"/proc/self/ns/{kind.proc_name}").st_ino
+        assert os.stat(paths[kind]).st_ino != own
 
 
 def test_an_init_that_nobody_has_reaped_counts_as_stopped(bring: Bring) -> None:

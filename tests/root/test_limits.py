@@ -57,6 +57,7 @@ BOTH: list[tuple[dict[str, Any], dict[str, str], dict[str, str]]] = [
 ]
 OLD: list[Case] = [
     ({"memory_swappiness": 10}, {"memory.swappiness": "10"}),
+    ({"blkio_weight": 500}, {"blkio.bfq.weight": "500"}),
     ({"disable_oom_killer": True}, {"memory.oom_control": "oom_kill_disable 1"}),
 ]
 NEW: list[Case] = [

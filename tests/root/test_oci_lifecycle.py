@@ -396,3 +396,70 @@ def test_the_id_may_be_used_again_once_it_is_deleted(oci: Oci, bundle: Path) -> 
     oci.said("delete", box)
     assert _quiet(oci, bundle, "create", "-b", str(bundle), box) == 0
     assert _state(oci, box)["status"] == "created"
+
+
+# -- Half-made, of another version, not JSON
+
+
+def test_a_container_is_creating_from_the_first_moment_and_goes_if_its_maker_dies(
+    oci: Oci, bundle: Path
+) -> None:
+    # A hook is the host's: it goes on for its time, whoever dies.
+    hook = {"path": shutil.which("sleep"), "args": ["sleep", "6"]}
+    write(bundle, document("true", hooks={"createRuntime": [hook]}))
+    box = new_id()
+    words = [*oci.prefix, "create", "-b", str(bundle), box]
+    with subprocess.Popen(words, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL) as made:
+        deadline = time.monotonic() + 30
+        while oci("state", box).returncode != 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert _state(oci, box)["status"] == "creating"
+        made.kill()
+    oci.said("delete", "--force", box)
+    assert oci("state", box).returncode == 1
+    assert list(Path("/sys/fs/cgroup").glob(f"**/*{box}")) == []
+
+
+def test_a_state_of_a_newer_version_is_refused(
+    oci: Oci, bundle: Path, state_root: Path
+) -> None:
+    box = _create(oci, bundle, document("sleep", "1000"))
+    path = state_root / box / "state.json"
+    text = path.read_text()
+    newer = json.loads(text)
+    (key,) = [name for name in newer if "schema" in name or name == "version"]
+    path.write_text(json.dumps(newer | {key: 999}))
+    for verb in ("state", "start", "kill", "delete"):
+        done = oci(verb, box)
+        assert (done.returncode, done.stdout) == (1, ""), verb
+        assert len(done.stderr.splitlines()) == 1
+        assert "999" in done.stderr
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"a": 1,\n "b": }', "line 2 column 7"),
+        (b'{"ociVersion": "\xff"}', "UTF-8"),
+        (b'{"root": {}, "root": {}}', "root"),
+        (b"[]", "object"),
+        (b"", "line 1 column 1"),
+        (b"[" * 100000, "deep"),
+        (b'{"a": 1e999}', "a"),
+    ],
+    ids=["broken", "bytes", "twice", "array", "empty", "deep", "infinite"],
+)
+def test_what_is_no_json_is_told_with_its_place(
+    oci: Oci, bundle: Path, content: bytes, said: str
+) -> None:
+    (bundle / "config.json").write_bytes(content)
+    for command in (("create", new_id()), ("spec", "--check")):
+        done = oci(command[0], "-b", str(bundle), *command[1:])
+        assert (done.returncode, done.stdout) == (1, "")
+        assert len(done.stderr.splitlines()) == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+        assert said in oci.messages()[-1]["msg"]
+    assert oci.said("list", "-q") == ""

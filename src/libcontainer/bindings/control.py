@@ -8,11 +8,12 @@ made here is close-on-exec and above 2.
 from __future__ import annotations
 
 import contextlib
-import errno
 
-from libcontainer.bindings._lib import check, ffi, lib
+from libcontainer.bindings._lib import check, ffi, lib, path_bytes
 
 _SIZE = 16
+MAX_MILLISECONDS = 2**31 - 1
+"""The longest time that is waited for at once."""
 
 
 class Inbox:
@@ -44,6 +45,8 @@ class Inbox:
 
         Raises:
             TimeoutError: nothing came.
+            ConnectionResetError: the other side has ended without reading what was
+                sent to it. That is told once, before what it had sent.
             OSError: ``EPROTO``: the message has another size.
         """
         cells = self._cells
@@ -73,16 +76,41 @@ def control_pair() -> tuple[int, int]:
     return ends[0], ends[1]
 
 
-def control_send(control: int, message: bytes) -> None:
-    """Send a message; one that nobody will read any more is no error.
-
-    Never ends the program by SIGPIPE, whatever it does about that.
+def control_listen(path: str, backlog: int) -> int:
+    """Return a socket that listens at *path*.
 
     Raises:
-        OSError: it cannot be sent.
+        OSError: ``EADDRINUSE``: there is a file; ``ENAMETOOLONG``: more than 107 bytes.
+    """
+    fd = lib.lc_control_listen(path_bytes(path), backlog)
+    if fd < 0:
+        check(fd, "bind", path)
+    return fd
+
+
+def control_connect(path: str) -> int:
+    """Return a connection to who listens at *path*.
+
+    Raises:
+        OSError: ``ECONNREFUSED``: nobody does; ``ENOENT``: there is no such file.
+    """
+    while True:
+        fd = lib.lc_control_connect(path_bytes(path))
+        if fd >= 0:
+            return fd
+        # As PEP 475 has it: a signal handler has run and did not raise.
+        with contextlib.suppress(InterruptedError):
+            check(fd, "connect", path)
+
+
+def control_send(control: int, message: bytes) -> None:
+    """Send a message. Never ends the program by SIGPIPE, whatever it does about that.
+
+    Raises:
+        OSError: ``EPIPE``, ``ECONNRESET``: nobody will read it.
     """
     result = lib.lc_control_send(control, message, len(message))
-    if result < 0 and -result not in {errno.EPIPE, errno.ECONNRESET}:
+    if result < 0:
         check(result, "send", control)
 
 

@@ -9,7 +9,7 @@ import os
 from libcontainer.cgroups.device_filter import attach_filter, replace_filter
 from libcontainer.cgroups.directories import words
 from libcontainer.cgroups.values import Writer, read_value
-from libcontainer.cgroups.writes import AtMost, Confirmed, DeviceFilter, Write
+from libcontainer.cgroups.writes import AnyOf, AtMost, Confirmed, DeviceFilter, Write
 from libcontainer.errors import CgroupError
 
 
@@ -31,6 +31,8 @@ def write_limit(directory: str, write: Write, writer: Writer, *, live: bool) -> 
             (replace_filter if live else attach_filter)(directory, write)
         elif isinstance(write, AtMost):
             _check_at_most(path, write)
+        elif isinstance(write, AnyOf):
+            _write_any(directory, write, writer)
         else:
             writer.write(path, write.value)
             if isinstance(write, Confirmed):
@@ -45,6 +47,21 @@ def write_limit(directory: str, write: Write, writer: Writer, *, live: bool) -> 
             f"write {write.value!r} to {path}",
             hint=_limit_hint(directory, write, error.errno),
         ) from error
+
+
+def _write_any(directory: str, write: AnyOf, writer: Writer) -> None:
+    missing = None
+    written = False
+    for one in (write, *write.others):
+        try:
+            writer.write(f"{directory}/{one.file}", one.value)
+            written = True
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.EOPNOTSUPP}:
+                raise
+            missing = missing or error
+    if missing is not None and not written:
+        raise missing
 
 
 def _check_at_most(path: str, write: AtMost) -> None:
@@ -64,6 +81,8 @@ def _confirm(path: str, write: Confirmed) -> None:
 def _limit_hint(directory: str, write: Write, number: int | None) -> str | None:
     if number == errno.ENOENT:
         return _missing_hint(directory, write)
+    if number == errno.EOPNOTSUPP and ".bfq." in write.file:
+        return "weights of a single device need its scheduler to be bfq"
     if number == errno.EBUSY and write.controller == "memory":
         return "more memory is in use than the new limit"
     if number == errno.EACCES and write.controller == "cpuset":

@@ -33,7 +33,7 @@ from libcontainer.cgroups.watch import (
     check_wanted,
 )
 from libcontainer.errors import CgroupError, UnsupportedError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _SYSTEM: Final = "/proc/pressure"

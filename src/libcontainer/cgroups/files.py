@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from libcontainer.cgroups.group import Group
 from libcontainer.errors import CgroupError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV})

@@ -19,7 +19,7 @@ from attrs import frozen
 from libcontainer.cgroups.directories import members, tree
 from libcontainer.cgroups.values import read_value, write_value
 from libcontainer.errors import CgroupError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 FREEZE_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.002

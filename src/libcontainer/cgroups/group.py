@@ -27,7 +27,7 @@ from libcontainer.cgroups.making import (
 from libcontainer.cgroups.values import OPEN, Writer, read_value, write_value
 from libcontainer.cgroups.writes import AtMost, DeviceFilter, Write
 from libcontainer.errors import CgroupError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 from libcontainer.state import Unit
 
 _REMOVE_SECONDS = 5.0

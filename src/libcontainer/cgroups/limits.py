@@ -14,7 +14,7 @@ from libcontainer.cgroups.devices import default_rules
 from libcontainer.cgroups.writes import DeviceFilter, Write
 from libcontainer.config import Config, DeviceRule, Resources
 from libcontainer.errors import UnsupportedError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 _NOTHING = DeviceRule(allow=False)
 _ELSEWHERE = "which is not what is mounted here"

@@ -13,7 +13,7 @@ from libcontainer.cgroups.directories import members, tree, words
 from libcontainer.cgroups.freezer import is_frozen
 from libcontainer.cgroups.values import OPEN, read_value, write_value
 from libcontainer.errors import CgroupError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 _MADE: Final = "trusted.libcontainer"
 """The extended attribute of a directory that was made on the way to a cgroup."""

@@ -17,7 +17,7 @@ from libcontainer.cgroups.hierarchy import (
 )
 from libcontainer.config import Config, Resources
 from libcontainer.errors import UnsupportedError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 from libcontainer.state import Unit
 
 PREFIX = "libcontainer-"

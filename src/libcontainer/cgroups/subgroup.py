@@ -23,7 +23,7 @@ from libcontainer.cgroups.making import enable_controllers
 from libcontainer.cgroups.values import read_value, write_value
 from libcontainer.config import Resources
 from libcontainer.errors import CgroupError, ConfigError, Problem
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 
 LEAF: Final = "main"
 """The cgroup that a container's processes move to when one gets its own limits."""

@@ -27,7 +27,7 @@ from libcontainer.cgroups.unit import (
 )
 from libcontainer.config import Config
 from libcontainer.errors import UnsupportedError
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 from libcontainer.state import Unit
 
 _BOOTED: Final = "/run/systemd/system"

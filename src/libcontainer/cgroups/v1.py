@@ -12,7 +12,7 @@ from math import inf
 from typing import Final
 
 from libcontainer.cgroups.devices import v1_rules
-from libcontainer.cgroups.writes import Write
+from libcontainer.cgroups.writes import AnyOf, Write
 from libcontainer.config.resources import DeviceRule, Resources, ThrottleDevice
 
 _MEMORY: Final = "memory.limit_in_bytes"
@@ -106,12 +106,13 @@ def _pids(resources: Resources) -> Iterable[Write]:
 
 
 def _blkio(resources: Resources) -> Iterable[Write]:
-    yield from _number("blkio", "blkio.weight", resources.blkio_weight)
+    if resources.blkio_weight is not None:
+        yield _weight("weight", str(resources.blkio_weight))
     yield from _number("blkio", "blkio.leaf_weight", resources.blkio_leaf_weight)
     for device in resources.blkio_weight_devices:
         name = f"{device.major}:{device.minor}"
         if device.weight is not None:
-            yield Write("blkio", "blkio.weight_device", f"{name} {device.weight}")
+            yield _weight("weight_device", f"{name} {device.weight}")
         if device.leaf_weight is not None:
             file = "blkio.leaf_weight_device"
             yield Write("blkio", file, f"{name} {device.leaf_weight}")
@@ -119,6 +120,12 @@ def _blkio(resources: Resources) -> Iterable[Write]:
     yield from _throttle("write_bps", resources.blkio_throttle_write_bps)
     yield from _throttle("read_iops", resources.blkio_throttle_read_iops)
     yield from _throttle("write_iops", resources.blkio_throttle_write_iops)
+
+
+def _weight(what: str, value: str) -> Write:
+    # Until Linux 5.0 it was CFQ's, since 5.4 it is BFQ's.
+    old = Write("blkio", f"blkio.{what}", value)
+    return AnyOf("blkio", f"blkio.bfq.{what}", value, others=(old,))
 
 
 def _throttle(what: str, devices: tuple[ThrottleDevice, ...]) -> Iterable[Write]:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from libcontainer.cgroups.writes import AtMost, Confirmed, Write
+from libcontainer.cgroups.writes import AnyOf, AtMost, Confirmed, Write
 from libcontainer.config.resources import Resources
 
 V1_ONLY: Final = {
@@ -130,12 +130,11 @@ def _memory(resources: Resources) -> Iterable[Write]:
 def _io(resources: Resources) -> Iterable[Write]:
     weight = resources.blkio_weight
     if weight is not None:
-        yield Write("io", "io.bfq.weight", str(weight), optional=True)
-        yield Write("io", "io.weight", f"default {blkio_to_io_weight(weight)}")
+        yield _weight("default", weight, str(weight))
     for device in resources.blkio_weight_devices:
         if device.weight is not None:
-            value = f"{device.major}:{device.minor} {device.weight}"
-            yield Write("io", "io.bfq.weight", value)
+            name = f"{device.major}:{device.minor}"
+            yield _weight(name, device.weight, f"{name} {device.weight}")
     limits = (
         ("rbps", resources.blkio_throttle_read_bps),
         ("wbps", resources.blkio_throttle_write_bps),
@@ -150,6 +149,12 @@ def _io(resources: Resources) -> Iterable[Write]:
     for latency in resources.io_latency:
         value = f"{latency.major}:{latency.minor} target={latency.target}"
         yield Write("io", "io.latency", value)
+
+
+def _weight(device: str, weight: int, bfq: str) -> Write:
+    # BFQ counts as v1 did; whoever else keeps weights has io.weight.
+    cost = Write("io", "io.weight", f"{device} {blkio_to_io_weight(weight)}")
+    return AnyOf("io", "io.bfq.weight", bfq, others=(cost,))
 
 
 def _cpu(resources: Resources) -> Iterable[Write]:

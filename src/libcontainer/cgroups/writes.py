@@ -34,6 +34,17 @@ class Confirmed(Write):
 
 
 @frozen
+class AnyOf(Write):
+    """One limit that kernels have under several names: one of them must be there.
+
+    Attributes:
+        others: what is written besides, where it is there.
+    """
+
+    others: tuple[Write, ...] = ()
+
+
+@frozen
 class DeviceFilter(Write):
     """The program that decides about devices in cgroup v2, in place of a value.
 

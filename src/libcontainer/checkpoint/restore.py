@@ -31,7 +31,7 @@ from libcontainer.host.children import kill_and_reap
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.stdio import Stdio
 from libcontainer.network.runner import NetworkRunner
-from libcontainer.plan.cgroup import UNIFIED
+from libcontainer.plan.unified import UNIFIED
 from libcontainer.process import Process
 
 _LOG: Final = "restore.log"

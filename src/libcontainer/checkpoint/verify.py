@@ -16,7 +16,7 @@ from attrs import frozen
 from libcontainer.config import CAPABILITY_NUMBERS, Config, NamespaceType
 from libcontainer.errors import CriuError
 from libcontainer.host.idmap import read_map
-from libcontainer.plan.namespaces import is_new
+from libcontainer.plan.kinds import is_new
 
 _FILTERED: Final = "2"
 

@@ -16,10 +16,14 @@ from libcontainer.errors import (
     UnsupportedError,
 )
 from libcontainer.handle import signal_number
-from libcontainer.plan.namespaces import shares_pids
+from libcontainer.plan.kinds import shares_pids
 from libcontainer.status import Status
 
 _DEFAULT = "SIGTERM"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
 
 
 def kill(arguments: Arguments) -> int:

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import pwd
-import subprocess
 import sys
 from typing import Any
 
@@ -46,6 +44,8 @@ def show_list(arguments: Arguments) -> int:
 
 def ps(arguments: Arguments) -> int:
     """Print the processes of a container: as ps has them, or their numbers."""
+    import subprocess  # noqa: PLC0415 - for few commands
+
     with open_factory(arguments) as factory:
         host_pids = load(factory, arguments).processes()
     if arguments.format == "json":
@@ -70,6 +70,8 @@ def ps(arguments: Arguments) -> int:
 
 
 def _describe(container: Container) -> dict[str, Any]:
+    import datetime  # noqa: PLC0415 - for few commands
+
     state = container.state()
     found = container.oci_state()
     rootfs = container.config.rootfs

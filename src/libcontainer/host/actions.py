@@ -5,21 +5,19 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
+from libcontainer.bindings.control import control_listen
 from libcontainer.bindings.mount_setattr import AT_RECURSIVE, mount_setattr
 from libcontainer.bindings.open_tree import OpenTreeFlag, open_tree
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.writes import Write
 from libcontainer.errors import HelperError
 from libcontainer.host.fds import above_stdio
-from libcontainer.host.hooks import HookRunner
-from libcontainer.host.idmap import write_maps
 from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.network import AddRoute, ConnectNetwork
@@ -51,6 +49,7 @@ from libcontainer.plan.steps import (
 
 if TYPE_CHECKING:
     from libcontainer.host.exitrecord import ExitRecord
+    from libcontainer.host.hooks import HookRunner
     from libcontainer.host.rdt import RdtJoiner
     from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
@@ -321,16 +320,7 @@ def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
 
 def listen_at(launch: Launch, slot: int, address: str) -> None:
     """Listen at *address*; the socket goes into *slot*."""
-    listener = socket.socket(
-        socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
-    )
-    try:
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except BaseException:
-        listener.close()
-        raise
-    launch.own(slot, above_stdio(listener.detach()))
+    launch.own(slot, control_listen(address, _BACKLOG))
 
 
 def _open_status(actions: HostActions, launch: Launch, action: OpenStatus) -> None:
@@ -380,6 +370,8 @@ def _map_ids(actions: HostActions, launch: Launch, action: MapIds) -> None:
 
 
 def _write_maps(launch: Launch, action: MapIds) -> None:
+    from libcontainer.host.idmap import write_maps  # noqa: PLC0415
+
     pidfd, host_pid = launch.at_work
     write_maps(
         host_pid,

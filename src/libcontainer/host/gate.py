@@ -9,14 +9,18 @@ process made the container.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from math import isinf
 
+from libcontainer.bindings.control import (
+    MAX_MILLISECONDS,
+    Inbox,
+    control_connect,
+    control_send,
+)
 from libcontainer.config.hooks import AnyHook, Hook
 from libcontainer.errors import HelperError, HookError, LaunchTimeoutError
-from libcontainer.host.failure import exec_error, hook_error
-from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.fds import close_all
 from libcontainer.host.store import Folder
 from libcontainer.plan import wire
 from libcontainer.plan.hooks import place, seconds
@@ -44,30 +48,34 @@ def open_gate(
         HelperError: init ended before.
         LaunchTimeoutError: init does not answer.
     """
-    raw = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-    with socket.socket(
-        socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=above_stdio(raw.detach())
-    ) as connection:
-        limit = _SECONDS + seconds(hooks)
-        connection.settimeout(None if isinf(limit) else limit)
-        try:
-            connection.connect(folder.gate_address)
-            connection.send(wire.GO_MESSAGE, socket.MSG_NOSIGNAL)
-            data = _receive(connection, on_listener)
-        except TimeoutError as error:
-            message = f"init of container {folder.id!r} does not answer at its gate"
-            raise LaunchTimeoutError(message) from error
-        except (ConnectionError, FileNotFoundError) as error:
-            message = f"init of container {folder.id!r} has left its gate"
-            raise HelperError(message) from error
-    if data:
-        _, _, number, where = wire.decode_message(data)
+    limit = _SECONDS + seconds(hooks)
+    left = -1 if isinf(limit) else min(int(limit * 1000), MAX_MILLISECONDS)
+    connection = -1
+    try:
+        connection = control_connect(folder.gate_address)
+        control_send(connection, wire.GO_MESSAGE)
+        report = _receive(connection, left, on_listener)
+    except TimeoutError as error:
+        message = f"init of container {folder.id!r} does not answer at its gate"
+        raise LaunchTimeoutError(message) from error
+    except (ConnectionError, FileNotFoundError) as error:
+        message = f"init of container {folder.id!r} has left its gate"
+        raise HelperError(message) from error
+    finally:
+        close_all((connection,))
+    if report is not None:
+        # Loaded here: the program runs, mostly.
+        from libcontainer.host.failure import exec_error  # noqa: PLC0415
+
+        _, _, number, where = report
         if where >> wire.HOOK_BITS:
             raise _hook_error(hooks, number, where)
         raise exec_error(f"execute {program!r}", number)
 
 
 def _hook_error(hooks: tuple[AnyHook, ...], number: int, where: int) -> HookError:
+    from libcontainer.host.failure import hook_error  # noqa: PLC0415
+
     index = (where >> wire.HOOK_BITS) - 1
     hook = hooks[index] if index < len(hooks) else None
     program = hook.path if isinstance(hook, Hook) else "?"
@@ -76,12 +84,16 @@ def _hook_error(hooks: tuple[AnyHook, ...], number: int, where: int) -> HookErro
 
 
 def _receive(
-    connection: socket.socket, on_listener: Callable[[int], None] | None
-) -> bytes:
-    """Return the report of a failure, or nothing at the end."""
-    data, fds, _, _ = socket.recv_fds(connection, wire.MESSAGE_SIZE, 1)
-    if fds and on_listener is not None:
-        on_listener(above_stdio(fds[0]))
-        return connection.recv(wire.MESSAGE_SIZE)
-    close_all(fds)
-    return data
+    connection: int, milliseconds: int, on_listener: Callable[[int], None] | None
+) -> tuple[int, int, int, int] | None:
+    """Return the report of a failure, or None at the end."""
+    inbox = Inbox()
+    while True:
+        message = inbox.receive(connection, milliseconds)
+        fd = inbox.take_fd()
+        if fd < 0:
+            return message
+        if on_listener is None:
+            close_all((fd,))
+            return message
+        on_listener(fd)

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 from libcontainer.bindings.clone import new_box, spawn
 from libcontainer.bindings.control import (
+    MAX_MILLISECONDS,
     Inbox,
     close_fds,
     control_pair,
@@ -40,7 +41,6 @@ from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
 from libcontainer.errors import HelperError, LaunchTimeoutError, StepError
 from libcontainer.host.children import kill_and_reap, open_child, reap
-from libcontainer.host.failure import place, step_error
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from libcontainer.host.monitor import MonitorEnd
 
 _KILL_SECONDS = 5.0
-_MAX_MILLISECONDS = 2**31 - 1
 
 HostRunner = Callable[["Launch", Step], None]
 
@@ -223,7 +222,8 @@ class Launch:
 
     def _send_go(self) -> None:
         # A helper that has failed is no longer there; its report still is.
-        control_send(self._control_end(), wire.GO_MESSAGE)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            control_send(self._control_end(), wire.GO_MESSAGE)
 
     def _await_exec(self) -> None:
         """Wait until the program has taken the helper's place."""
@@ -238,11 +238,15 @@ class Launch:
             else:
                 self._run_host_step(self, step)
         except StepError as error:
+            from libcontainer.host.failure import place  # noqa: PLC0415
+
             place(error, self.plan, step)
             raise
         except OSError as error:
             if error.errno is None or type(error).__module__ != "builtins":
                 raise
+            from libcontainer.host.failure import step_error  # noqa: PLC0415
+
             raise step_error(self.plan, step, error.errno) from error
 
     def _spawn(self, action: Spawn) -> None:
@@ -286,6 +290,8 @@ class Launch:
             kind, index, number, where = message
             if kind == wire.FAILED:
                 step = self.plan.steps[index - 1]
+                from libcontainer.host.failure import step_error  # noqa: PLC0415
+
                 raise step_error(self.plan, step, number, where)
             if kind == wire.CLONED and fd < 0 and number > 0:
                 fd = open_child(number)
@@ -300,9 +306,13 @@ class Launch:
         left = -1
         if deadline != inf:
             seconds = max(0.0, deadline - time.monotonic())
-            left = min(int(seconds * 1000), _MAX_MILLISECONDS)
+            left = min(int(seconds * 1000), MAX_MILLISECONDS)
         try:
-            message = self._inbox.receive(control, left, at_end=at_end)
+            try:
+                message = self._inbox.receive(control, left, at_end=at_end)
+            except ConnectionResetError:
+                # It ended without reading our word; its report is still there.
+                message = self._inbox.receive(control, left, at_end=at_end)
         except TimeoutError as error:
             text = f"launch took longer than {self._deadline_seconds} s"
             raise LaunchTimeoutError(text) from error
@@ -335,7 +345,7 @@ class Launch:
         """Go on with what was cloned at a step; its parent ends on its own."""
         if index == self._cloned_at:
             # Both sides of the clone tell of it: either may be killed first.
-            os.close(pidfd)
+            close_all((pidfd,))
             return
         # At once: whatever fails from here on, it has to be ended.
         parent, self.pidfd = self.pidfd, pidfd
@@ -344,7 +354,7 @@ class Launch:
         if self._box.pidfd >= 0:
             self._await_first_process()
         elif parent >= 0:
-            os.close(parent)
+            close_all((parent,))
 
     def _await_first_process(self) -> None:
         # The process that cloned init has nothing left to do but to end.
@@ -352,7 +362,7 @@ class Launch:
         poll.register(self._box.pidfd, select.POLLIN)
         poll.poll(int(_KILL_SECONDS * 1000))
         reap(self._box.pidfd)
-        os.close(self._box.pidfd)
+        close_all((self._box.pidfd,))
         self._box.forget()
 
     def _drain(self) -> None:

@@ -3,7 +3,21 @@
 
 from __future__ import annotations
 
-import logging
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-logger = logging.getLogger("libcontainer")
-logger.addHandler(logging.NullHandler())
+
+class _Logger:
+    """The logger "libcontainer" of `logging`, which is loaded at the first message."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        import logging  # noqa: PLC0415 - most programs that run us never need it
+
+        real = logging.getLogger("libcontainer")
+        if not real.handlers:
+            real.addHandler(logging.NullHandler())
+        return getattr(real, name)
+
+
+logger = _Logger()

@@ -17,7 +17,7 @@ from attrs import frozen
 from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.host.children import has_ended
 from libcontainer.host.fds import above_stdio, close_all
-from libcontainer.host.probe import boot_id, is_exiting, start_time
+from libcontainer.host.procstat import boot_id, is_exiting, start_time
 from libcontainer.state import ProcessRecord
 
 

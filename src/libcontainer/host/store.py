@@ -77,12 +77,12 @@ class Store:
             except BaseException as error:
                 folder.empty()
                 folder.close()
-                # An interrupt may come when it has its final name already; what
-                # is not ours is not empty.
-                for name in (private, state.id):
+                # An interrupt may come when it has its final name already.
+                taken = isinstance(error, FileExistsError)
+                for name in (private,) if taken else (private, state.id):
                     with contextlib.suppress(OSError):
                         os.rmdir(name, dir_fd=root_fd)
-                if isinstance(error, FileExistsError):
+                if taken:
                     raise ContainerExistsError(state.id) from error
                 raise
             return folder

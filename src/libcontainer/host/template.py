@@ -14,7 +14,6 @@ from libcontainer.host.launch import Launch
 from libcontainer.host.log import logger
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.steps import Step
-from libcontainer.plan.template import compile_template
 
 _DEADLINE_SECONDS = 10.0
 
@@ -43,6 +42,11 @@ class Template:
                 self._make(helper)
             return self._fd
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it has been made."""
+        return self._fd >= 0
+
     def close(self) -> None:
         """Let go of the namespace."""
         with self._lock:
@@ -52,6 +56,8 @@ class Template:
             close_all((fd,))
 
     def _make(self, helper: int) -> None:
+        from libcontainer.plan.template import compile_template  # noqa: PLC0415 - once
+
         launch = Launch(
             Compiled(compile_template()),
             helper=helper,

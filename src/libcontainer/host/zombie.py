@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from libcontainer.bindings.capabilities import CAP_SYS_PTRACE, capget
 from libcontainer.host.children import ExitStatus, decode
-from libcontainer.host.probe import zombie_code
+from libcontainer.host.procstat import zombie_code
 from libcontainer.state import ProcessRecord
 
 

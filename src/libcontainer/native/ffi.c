@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -283,6 +284,29 @@ int lc_control_pair(int *ends) {
     return -number;
 }
 
+// A socket bound, or connected, at a path.
+static int at_path(const char *path, int (*how)(int, const struct sockaddr *, socklen_t)) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int fd = above_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (fd < 0) return -errno;
+    int done = how(fd, (const struct sockaddr *)&address, sizeof address);
+    int number = errno;
+    if (done < 0) close(fd);
+    return done < 0 ? -number : fd;
+}
+
+int lc_control_listen(const char *path, int backlog) {
+    int fd = at_path(path, bind);
+    if (fd < 0 || listen(fd, backlog) == 0) return fd;
+    int number = errno;
+    close(fd);
+    return -number;
+}
+
+int lc_control_connect(const char *path) { return at_path(path, connect); }
+
 // The program around us may have SIGPIPE at its default, which would end it.
 int lc_control_send(int control, const void *message, size_t size) {
     return result(send(control, message, size, MSG_NOSIGNAL));
@@ -314,10 +338,7 @@ int lc_control_receive(int control, int milliseconds, int at_end, void *message,
     *fd = -1;
     int found = poll(&ready, 1, milliseconds);
     if (found <= 0) return found < 0 ? -errno : -ETIMEDOUT;
-    found = take_message(control, message, size, fd);
-    // The helper ended without reading our word. The kernel tells that once, and
-    // before what the helper had sent: its report, then the end.
-    return found == -ECONNRESET ? take_message(control, message, size, fd) : found;
+    return take_message(control, message, size, fd);
 }
 
 void lc_close_all(const int *fds, int nfds) {

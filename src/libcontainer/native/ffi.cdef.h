@@ -15,6 +15,8 @@ int lc_spawn(int image_fd, unsigned long long flags, int cgroup_fd, const int *f
 
 // The two ends of a SOCK_SEQPACKET connection, neither of them 0, 1 or 2.
 int lc_control_pair(int *ends);
+int lc_control_listen(const char *path, int backlog);
+int lc_control_connect(const char *path);
 int lc_control_send(int control, const void *message, size_t size);
 // 1 with the next message of *size* bytes and the fd that came with it, or -1; 0 at
 // the end. milliseconds: how long to wait, -1 for ever; then -ETIMEDOUT. at_end: sleep

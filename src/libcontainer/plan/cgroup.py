@@ -11,10 +11,9 @@ from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
 from libcontainer.plan.steps import AttachToUnit, MakeCgroup, OpenCgroup, Plan
+from libcontainer.plan.unified import UNIFIED
 
 CLONE_NEWCGROUP = 0x02000000
-UNIFIED = ""
-"""The name of the cgroup v2 hierarchy among the controllers."""
 _PREFIX = "cgroup "
 
 

@@ -10,7 +10,7 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.change import MS_PRIVATE, change, own_attributes
 from libcontainer.plan.facts import Facts
-from libcontainer.plan.namespaces import is_new
+from libcontainer.plan.kinds import is_new
 from libcontainer.plan.record import NONE
 from libcontainer.plan.sources import Sources
 from libcontainer.plan.steps import OpenCgroup

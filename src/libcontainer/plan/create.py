@@ -23,17 +23,15 @@ from libcontainer.plan.identity import (
     take_fds,
 )
 from libcontainer.plan.init import InitPlanner
+from libcontainer.plan.kinds import is_joined, is_new, shares_pids
 from libcontainer.plan.masks import MaskPlanner
 from libcontainer.plan.mounts import MountPlanner
 from libcontainer.plan.namespaces import (
     denies_setgroups,
-    is_joined,
-    is_new,
     keeps_groups,
     needs_second_clone,
     plan_namespaces,
     require_privilege,
-    shares_pids,
 )
 from libcontainer.plan.network import has_loopback, plan_networks
 from libcontainer.plan.notify import NotifyPlanner

@@ -37,9 +37,6 @@ from libcontainer.plan.steps import Plan, Spawn
 
 CLONE_NEWPID = 0x20000000
 
-INIT_SLOT = 1
-"""The slot of init's pidfd, in every plan of a further process."""
-
 
 def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     """Return the plan that runs a further process in a running container.

@@ -18,6 +18,7 @@ from libcontainer.plan.cgroup import (
 from libcontainer.plan.change import MS_PRIVATE, MS_SHARED, MS_SLAVE
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.hooks import before_pivot
+from libcontainer.plan.kinds import is_joined
 from libcontainer.plan.ops import (
     CLONE_NEWNS,
     BecomeRoot,
@@ -79,21 +80,6 @@ def needs_second_clone(config: Config) -> bool:
     if not config.namespaces.isdisjoint({NamespaceType.USER, NamespaceType.TIME}):
         return True
     return bool(config.namespace_paths) and is_joined(config, NamespaceType.PID)
-
-
-def is_joined(config: Config, kind: NamespaceType) -> bool:
-    """Tell whether the container joins a namespace of a kind."""
-    return any(joined is kind for joined, _ in config.namespace_paths)
-
-
-def is_new(config: Config, kind: NamespaceType) -> bool:
-    """Tell whether the container is the first in a namespace of a kind."""
-    return kind in config.namespaces and not is_joined(config, kind)
-
-
-def shares_pids(config: Config) -> bool:
-    """Tell whether processes outlive init, to be found by their mount namespace."""
-    return not is_new(config, NamespaceType.PID) and is_new(config, NamespaceType.MOUNT)
 
 
 def require_privilege(config: Config, facts: Facts) -> None:

@@ -25,6 +25,9 @@ Extents = tuple[tuple[int, int, int], ...]
 CONTROL_SLOT = 0
 """The slot of the control socket, in every plan."""
 
+INIT_SLOT = 1
+"""The slot of init's pidfd, in every plan of a further process."""
+
 
 class Side(enum.Enum):
     """Who carries a step out."""

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``libcontainer`` as a program: what a process of its own can do without."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+from libcontainer.commands import codecache, patterns, records
+
+
+def program() -> None:
+    """Be the installed command: end at once, nothing of ours needs a shutdown."""
+    # It would look through all that is loaded, of which nothing is ever let go.
+    gc.disable()
+    finder = codecache.install()
+    # Before anything that has a class of attrs, or a pattern.
+    records.install()
+    patterns.install()
+    from libcontainer.commands.oci import main  # noqa: PLC0415
+
+    status = main()
+    sys.stdout.flush()
+    finder.save()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    program()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the containers of one factory share, made when it is needed."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from libcontainer.process import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from libcontainer.handle import ProcessHandle
+    from libcontainer.host.trace import StepTime
+    from libcontainer.launcher import Launcher
+
+DEADLINE_SECONDS = 30.0
+
+
+@frozen(kw_only=True)
+class Start:
+    """How an init process is started.
+
+    Attributes:
+        gate: whether it waits at the gate first.
+        detach: whether a monitor is to be its parent.
+        log: where that monitor copies its output to.
+    """
+
+    gate: bool = False
+    detach: bool = False
+    log: Log | None = None
+
+
+class Launching:
+    """The launcher of a factory, and the processes that joined its containers.
+
+    Looking at containers, signalling and deleting them needs no launcher, which is
+    most of the library.
+    """
+
+    def __init__(
+        self,
+        deadline_seconds: float,
+        resctrl: str | None,
+        trace: Callable[[StepTime], object] | None,
+    ) -> None:
+        self._deadline_seconds = deadline_seconds
+        self._resctrl = resctrl
+        self._trace = trace
+        self._lock = threading.Lock()
+        self._made: Launcher | None = None
+        self._joined: dict[str, list[ProcessHandle]] = {}
+
+    @property
+    def launcher(self) -> Launcher:
+        """The launcher."""
+        with self._lock:
+            if self._made is None:
+                from libcontainer.launcher import Launcher  # noqa: PLC0415 - see above
+
+                self._made = Launcher(
+                    deadline_seconds=self._deadline_seconds, resctrl=self._resctrl
+                )
+                self._made.trace = self._trace
+            return self._made
+
+    def joined(self, container_id: str) -> list[ProcessHandle]:
+        """Return where the processes that joined a container are kept.
+
+        One list for all objects of the container: whichever deletes it has to reap
+        them, for the kernel ends no init before.
+        """
+        return self._joined.setdefault(container_id, [])
+
+    def forget(self, container_id: str) -> None:
+        """Forget the processes of a container that is gone."""
+        self._joined.pop(container_id, None)
+
+    def close(self) -> None:
+        """Let go of what the launcher keeps; a later launch remakes it."""
+        with self._lock:
+            if self._made is not None:
+                self._made.close()

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a command loads in place of attrs makes the same classes of the same source."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PRELUDE = """
+import importlib, json, pkgutil, re, sys
+if sys.argv[1] == "records":
+    from libcontainer.commands import patterns, records
+    records.install()
+    patterns.install()
+import attrs
+import libcontainer
+"""
+
+FIELDS = """
+OTHERS = (
+    "libcontainer.native", "libcontainer._native", "libcontainer.commands.records"
+)
+seen = {}
+for found in pkgutil.walk_packages(libcontainer.__path__, "libcontainer."):
+    if found.name.startswith(OTHERS) or found.name.endswith("__main__"):
+        continue
+    try:
+        module = importlib.import_module(found.name)
+    except ImportError:  # an extra that is not installed
+        continue
+    for name, value in vars(module).items():
+        if isinstance(value, type) and value.__module__ == found.name:
+            if "__attrs_attrs__" in vars(value):
+                seen[f"{found.name}.{name}"] = value
+
+def default(attribute):
+    value = attribute.default
+    if type(value).__name__ == "Factory":
+        return "made anew: " + type(value.factory()).__name__
+    unset = type(value).__name__ in {"_Nothing", "object"} or "NOTHING" in repr(value)
+    return "none" if unset else re.sub(" at 0x[0-9a-f]+", "", repr(value))
+
+print(json.dumps({
+    name: [
+        [a.name, a.kw_only, bool(a.eq), bool(a.repr), a.init, default(a),
+         a.converter is not None]
+        for a in attrs.fields(cls)
+    ] + [list(cls.__match_args__), cls.__hash__ is None,
+         cls.__setattr__ is object.__setattr__]
+    for name, cls in seen.items()
+}))
+"""
+
+PLANS = """
+sys.path.insert(0, sys.argv[2])
+from libcontainer.config import config_from_json, config_to_json
+from libcontainer.plan import explain
+from tests.plan import samples
+made = {name: explain(make()) for name, make in samples.SAMPLES.items()}
+config = samples.DIRECTORY
+document = json.loads(json.dumps(config_to_json(config)))
+made["json"] = document
+made["read back"] = config_from_json(document) == config
+made["hash"] = hash(config_from_json(document)) == hash(config)
+other = attrs.evolve(config, hostname="other")
+made["evolve"] = [other == config, other.hostname, config.hostname]
+made["repr"] = [repr(samples.SHELL), repr(samples.ROOT), repr(config)]
+for wrong in ("x = config.hostname = 1", "libcontainer.Process()",
+              "libcontainer.Process(['a'], frob=1)",
+              "libcontainer.Config('a', 'b', 'c')",
+              "attrs.evolve(config, frob=1)"):
+    try:
+        exec(wrong)
+    except Exception as error:
+        made[wrong] = [type(error).__name__, isinstance(error, AttributeError)]
+import copy, pickle
+made["copies"] = [copy.copy(config) == config, copy.deepcopy(config) == config,
+                  pickle.loads(pickle.dumps(config)) == config]
+print(json.dumps(made))
+"""
+
+
+def said(how: str, script: str) -> Any:
+    """Return what a script says with attrs, or with what is loaded in its place."""
+    root = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", PRELUDE + script, how, root],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_class_has_the_same_fields() -> None:
+    classes = said("attrs", FIELDS)
+    assert len(classes) > 100
+    assert said("records", FIELDS) == classes
+
+
+def test_configurations_and_plans_are_the_same() -> None:
+    expected = said("attrs", PLANS)
+    assert expected["read back"]
+    assert said("records", PLANS) == expected
+
+
+@pytest.mark.parametrize("how", ["attrs", "records"])
+def test_it_is_what_is_loaded(how: str) -> None:
+    assert said(how, "print(json.dumps(attrs.__name__))") == (
+        "attrs" if how == "attrs" else "libcontainer.commands.records"
+    )

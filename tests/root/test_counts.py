@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ceilings of what does not depend on how busy the machine is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import libcontainer as lc
+from libcontainer.plan import Facts, Identity, compile_create, merge
+from libcontainer.plan.wire import Image
+from tests.oci_bundles import COMMAND
+from tests.root.conftest import new_id
+
+# One launch of a static program in the default configuration, the program included.
+# What a change adds here it has to be worth: lower them when it takes something away.
+CALLER_CALLS = 130
+CALLS = 445
+CALLER_CALLS_WITH_CGROUP = 212
+CALLS_WITH_CGROUP = 548
+PLAN_BYTES = 6144
+FDS = 1
+INIT_KIB = 64
+
+# Modules of the library that a command loads, and others that come with them.
+MODULES = {"state": 100, "kill": 100, "delete": 100, "start": 130, "run": 200}
+# Under the name of attrs stands what is loaded in its place.
+NEVER = ("attr", "argparse", "logging", "subprocess", "pyroute2", "socket")
+
+LAUNCHES = """
+import sys
+import libcontainer as lc
+factory = lc.Factory(sys.argv[1], cgroups=sys.argv[2])
+config = lc.Config(rootfs=sys.argv[3])
+for number in range(int(sys.argv[4]) + 2):
+    box = factory.create(f"counted-{number}", config)
+    box.run(lc.Process(["/bin/true"])).wait()
+    box.delete()
+"""
+
+MODULES_OF = """
+import sys
+from libcontainer.commands import oci, patterns, records
+before = set(sys.modules)
+records.install()
+patterns.install()
+status = oci.main(sys.argv[1:])
+print(status, *sorted(sys.modules), file=sys.stderr)
+"""
+
+Count = Callable[..., float]
+
+
+def _total(summary: str) -> int:
+    for line in summary.splitlines():
+        words = line.split()
+        if len(words) == 2 and words[1] == "total":
+            return int(words[0])
+    raise AssertionError(summary)
+
+
+@pytest.fixture
+def count(state_root: Path, busybox_rootfs: Path, tmp_path: Path) -> Count:
+    """Return the system calls of one launch."""
+
+    def calls(cgroups: str, *, follow: bool) -> float:
+        totals = []
+        for times in (1, 6):
+            output = tmp_path / f"calls-{times}"
+            command = ["strace", "-c", "-U", "calls,name", "-o", str(output)]
+            command += ["-f"] if follow else []
+            command += [sys.executable, "-c", LAUNCHES, str(state_root), cgroups]
+            subprocess.run([*command, str(busybox_rootfs), str(times)], check=True)
+            totals.append(_total(output.read_text()))
+        return (totals[1] - totals[0]) / 5
+
+    return calls
+
+
+@pytest.mark.slow
+@pytest.mark.needs("root", "rootfs", "compiler", "strace")
+@pytest.mark.parametrize(
+    ("cgroups", "caller", "together"),
+    [
+        ("disabled", CALLER_CALLS, CALLS),
+        pytest.param(
+            *("cgroupfs", CALLER_CALLS_WITH_CGROUP, CALLS_WITH_CGROUP),
+            marks=pytest.mark.needs("cgroup1"),
+        ),
+    ],
+)
+def test_the_system_calls_of_a_launch(
+    count: Count, cgroups: str, caller: int, together: int
+) -> None:
+    assert count(cgroups, follow=False) <= caller
+    assert count(cgroups, follow=True) <= together
+
+
+def test_the_plan_of_the_default_configuration_is_small() -> None:
+    config = lc.Config(rootfs="/srv/rootfs")
+    who = Identity(uid=0, gid=0, groups=(), home="/root")
+    settings = merge(config, lc.Process(["/bin/true"]), who)
+    facts = Facts(euid=0, egid=0, privileged=True, template=True)
+    plan = compile_create(config, settings, facts, gate=False)
+    assert len(Image(plan).fill([3] * len(plan.slots))) <= PLAN_BYTES
+
+
+@pytest.mark.needs("root", "rootfs", "compiler")
+def test_a_running_container_costs_its_caller_one_fd(
+    factory: lc.Factory, init_rootfs: Path
+) -> None:
+    config = lc.Config(rootfs=lc.Overlay(str(init_rootfs)))
+    process = lc.Process(["/test_init", "sleep", "1000"], stdout=lc.DEVNULL)
+    for _ in range(2):  # what the factory keeps is there from the second launch on
+        with factory.create(new_id(), config) as first:
+            first.run(process)
+    before = len(os.listdir("/proc/self/fd"))
+    with factory.create(new_id(), config) as container:
+        container.run(process)
+        assert len(os.listdir("/proc/self/fd")) - before <= FDS
+
+
+@pytest.mark.needs("root", "rootfs", "compiler")
+def test_an_init_that_waits_is_small(factory: lc.Factory, init_rootfs: Path) -> None:
+    config = lc.Config(rootfs=lc.Overlay(str(init_rootfs)))
+    with factory.create(new_id(), config) as container:
+        handle = container.prepare(lc.Process(["/test_init"], stdout=lc.DEVNULL))
+        text = Path(f"/proc/{handle.host_pid}/smaps_rollup").read_text()
+        rss = next(int(t.split()[1]) for t in text.splitlines() if t.startswith("Rss"))
+        assert rss <= INIT_KIB
+
+
+@pytest.mark.needs("root", "rootfs")
+def test_a_command_loads_what_it_needs(
+    tmp_path: Path, state_root: Path, busybox_rootfs: Path
+) -> None:
+    from tests import oci_bundles
+
+    def bundle(*args: str) -> str:
+        rootfs = {"path": str(busybox_rootfs), "readonly": False}
+        folder = tmp_path / args[0]
+        return str(oci_bundles.write(folder, oci_bundles.document(*args, root=rootfs)))
+
+    root = ("--root", str(state_root), "--cgroup-manager", "disabled")
+
+    def modules(*words: str) -> set[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", MODULES_OF, *root, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        status, *loaded = done.stderr.splitlines()[-1].split()
+        assert status == "0", done.stderr
+        return set(loaded)
+
+    name = new_id()
+    subprocess.run(
+        [*COMMAND, *root, "create", "--bundle", bundle("sleep", "9"), name], check=True
+    )
+    loaded = {
+        "state": modules("state", name),
+        "start": modules("start", name),
+        "kill": modules("kill", name, "0"),
+        "delete": modules("delete", "--force", name),
+        "run": modules("run", "--bundle", bundle("true"), new_id()),
+    }
+    ours = {
+        verb: sum(module.startswith("libcontainer") for module in names)
+        for verb, names in loaded.items()
+    }
+    assert {v: n for v, n in ours.items() if n > MODULES[v]} == {}
+    assert {v: names & {*NEVER} for v, names in loaded.items()} == {
+        key: set() for key in loaded
+    }
