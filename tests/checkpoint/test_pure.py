@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import libcontainer as lc
@@ -79,6 +79,7 @@ def test_the_note_is_read_as_it_was_written() -> None:
     assert manifest.parse(manifest.dump(note)) == note
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_note_or_refused(data: bytes) -> None:
     with pytest.raises(lc.CriuError, match=r"libcontainer\.json"):
@@ -152,6 +153,7 @@ def test_an_answer_of_theirs_is_read() -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_any_bytes_are_an_answer_or_a_value_error(data: bytes) -> None:
     try:
