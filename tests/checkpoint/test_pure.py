@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import libcontainer as lc
 from libcontainer.checkpoint import external, manifest, rpc
+from libcontainer.checkpoint.cgroup_options import parse_options
 from libcontainer.validate.criu import validate_criu
 from tests.capabilities import criu_messages
 
@@ -195,3 +196,22 @@ def test_the_module_is_not_loaded_with_the_package() -> None:
     assert "libcontainer.config.criu" in sys.modules  # this file uses it
     errors = lc.CriuError("dump", "why", errno=28, log="x")
     assert str(errors) == "criu dump: why [ENOSPC]\nlog: x"
+
+
+@pytest.mark.parametrize(
+    ("rest", "found"),
+    [
+        ("cgroup2 cgroup2 rw", set()),
+        ("cgroup2 cgroup rw,nsdelegate", {"nsdelegate"}),
+        (
+            "cgroup2 none rw,seclabel,nsdelegate,memory_recursiveprot",
+            {"nsdelegate", "memory_recursiveprot"},
+        ),
+        ("cgroup cgroup rw,memory", set()),
+    ],
+)
+def test_the_options_of_cgroup_v2_are_the_machines(rest: str, found: set[str]) -> None:
+    first = "24 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw,nsdelegate\n"
+    line = f"37 24 0:33 / /sys/fs/cgroup rw,relatime shared:9 - {rest}\n"
+    assert parse_options(first + line) == found
+    assert parse_options(first) == set()
