@@ -124,7 +124,9 @@ class Arena:
                 one.operate(command)
                 one.clean()
                 one.factory.close()
-        self._again()
+        # The template of a factory is made at its second launch.
+        for _ in range(3):
+            self._again()
 
     def make(self, kind: str) -> trial.Trial:
         """Return a trial in the arena's root."""

@@ -64,7 +64,8 @@ def main(arguments: list[str]) -> int:
     rows = Rows(NAME, fresh=options.fresh)
     if not any(row.get("family") == "corpus" for row in read(NAME)):
         corpus = str(ROOT / "tests" / "attacks")
-        words = [corpus, "-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
+        words = [corpus, "-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
+                 "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # fmt: skip
         pytest.main(words, plugins=[Recorder(rows)])
     _races(rows, options.races)
     rows.close()

@@ -83,7 +83,8 @@ def launches(count: int, seed: int) -> tuple[int, dict[str, int], list[str]]:
         base = Path(folder)
         place = Place(base / "state", build_rootfs(base))
         with lc.Factory(place.root) as factory:
-            place.run_one(factory, "warm", 0)
+            for _ in range(3):
+                place.run_one(factory, "warm", 0)
             before = place.inventory()
             for number in range(count):
                 answer = _launch(factory, wishes(chance, place.rootfs))

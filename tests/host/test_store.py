@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -313,3 +314,15 @@ def test_a_gate_is_a_socket_only(store: Store) -> None:
     folder.remove_gate()
     assert not Path(folder.path, "gate").exists()
     folder.close()
+
+
+def test_the_lock_of_a_folder_that_was_dropped_is_let_go(tmp_path: Path) -> None:
+    """A Ctrl-C may come on the way to close it."""
+    store = Store(str(tmp_path))
+    make(store, "box")
+    dropped = store.open("box")
+    dropped.lock(timeout=0)
+    del dropped
+    gc.collect()
+    with store.open("box").locked(timeout=0):
+        pass

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from libcontainer.bindings.pidfd import pidfd_get_namespace
 from libcontainer.host.fds import close_all
 from libcontainer.host.idmap import Extents, write_maps
@@ -12,6 +15,16 @@ from libcontainer.plan.mapping import compile_mapping
 from libcontainer.plan.steps import MapIds, Step
 
 _DEADLINE_SECONDS = 10.0
+
+
+def _namespace_of(launch: Launch) -> int:
+    try:
+        return pidfd_get_namespace(launch.pidfd, "user")
+    except OSError as error:
+        if error.errno != errno.ENOTTY:
+            raise
+    # Before Linux 6.11. It is our child and not reaped, so the number is its own.
+    return os.open(f"/proc/{launch.host_pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def new_user_namespace(helper: int, uid_map: Extents, gid_map: Extents) -> int:
@@ -36,7 +49,7 @@ def new_user_namespace(helper: int, uid_map: Extents, gid_map: Extents) -> int:
                 launch.host_pid, launch.pidfd, uid_map, gid_map, deny_setgroups=False
             )
         else:
-            found.append(pidfd_get_namespace(launch.pidfd, "user"))
+            found.append(_namespace_of(launch))
 
     launch = Launch(
         Compiled(compile_mapping(uid_map, gid_map)),
