@@ -24,7 +24,7 @@ from tests import capabilities
 
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 RUNNABLE = ("python", "console", "sh")
-FORMATS = ("text", "json", "toml", "ini", "dockerfile")
+FORMATS = ("text", "json", "toml", "yaml")
 # A new operation, or a kernel with another file to mask, moves every later step.
 STEP = re.compile(r"step \d+/\d+")
 MARK = "--- next command ---"

@@ -22,10 +22,11 @@ GENERATED = {
 PAGES = {
     name: path.read_text()
     for path in sorted(
-        [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/**/README.md")]
+        path
+        for place in ("*.md", "docs/**/*.md", "examples/**/*.md", "benchmarks/*.md")
+        for path in ROOT.glob(place)
     )
-    if not (name := str(path.relative_to(ROOT))).startswith((".", "docs/_build"))
-    and name not in GENERATED
+    if (name := str(path.relative_to(ROOT))) not in GENERATED
 }
 # What a page needs besides root.
 NEEDS = {
