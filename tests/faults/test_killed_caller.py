@@ -44,7 +44,9 @@ if user:
     wishes["namespaces"] = [*lc.Config().namespaces, "user"]
     wishes["uid_mappings"] = wishes["gid_mappings"] = [lc.IdMapping(0, 100000, 65536)]
 config = lc.Config(rootfs=lc.Overlay(rootfs), **wishes)
-container = lc.Factory(root).create("killed", config)
+factory = lc.Factory(root)
+factory._launcher._has_launched = True  # the first makes no template
+container = factory.create("killed", config)
 container.run(lc.Process(["sleep", "1000"]), detach=bool(detach))
 """
 
