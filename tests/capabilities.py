@@ -210,6 +210,12 @@ def _link(kind: str, *words: str) -> str | None:
     return None if done.returncode == 0 else f"no {kind}: {done.stderr.strip()}"
 
 
+def _module(name: str) -> str | None:
+    if importlib.util.find_spec(name) is not None:
+        return None
+    return f"no {name}: ./dev engines installs it"
+
+
 CHECKS: dict[str, Callable[[], str | None]] = {
     "root": _root,
     "userns": _userns,
@@ -243,6 +249,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "strace": lambda: _programs("strace"),
     "podman": lambda: _engine("podman", "conmon", "buildah"),
     "containerd": lambda: _engine("containerd", "ctr"),
+    "dask": lambda: _module("distributed"),
+    "grpc": lambda: _module("grpc"),
+    "ray": lambda: _module("ray"),
     "docker": lambda: _engine("dockerd", "docker", "containerd"),
 }
 

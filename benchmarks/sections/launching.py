@@ -24,7 +24,7 @@ def measure(runs: int) -> Told:
     """Launch everything, interleaved."""
     told = Told("One launch", _TEXT)
     with make_bundle() as bundle, gather(list(MAKERS), bundle) as field:
-        gate = QuietGate()
+        gate = QuietGate(patience_seconds=1.0)
         cold = sample_cold(field.contenders, max(runs // 2, 5), gate)
         tight = sample_tight(field.contenders, runs)
         for mode, samples in (("cold", cold), ("tight", tight)):

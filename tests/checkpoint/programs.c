@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Programs that are checkpointed: "count" says one number after another, "tcp"
- * has a server and a client that talk over one connection the whole time, "lock"
- * holds a lock,
- * "talk" talks with a server outside, "ghost" writes to a file that has no name any more. */
+ * has a server and a client that talk over one connection the whole time, "talk"
+ * talks with a server outside, "unix" with a datagram socket, "lock" holds a lock,
+ * "ghost" writes to a file that has no name any more. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void pause_a_bit(void) { usleep(20000); }
@@ -78,6 +79,22 @@ static int talk(const char *address)
 	}
 }
 
+/* Sends numbers to a datagram socket outside. */
+static int unix_socket(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int one = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	strncpy(at.sun_path, path, sizeof at.sun_path - 1);
+	if (connect(one, (void *)&at, sizeof at))
+		return 1;
+	for (int n = 1;; n++) {
+		if (write(one, &n, sizeof n) != sizeof n)
+			return 2;
+		pause_a_bit();
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "count";
@@ -86,6 +103,8 @@ int main(int argc, char **argv)
 		return tcp();
 	if (strcmp(what, "talk") == 0)
 		return talk(argv[2]);
+	if (strcmp(what, "unix") == 0)
+		return unix_socket(argv[2]);
 	if (strcmp(what, "lock") == 0) {
 		int fd = open("/tmp/lock", O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 

@@ -168,6 +168,8 @@ def test_any_bytes_are_an_answer_or_a_value_error(data: bytes) -> None:
         ({"parent": "/abs"}, False, ["parent"]),
         ({"page_server": ("h", 0)}, False, ["page_server[1]"]),
         ({"page_server": "h:1"}, False, ["page_server"]),
+        ({"manage_cgroups": "ignore"}, True, ["manage_cgroups"]),
+        ({"manage_cgroups": "strict"}, True, ["manage_cgroups"]),
         ({"manage_cgroups": "some"}, True, ["manage_cgroups"]),
         ({"network_lock": "none"}, True, ["network_lock"]),
         ({"tcp_close": True}, False, ["tcp_close"]),

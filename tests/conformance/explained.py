@@ -36,9 +36,9 @@ _REASONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("mounts: bind unbindable", "crun", "*", _UNSEEN),
     (
         "mounts: cgroup ro*",
-        "runc",
+        "*",
         "mounts /sys/fs/cgroup:*",
-        "config.md, mounts: ro is asked for; runc 1.1 leaves the tmpfs around the"
+        "config.md, mounts: ro is asked for; theirs leave the tmpfs around the"
         " hierarchies writable",
     ),
     ("mounts: none", "*", "*", "no rule asks for a /proc; runc cannot do without"),

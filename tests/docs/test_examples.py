@@ -36,12 +36,25 @@ EXPECTED = {
     "23_function.py": "sum: 42\nwhere: hello from box, pid 1\nnetwork: there is no",
     "24_build.py": "built without network [0]\nmade: program\n",
     "25_pytest.py": "3 passed",
+    "30_dask.py": "sum: 90\nate too much: oom\n",
     "demo.py": "on box, pid 1",
 }
 
 
+# What is not installed with what tests need.
+NEEDS = {"30_dask.py": "dask"}
+
+
 @pytest.mark.needs("root")
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.needs(NEEDS[name]))
+        if name in NEEDS
+        else name
+        for name in PROGRAMS
+    ],
+)
 def test_the_example_runs(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name],

@@ -72,6 +72,7 @@ class Restore:
     _root: tuple[int, int] = (0, 0)
     _args: tuple[str, ...] = ()
     _pid: int = 0
+    _pidfd: int = -1
 
     def run(self) -> ProcessHandle:
         """Restore the processes of the image and let them go on.
@@ -87,19 +88,19 @@ class Restore:
             root = f"{self.folder}/{_ROOT}"
             os.mkdir(root, 0o700)
             try:
-                pid = self._restore(path, root, stdio)
+                self._restore(path, root, stdio)
             finally:
                 os.rmdir(root)
             return ProcessHandle(
                 self._args,
-                pidfd=above_stdio(pidfd_open(pid)),
-                host_pid=pid,
+                pidfd=self._pidfd,
+                host_pid=self._pid,
                 terminal=self._terminal if self._terminal >= 0 else None,
                 stdio=stdio,
                 companions=self.companions,
             )
 
-    def _restore(self, path: str, root: str, stdio: Stdio) -> int:
+    def _restore(self, path: str, root: str, stdio: Stdio) -> None:
         with ExitStack() as stack:
             # CRIU works in a directory that it reaches through our fd, and mounts
             # there: so it has to be one of the namespace that CRIU is in.
@@ -112,15 +113,15 @@ class Restore:
             criu, asked, work = started
             try:
                 self._connect()
-                answer = criu.ask(Request.RESTORE, asked, self._notified)
+                criu.ask(Request.RESTORE, asked, self._notified)
             except BaseException as error:
                 self._close_terminal()
+                self._end_init()
                 if self.runner is not None:
                     self.runner.undo(error)
                 if isinstance(error, CriuError) and not error.log:
                     error.log = log_tail(work, _LOG)
                 raise
-        return int(answer["restore"]["pid"])
 
     def _connect(self) -> None:
         if self.runner is None or self._entered is None:
@@ -167,11 +168,13 @@ class Restore:
         if moment == "orphan-pts-master" and fds and self._terminal < 0:
             self._terminal = above_stdio(fds.pop(0))
         close_all(fds)
+        if pid > 0 and self._pidfd < 0:
+            # It is a child of ours: if CRIU gives up, it is ours to reap.
+            self._pid, self._pidfd = pid, above_stdio(pidfd_open(pid))
         if moment == "network-unlock" and self._is_locked:
             network.unlock(self._network)
         if moment == "post-restore":
-            self._pid = pid
-            self.record(pid)
+            self.record(self._pid)
         if moment == "pre-resume":
             self._verify()
 
@@ -181,8 +184,15 @@ class Restore:
         try:
             verify(self._pid, Expected(config=self.config, root=self._root))
         except BaseException:
-            end(self._pid)
+            kill_others(self._pid)
+            self._end_init()
             raise
+
+    def _end_init(self) -> None:
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd >= 0:
+            kill_and_reap(pidfd, timeout=_KILL_SECONDS)
+            os.close(pidfd)
 
     def _close_terminal(self) -> None:
         terminal, self._terminal = self._terminal, -1
@@ -289,15 +299,14 @@ def read_manifest(images: int) -> manifest.Manifest:
     return manifest.parse(data)
 
 
-def end(init: int) -> None:
-    """End restored processes while all of them are held; reap the first.
+def kill_others(init: int) -> None:
+    """End what is below a restored init while all of it is held.
 
-    Where they have a pid namespace of their own the first would do.
+    Where they have a pid namespace of their own, the end of init would do.
     """
-    first, *others = [(pid, pidfd_open(pid)) for pid in tree(init)]
+    pidfds = [pidfd_open(pid) for pid in tree(init) if pid != init]
     try:
-        for _, pidfd in others:
+        for pidfd in pidfds:
             pidfd_send_signal(pidfd, signal.SIGKILL)
-        kill_and_reap(first[1], timeout=_KILL_SECONDS)
     finally:
-        close_all(pidfd for _, pidfd in (first, *others))
+        close_all(pidfds)

@@ -9,10 +9,10 @@ namespace, attaches the root there and starts CRIU. The namespace goes with CRIU
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from libcontainer.apart import apart
 from libcontainer.bindings.mount import MountFlag, mount
 from libcontainer.bindings.mount_setattr import MountAttr, mount_setattr
 from libcontainer.bindings.move_mount import MoveMountFlag, move_mount
@@ -59,24 +59,14 @@ def on_stage(
     Raises:
         OSError: the root filesystem cannot be attached.
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
 
-    def run() -> None:
-        try:
-            unshare(_CLONE_NEWNS | (_CLONE_NEWNET if new_network else 0))
-            mount(None, "/", None, MountFlag.REC | MountFlag.PRIVATE)
-            _attach(config, root)
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
+    def run() -> T:
+        unshare(_CLONE_NEWNS | (_CLONE_NEWNET if new_network else 0))
+        mount(None, "/", None, MountFlag.REC | MountFlag.PRIVATE)
+        _attach(config, root)
+        return work()
 
-    thread = threading.Thread(target=run, name="libcontainer-restore")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    return apart("restore", run)
 
 
 def _attach(config: Config, root: str) -> None:

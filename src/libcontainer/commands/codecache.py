@@ -165,9 +165,8 @@ class Finder:
 
 def install() -> Finder:
     """Let what is imported from here on come from the file where it can."""
-    python = cache_from_source(__file__)
-    finder = Finder(
-        f"{os.path.dirname(python)}/commands.{sys.implementation.cache_tag}"
-    )
+    folder = os.path.dirname(cache_from_source(__file__))
+    kind = f"{sys.implementation.cache_tag}-{sys.flags.optimize}"
+    finder = Finder(f"{folder}/commands.{kind}")
     sys.meta_path.insert(0, finder)
     return finder

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, fields
 
 from libcontainer.commands.options import Option
-from libcontainer.config import CAPABILITY_NUMBERS, Capabilities, Config
+from libcontainer.config import Capabilities, Config
 from libcontainer.errors import UnsupportedError
 from libcontainer.process import Process
 
@@ -140,17 +139,9 @@ def _gid(text: str) -> int:
     return int(text)
 
 
-def _is_capability(name: str) -> bool:
-    known = f"CAP_{name.upper().removeprefix('CAP_')}" in CAPABILITY_NUMBERS
-    if not known:
-        print(f"libcontainer: there is no capability {name!r}", file=sys.stderr)
-    return known
-
-
 def _with_more(has: Capabilities, names: Sequence[str]) -> Capabilities:
-    # A name of a newer kernel is passed over, as in a bundle. Not inheritable and
-    # not ambient: those would outlast the program.
-    more = Capabilities.of(*(name for name in names if _is_capability(name)))
+    # Not inheritable and not ambient: those would outlast the program.
+    more = Capabilities.of(*names)
     return evolve(
         has,
         bounding=has.bounding | more.bounding,

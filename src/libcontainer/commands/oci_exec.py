@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from attrs import evolve
@@ -18,6 +19,7 @@ from libcontainer.commands.oci_common import (
     write_pid_file,
 )
 from libcontainer.commands.options import Arguments
+from libcontainer.config import CAPABILITY_NUMBERS
 from libcontainer.config.report import Report
 from libcontainer.container import Container
 from libcontainer.errors import ConfigError
@@ -51,6 +53,14 @@ def execute(arguments: Arguments) -> int:
             return stand_in(handle, signals).shell
 
 
+def _is_known(name: str) -> bool:
+    # A capability of a newer kernel is passed over, as in a bundle.
+    known = f"CAP_{name.upper().removeprefix('CAP_')}" in CAPABILITY_NUMBERS
+    if not known:
+        print(f"libcontainer: there is no capability {name!r}", file=sys.stderr)
+    return known
+
+
 def _cgroup(words: Sequence[str]) -> str | None:
     """Return the cgroups below the container's that options name, or None."""
     found = []
@@ -67,6 +77,8 @@ def _cgroup(words: Sequence[str]) -> str | None:
 
 def _process(container: Container, arguments: Arguments) -> Process:
     args = arguments.args[1:] if arguments.args[:1] == ["--"] else arguments.args
+    names = arguments.process_capabilities
+    arguments.process_capabilities = names and list(filter(_is_known, names))
     if arguments.process is None:
         if not args:
             message = "a command is needed, or --process"

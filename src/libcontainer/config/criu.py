@@ -77,8 +77,8 @@ class CriuOptions:
 
     manage_cgroups: str = field(default="soft")
     """``soft`` puts the processes into their places below the container's cgroup and
-    keeps the limits of the configuration, ``full`` and ``strict`` are CRIU's, and
-    ``ignore`` leaves sub-cgroups out."""
+    keeps the limits of the configuration, ``full`` has those of the image written.
+    ``strict`` and, without sub-cgroups, ``ignore`` are for a checkpoint only."""
 
     network_lock: str | None = field(default=None)
     """How connections are held meanwhile: ``iptables``, ``nftables`` or ``skip``.

@@ -10,10 +10,10 @@ program is ever anybody else.
 from __future__ import annotations
 
 import errno
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from libcontainer.apart import apart
 from libcontainer.bindings.prctl import Securebit, get_securebits, set_securebits
 from libcontainer.bindings.setfsuid import setfsgid, setfsuid
 
@@ -40,21 +40,10 @@ def make(action: Callable[[], T], owner: tuple[int, int]) -> T:
 
 
 def _in_thread(action: Callable[[], T], owner: tuple[int, int]) -> T:
-    results: list[T] = []
-    errors: list[BaseException] = []
+    def work() -> T:
+        set_securebits(get_securebits() | Securebit.NO_SETUID_FIXUP)
+        setfsgid(owner[1])
+        setfsuid(owner[0])
+        return action()
 
-    def work() -> None:
-        try:
-            set_securebits(get_securebits() | Securebit.NO_SETUID_FIXUP)
-            setfsgid(owner[1])
-            setfsuid(owner[0])
-            results.append(action())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=work, name="libcontainer-files")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    return apart("files", work)

@@ -8,10 +8,10 @@ it, and ends right after: the program around us stays where it is.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
+from libcontainer.apart import apart
 from libcontainer.bindings.setns import setns
 from libcontainer.network._netlink import Netlink
 
@@ -25,22 +25,12 @@ def in_namespace(namespace: int, work: Callable[[], T]) -> T:
 
     Needs CAP_SYS_ADMIN, on the host and over the namespace. See setns(2).
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
 
-    def run() -> None:
-        try:
-            setns(namespace, _CLONE_NEWNET)
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
+    def run() -> T:
+        setns(namespace, _CLONE_NEWNET)
+        return work()
 
-    thread = threading.Thread(target=run, name="libcontainer-network")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
+    return apart("network", run)
 
 
 def netlink_in(namespace: int) -> Netlink:

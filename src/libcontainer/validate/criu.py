@@ -77,6 +77,9 @@ def _check_together(options: CriuOptions, report: Report, *, restores: bool) -> 
     for name in others:
         if getattr(options, name) != getattr(defaults, name):
             report.add(name, f"is for {verb} only")
+    if restores and options.manage_cgroups in {"ignore", "strict"}:
+        # One would leave the cgroup, the other refuses it, being there already.
+        report.add("manage_cgroups", "must be soft or full: the cgroup is made first")
     if options.tcp_established and options.tcp_close:
         report.add("tcp_close", "contradicts tcp_established")
     if options.pre_dump and options.lazy_pages:
