@@ -19,6 +19,7 @@ from libcontainer.cgroups.freezer import FREEZE_SECONDS, Freezer
 from libcontainer.cgroups.hierarchy import read_hierarchies
 from libcontainer.cgroups.making import (
     delegate,
+    make_below,
     make_directory,
     prepare,
     remove_directory,
@@ -115,13 +116,11 @@ class Group:
             for name, path in self.paths.items():
                 home = os.path.dirname(path) if subgroup else path
                 has_it = os.path.isdir(home)
-                if not has_it or subgroup:
+                if not has_it:
                     make_directory(name, path, made)
+                elif subgroup:
+                    make_below(name, path, pid, made)
                 else:
-                    prepare(name, path)
-                if has_it and subgroup:
-                    # One with processes could not give its controllers away.
-                    write_value(f"{path}/cgroup.procs", str(pid))
                     prepare(name, path)
             self._check_member(pid)
             self._limit(writes, owner)
@@ -322,6 +321,8 @@ class Group:
             if self._is_empty(_ABANDON_SECONDS):
                 self.remove()
             return
+        if self.is_frozen():
+            return  # by whom it was there before
         for path in self.paths.values():
             with contextlib.suppress(CgroupError):
                 remove_directory(path, _ABANDON_SECONDS, below=False)

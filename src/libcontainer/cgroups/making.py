@@ -48,6 +48,37 @@ def make_directory(name: str, path: str, made: list[str]) -> None:
     prepare(name, path, is_new=path in made)
 
 
+def make_below(name: str, path: str, pid: int, made: list[str]) -> None:
+    """Make a cgroup within that of a process, and move the process into it.
+
+    In v2 it gets its controllers only then: what a cgroup with processes can give
+    away makes those below it threaded, which have no memory or io (cgroups(7),
+    *Thread mode*).
+
+    Args:
+        name: of the hierarchy.
+        path: a host path; the directory above it is there.
+        pid: the process.
+        made: gets the path, if it was not there.
+
+    Raises:
+        CgroupError: it has processes, or is frozen.
+        OSError: the kernel refused it.
+    """
+    if name != UNIFIED:
+        make_directory(name, path, made)
+        write_value(f"{path}/cgroup.procs", str(pid))
+        return
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        _refuse_in_use(path)
+    else:
+        made.append(path)
+    write_value(f"{path}/cgroup.procs", str(pid))
+    prepare(name, path)
+
+
 def prepare(name: str, path: str, *, is_new: bool = False) -> None:
     """Make a directory ready for processes.
 
