@@ -252,7 +252,7 @@ def test_a_rule_that_denies_a_device_is_not_passed_over(script: Script) -> None:
         "try:\n"
         "    sh('true', resources=lc.Resources(devices=[allow, deny]))\n"
         "except lc.LibcontainerError as error:\n"
-        "    said = [str(error), os.listdir(lc.Factory().root)]\n"
+        "    said = [str(error), lc.Factory().list()]\n"
         "say([said, sh('echo up', resources=lc.Resources(devices=[allow]))])\n"
     )
     (refusal, left), up = said
