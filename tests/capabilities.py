@@ -250,6 +250,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "podman": lambda: _engine("podman", "conmon", "buildah"),
     "containerd": lambda: _engine("containerd", "ctr"),
     "dask": lambda: _module("distributed"),
+    "grpc": lambda: _module("grpc"),
     "ray": lambda: _module("ray"),
     "docker": lambda: _engine("dockerd", "docker", "containerd"),
 }

@@ -62,10 +62,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def warm() -> None:
-    """Launch once, so that what the library keeps for good is there already."""
+    """Launch twice, so that what the library keeps for good is there already."""
     if capabilities.lacking("root") is not None:
         return
-    script = "import libcontainer as lc; lc.run(['true'])"
+    # The second launch makes the template, which the default factory keeps.
+    script = "import libcontainer as lc; lc.run(['true']); lc.run(['true'])"
     with contextlib.suppress(Exception):
         # That a launch works at all is asserted by the tests of lc.run.
         exec(compile(script, "warm", "exec"), {})

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -239,8 +240,8 @@ def _cgroups(tree: Iterable[_Process]) -> Iterator[str]:
 
 
 def _links() -> Iterator[str]:
-    for name in _listing("/sys/class/net"):
-        index = _read(f"/sys/class/net/{name}/ifindex").strip()
+    # Not of /sys, which shows the network namespace of whoever has mounted it.
+    for index, name in socket.if_nameindex():
         yield f"{name} (index {index})"
 
 

@@ -41,11 +41,6 @@ TRANSITIONS: dict[str, dict[Status, Status | None]] = {
         _S.STOPPED: _S.RUNNING,
     },
     "exec": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING},
-    "exec (ignore paused)": {
-        _S.CREATED: _S.CREATED,
-        _S.RUNNING: _S.RUNNING,
-        _S.PAUSED: _S.PAUSED,
-    },
     "mknod": {_S.CREATED: _S.CREATED, _S.RUNNING: _S.RUNNING, _S.PAUSED: _S.PAUSED},
     "exec on the host": {
         _S.CREATED: _S.CREATED,

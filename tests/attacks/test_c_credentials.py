@@ -288,9 +288,9 @@ def test_u08_the_maps_are_never_written_to_another_process(
     factory: lc.Factory, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pid has come to mean somebody else by the time of the write."""
-    from libcontainer.host import actions
+    from libcontainer.host import idmap
 
-    real = actions.write_maps
+    real = idmap.write_maps
     other = subprocess.Popen(["sleep", "1000"])
     spaces = ["unshare", "--user", "sleep", "1000"]
     victim = subprocess.Popen(spaces)
@@ -300,7 +300,7 @@ def test_u08_the_maps_are_never_written_to_another_process(
         os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
         return real(victim.pid, pidfd, *rest, **keywords)
 
-    monkeypatch.setattr(actions, "write_maps", late)
+    monkeypatch.setattr(idmap, "write_maps", late)
     maps = [lc.IdMapping(0, 100000, 65536)]
     config = lc.Config(
         rootfs=str(image), namespaces=_USERNS, uid_mappings=maps, gid_mappings=maps

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.engines.images import write_image
 from tests.engines.world import World
 
 pytestmark = [pytest.mark.engines, pytest.mark.needs("containerd")]
@@ -70,53 +69,6 @@ class Ctr:
             time.sleep(0.1)
 
 
-def _image(world: World, tree: Path) -> Path:
-    """Write an OCI layout with one layer as an archive."""
-    folder = world.data / "layout"
-    world.run("mkdir", "-p", folder / "blobs" / "sha256")
-    layer = world.data / "layer.tar"
-    world.run("tar", "-C", tree, "-cf", layer, ".")
-    digest, size = world.run(
-        "sh", "-c", f"sha256sum {layer} | cut -d' ' -f1; stat -c %s {layer}"
-    ).stdout.split()
-    world.run("mv", layer, folder / "blobs" / "sha256" / digest)
-
-    def blob(kind: str, content: object) -> dict[str, Any]:
-        text = json.dumps(content)
-        name = hashlib.sha256(text.encode()).hexdigest()
-        world.run("tee", folder / "blobs" / "sha256" / name, input=text)
-        media = f"application/vnd.oci.image.{kind}.v1+json"
-        return {"mediaType": media, "digest": f"sha256:{name}", "size": len(text)}
-
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
-    config = {
-        "architecture": machine,
-        "os": "linux",
-        "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
-    }
-    media = "application/vnd.oci.image.layer.v1.tar"
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": blob("config", config),
-        "layers": [
-            {"mediaType": media, "digest": f"sha256:{digest}", "size": int(size)}
-        ],
-    }
-    entry = blob("manifest", manifest)
-    entry["annotations"] = {
-        "io.containerd.image.name": IMAGE,
-        "org.opencontainers.image.ref.name": "latest",
-    }
-    index = {"schemaVersion": 2, "manifests": [entry]}
-    world.run("tee", folder / "index.json", input=json.dumps(index))
-    world.run("tee", folder / "oci-layout", input='{"imageLayoutVersion": "1.0.0"}')
-    archive = world.data / "image.tar"
-    world.run("tar", "-C", folder, "-cf", archive, ".")
-    return archive
-
-
 @pytest.fixture(scope="module")
 def ctr(
     world: World, runtime: str, image_tree: Path, public_tmp: Path
@@ -136,7 +88,7 @@ def ctr(
         assert daemon.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
-    found.said("images", "import", str(_image(world, image_tree)))
+    found.said("images", "import", str(write_image(world, image_tree, IMAGE)))
     yield found
     daemon.terminate()
     daemon.wait(30)

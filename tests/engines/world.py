@@ -108,6 +108,11 @@ class World:
         self._pid = int(Path(children).read_text())
         return self
 
+    @property
+    def pid(self) -> int:
+        """The pid of its first process, out here."""
+        return self._pid
+
     def _joined(self, command: Sequence[str]) -> list[str]:
         """Return a command that puts itself in the cgroups first."""
         files = " ".join(str(path / "cgroup.procs") for path in self._cgroups)

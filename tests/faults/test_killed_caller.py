@@ -31,6 +31,11 @@ from libcontainer.host import actions
 from libcontainer.plan import monitor, steps
 root, rootfs, user, step, after, detach = sys.argv[1:]
 kind = getattr(steps, step, None) or getattr(monitor, step)
+factory = lc.Factory(root)
+if step == "UseTemplate":
+    # The first launch of a factory goes without.
+    with factory.create("first", lc.Config(rootfs=lc.Overlay(rootfs))) as box:
+        box.run(lc.Process(["true"])).wait()
 actions.load_monitor_steps()
 original = actions._RUNNERS[kind]
 def runner(acting, launch, action):
@@ -44,8 +49,10 @@ if user:
     wishes["namespaces"] = [*lc.Config().namespaces, "user"]
     wishes["uid_mappings"] = wishes["gid_mappings"] = [lc.IdMapping(0, 100000, 65536)]
 config = lc.Config(rootfs=lc.Overlay(rootfs), **wishes)
-container = lc.Factory(root).create("killed", config)
+container = factory.create("killed", config)
 container.run(lc.Process(["sleep", "1000"]), detach=bool(detach))
+# Whoever reads is not to wait for a step that has not come.
+container.delete(force=True)
 """
 
 _WORKS = """

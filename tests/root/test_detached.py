@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import libcontainer as lc
+from libcontainer.cgroups.strategy import Placement
 from libcontainer.host import children, exitrecord
 from tests.root.conftest import new_id
 
@@ -261,8 +262,8 @@ def test_on_v2_init_begins_in_its_cgroup_and_the_monitor_does_not(
     class Unified:
         name = "unified"
 
-        def place(self, container_id: str, config: lc.Config) -> dict[str, str]:
-            return {"": f"{unified[0]}/libcontainer-{container_id}"}
+        def place(self, container_id: str, config: lc.Config) -> Placement:
+            return Placement({"": f"{unified[0]}/libcontainer-{container_id}"})
 
     state_root.chmod(0o700)
     with (

@@ -259,6 +259,27 @@ def test_a_cgroup_is_for_one_container(oci: Oci, bundle: Path) -> None:
         assert "container's cgroup is not empty" in done.stderr
 
 
+def test_a_cgroup_that_is_frozen_is_refused(oci: Oci, bundle: Path) -> None:
+    hierarchy = Path("/sys/fs/cgroup/freezer")
+    if not hierarchy.is_dir():
+        pytest.skip("cgroup v2")
+    own = Path("/proc/self/cgroup").read_text().partition(":freezer:")[2]
+    frozen = hierarchy / own.partition("\n")[0].strip("/") / f"lc-frozen-{os.getpid()}"
+    frozen.mkdir()
+    try:
+        (frozen / "freezer.state").write_text("FROZEN")
+        content = document("true")
+        content["linux"]["cgroupsPath"] = frozen.name
+        write(bundle, content)
+        for command in ("create", "run"):
+            done = oci(command, "-b", str(bundle), new_id())
+            assert done.returncode == 1
+            assert "container's cgroup unexpectedly frozen" in done.stderr
+    finally:
+        if frozen.exists():
+            frozen.rmdir()
+
+
 def test_a_program_of_a_missing_interpreter(oci: Oci, bundle: Path) -> None:
     script = bundle / "rootfs" / "run.sh"
     script.write_text(SCRIPT)

@@ -244,6 +244,24 @@ def test_a_namespace_of_the_host_cannot_be_joined(script: Script) -> None:
     assert said[2] == []
 
 
+def test_a_rule_that_denies_a_device_is_not_passed_over(script: Script) -> None:
+    said = script(
+        "deny = lc.DeviceRule(False, type='c', major=1, minor=3)\n"
+        "allow = lc.DeviceRule(True, type='c', major=10, minor=200)\n"
+        "said = []\n"
+        "try:\n"
+        "    sh('true', resources=lc.Resources(devices=[allow, deny]))\n"
+        "except lc.LibcontainerError as error:\n"
+        "    said = [str(error), lc.Factory().list()]\n"
+        "say([said, sh('echo up', resources=lc.Resources(devices=[allow]))])\n"
+    )
+    (refusal, left), up = said
+    assert "limits on resources" in refusal
+    assert left == []
+    # Nothing denies it, so there is nothing to be allowed.
+    assert up == ["up"]
+
+
 def test_clocks_are_set(script: Script) -> None:
     said = script(
         "config = dict(SINGLE, namespaces=[*SINGLE['namespaces'], 'time'],"

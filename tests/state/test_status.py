@@ -16,7 +16,6 @@ ALLOWED = {
     "restart": "stopped",
     "restart (force)": "created running paused stopped",
     "exec": "created running",
-    "exec (ignore paused)": "created running paused",
     "exec on the host": "created running paused",
     "mknod": "created running paused",
     "mount": "created running",

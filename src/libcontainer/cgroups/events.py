@@ -22,7 +22,7 @@ from libcontainer.bindings.inotify import (
 )
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.parse import flat
-from libcontainer.cgroups.stream import EventStream
+from libcontainer.cgroups.stream import EventStream, Source
 from libcontainer.cgroups.watch import (
     UNPRIVILEGED_WINDOW_US,
     CgroupEvent,
@@ -69,7 +69,7 @@ class CgroupEvents(EventStream[CgroupEvent]):
             raise
 
     def _watch(self, group: Group, asked: tuple[Wanted, ...]) -> None:
-        files = _Files(group)
+        self._files = files = _Files(group)
         self._add(files)
         for one in asked or tuple(_available(group)):
             if isinstance(one, PressureTrigger):
@@ -81,6 +81,13 @@ class CgroupEvents(EventStream[CgroupEvent]):
                 self._add(_Notification(group, file, "", _oom_v1))
             else:
                 files.watch(one)
+
+    def _source_ended(self, source: Source[CgroupEvent]) -> None:
+        # The hierarchies of a container go one after the other: one that is gone
+        # ends the stream, and another may have told nothing yet.
+        if source is not self._files:
+            self._queue.extend(self._files.look())
+        super()._source_ended(source)
 
 
 def _available(group: Group) -> Iterator[Wanted]:
@@ -283,17 +290,21 @@ class _Files:
         """Return what has changed since the last look."""
         del mask
         seen = list(read_events(self.fd))
-        found: list[CgroupEvent] = []
         # Where too much has happened at once, all of it is looked at.
         lost = any(event.mask & InotifyMask.Q_OVERFLOW for event in seen)
-        for number, watched in self._watched.items():
-            if lost or any(event.watch == number for event in seen):
-                found += watched.look()
         name = os.path.basename(self._path)
         ended = any(e.watch == self._parent and e.name == name for e in seen)
-        if (ended or lost) and self._has_ended():
-            self.has_ended = True
-        return found
+        self.has_ended = (ended or lost) and self._has_ended()
+        # At the end, too: the kernel tells of a file every 10 ms at most, and of
+        # none that has been removed since.
+        if lost or self.has_ended:
+            return self.look()
+        numbers = {event.watch for event in seen}
+        return [e for n, w in self._watched.items() if n in numbers for e in w.look()]
+
+    def look(self) -> list[CgroupEvent]:
+        """Return what has changed in any file since the last look."""
+        return [event for watched in self._watched.values() for event in watched.look()]
 
     def _has_ended(self) -> bool:
         # Of a removed directory there is no way to its files, whoever made it anew.

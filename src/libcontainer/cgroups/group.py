@@ -321,6 +321,8 @@ class Group:
             if self._is_empty(_ABANDON_SECONDS):
                 self.remove()
             return
+        if self.is_frozen():
+            return  # by whom it was there before
         for path in self.paths.values():
             with contextlib.suppress(CgroupError):
                 remove_directory(path, _ABANDON_SECONDS, below=False)

@@ -144,11 +144,12 @@ class AutoCgroups:
         Raises:
             UnsupportedError: *config* has limits and the caller may not.
         """
-        # Rules for devices are passed over, as v2 does: who may make no cgroup can
-        # make no device node either.
+        # Rules that allow a device are passed over, as on v2 without privilege:
+        # there is nothing that denies it. One that denies has to hold.
         limits = config.resources
         if limits.devices:
-            limits = evolve(limits, devices=())
+            denied = tuple(rule for rule in limits.devices if not rule.allow)
+            limits = evolve(limits, devices=denied)
         wanted = limits != _UNLIMITED or config.cgroups_path is not None
         if is_of_systemd(config):
             return new_strategy("systemd").place(container_id, config)

@@ -61,12 +61,16 @@ def _of_hook(error: HookError, text: str) -> str:
     return f"error running {kind} hook #{number.rstrip(']')}: {text}"
 
 
-def _with(table: dict[int, str]) -> Callable[[OSError, str], str]:
-    def phrase(error: OSError, text: str) -> str:
-        words = table.get(error.errno or 0)
-        return f"{words}: {text}" if words else text
+def _of_program(error: ProgramError, text: str) -> str:
+    words = _PROGRAM.get(error.errno or 0)
+    return f"{words}: {text}" if words else text
 
-    return phrase
+
+def _of_cgroup(error: CgroupError, text: str) -> str:
+    if error.hint is not None and error.hint.startswith("it is frozen"):
+        return f"container's cgroup unexpectedly frozen: {text}"
+    words = _CGROUP.get(error.errno or 0)
+    return f"{words}: {text}" if words else text
 
 
 _PHRASES: tuple[tuple[type[BaseException], Callable[..., str]], ...] = (
@@ -81,6 +85,6 @@ _PHRASES: tuple[tuple[type[BaseException], Callable[..., str]], ...] = (
     (ConfigError, _of_config),
     (StateError, _of_state),
     (HookError, _of_hook),
-    (ProgramError, _with(_PROGRAM)),
-    (CgroupError, _with(_CGROUP)),
+    (ProgramError, _of_program),
+    (CgroupError, _of_cgroup),
 )
