@@ -15,6 +15,7 @@ from benchmarks import (
     network,
     pool,
     report,
+    scale,
 )
 from benchmarks.contender import MissingError
 from benchmarks.output import say
@@ -25,7 +26,17 @@ def main(arguments: list[str]) -> int:
     """Run the benchmark that the arguments name; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
-    for module in (alive, counts, growth, import_time, launch, network, pool, report):
+    for module in (
+        alive,
+        counts,
+        growth,
+        import_time,
+        launch,
+        network,
+        pool,
+        report,
+        scale,
+    ):
         name = module.__name__.rpartition(".")[2].replace("_", "-")
         said = (module.__doc__ or "").partition(": ")[2]
         chosen = benchmarks.add_parser(name, help=said, description=module.__doc__)

@@ -69,6 +69,7 @@ FURTHER = {
     "Parts of statistics": ("libcontainer.cgroups.stats",),
     "Cgroups without a container": ("libcontainer.cgroups.cgroup",),
     "Bundles": ("libcontainer.oci",),
+    "Links by themselves": ("libcontainer.network.links",),
     "Devices of vendors": ("libcontainer.cdi.registry", "libcontainer.cdi.spec"),
 }
 STRATEGIES = (

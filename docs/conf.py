@@ -42,6 +42,9 @@ autodoc_class_signature = "separated"
 # A single backtick in a docstring names a Python object.
 default_role = "py:obj"
 
+# Quotes become typographic; the two hyphens of an option stay what they are.
+smartquotes_action = "qe"
+
 # A block without a word for its language is what a program printed.
 highlight_language = "none"
 

@@ -85,11 +85,27 @@ def _arrow(before: str, after: str, verbs: list[str], *, shifted: bool) -> list[
     x1, y1 = _border(start, end)
     x2, y2 = _border(end, start)
     label = html.escape(", ".join(verbs))
-    away = 14 if y1 == y2 else 4
-    x, y = (x1 + x2) / 2 + off[0], (y1 + y2) / 2 + off[1] - away
+    x, y, anchor = (x1 + x2) / 2, (y1 + y2) / 2, "middle"
+    if shifted:
+        # Beside its own arrow, on the side away from the other one.
+        anchor = "end" if off[0] < 0 else "start"
+        x, y = x + math.copysign(7, off[0]), y + 0.8 * off[1] + 4
+    else:
+        y -= 14 if y1 == y2 else 4
     return [
         f'<path d="M{x1:.0f} {y1:.0f} L{x2:.0f} {y2:.0f}" marker-end="url(#tip)"/>',
-        f'<text x="{x:.0f}" y="{y:.0f}" class="verb">{label}</text>',
+        f'<text x="{x:.0f}" y="{y:.0f}" class="verb"'
+        f' style="text-anchor:{anchor}">{label}</text>',
+    ]
+
+
+def _words(verbs: list[str]) -> list[str]:
+    """Return what stands at an arrow; who may do it by force need not say so."""
+    words = ["it ends" if verb == "wait" else verb for verb in verbs]
+    return [
+        word
+        for word in words
+        if word.removesuffix(" (force)") not in words or not word.endswith(" (force)")
     ]
 
 
@@ -97,19 +113,19 @@ def draw() -> str:
     """Return the drawing."""
     edges = _edges()
     lines = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 300" role="img"'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 750 300" role="img"'
         ' aria-label="States of a container">',
         "<style>rect{fill:#eef3fb;stroke:#345;rx:8px} path{stroke:#345;fill:none;"
         "stroke-width:1.4} text{font:13px sans-serif;text-anchor:middle;fill:#123}"
         ".verb{font-size:11px;fill:#246;paint-order:stroke;stroke:#fff;"
         "stroke-width:4px}</style>",
-        '<rect x="0" y="0" width="700" height="300" style="fill:#fff;stroke:none"/>',
+        '<rect x="0" y="0" width="750" height="300" style="fill:#fff;stroke:none"/>',
         '<defs><marker id="tip" markerWidth="9" markerHeight="8" refX="8" refY="4"'
         ' orient="auto"><polygon points="0 0, 9 4, 0 8" fill="#345"/></marker></defs>',
     ]
     for (before, after), verbs in edges.items():
-        words = ["it ends" if verb == "wait" else verb for verb in verbs]
-        lines += _arrow(before, after, words, shifted=(after, before) in edges)
+        both = (after, before) in edges
+        lines += _arrow(before, after, _words(verbs), shifted=both)
     for name, (x, y) in PLACES.items():
         dash = ' stroke-dasharray="4 3"' if name == GONE else ""
         lines += [
@@ -118,7 +134,7 @@ def draw() -> str:
             f'<text x="{x}" y="{y + 4}">{name}</text>',
         ]
     lines += [
-        '<text x="350" y="290" class="verb">delete (force) leads from every state to'
+        '<text x="375" y="290" class="verb">delete (force) leads from every state to'
         " gone; what keeps the state is in the table</text>",
         "</svg>",
     ]

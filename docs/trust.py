@@ -67,7 +67,7 @@ def summarize(place: Path = ROWS) -> dict[str, Any]:
             "session": sessions[-1] if sessions else {},
             "figures": _FIGURES[name](tried),
             "findings": [
-                {"key": row["key"], "verdict": row["verdict"][:200]}
+                {"key": row["key"], "verdict": " ".join(row["verdict"].split())[:200]}
                 for row in tried
                 if row["verdict"] != "good" and row.get("family") != "peer"
             ],

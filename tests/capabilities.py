@@ -12,6 +12,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,10 @@ def _link(kind: str, *words: str) -> str | None:
 
 
 def _module(name: str) -> str | None:
-    if importlib.util.find_spec(name) is not None:
+    # The parts of a name are imported by the search for it, in a process of its own.
+    script = f"import importlib.util as u; raise SystemExit(not u.find_spec({name!r}))"
+    command = [sys.executable, "-c", script]
+    if subprocess.run(command, capture_output=True, check=False).returncode == 0:
         return None
     return f"no {name}: ./dev engines installs it"
 
@@ -251,6 +255,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "containerd": lambda: _engine("containerd", "ctr"),
     "dask": lambda: _module("distributed"),
     "grpc": lambda: _module("grpc"),
+    "ray_sandbox": lambda: _module("ray.experimental.sandbox"),
     "ray": lambda: _module("ray"),
     "docker": lambda: _engine("dockerd", "docker", "containerd"),
 }

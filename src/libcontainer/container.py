@@ -6,8 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
 
 from attrs import evolve
 
@@ -15,14 +15,13 @@ from libcontainer.aio.verbs import AsyncVerbs
 from libcontainer.bindings.pidfd import pidfd_send_signal
 from libcontainer.calls.verbs import CallVerbs
 from libcontainer.cgroups.group import Group
-from libcontainer.config import Config, Device, Mount, NamespaceType
-from libcontainer.config.report import show
+from libcontainer.checkpointed import CheckpointedContainer
 from libcontainer.contents import ContentsOfContainer
+from libcontainer.entered import EnteredContainer
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
     HookError,
-    Problem,
     ProcessNotStartedError,
     ProgramError,
     StateError,
@@ -32,7 +31,7 @@ from libcontainer.handle import ProcessHandle, signal_number
 from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.processref import ProcessRef, own_record
 from libcontainer.host.store import Folder
-from libcontainer.known import LOCK_SECONDS, group_of
+from libcontainer.known import LOCK_SECONDS, complete, group_of
 from libcontainer.launching import Start
 from libcontainer.limited import LimitedContainer
 from libcontainer.plan.kinds import shares_pids
@@ -42,7 +41,6 @@ from libcontainer.status import Status, require
 from libcontainer.validate import validate_process
 
 if TYPE_CHECKING:
-    from libcontainer.config.criu import CriuOptions
     from libcontainer.host.attachment import Attachment
     from libcontainer.verdict import Verdict
 
@@ -50,7 +48,14 @@ _KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
 
-class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
+class Container(
+    LimitedContainer,
+    EnteredContainer,
+    CheckpointedContainer,
+    ContentsOfContainer,
+    AsyncVerbs,
+    CallVerbs,
+):
     """A container of a `Factory`.
 
     The object is a handle: the truth is the system, and another process may
@@ -79,7 +84,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
         """
         state = self.state()
         group = Group(state.cgroup, state.unit)
-        config = _complete(self.config, self.path)
+        config = complete(self.config, self.path)
         return self._launcher.explain(config, process, gate=gate, group=group)
 
     # -- running
@@ -275,126 +280,6 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             # Unlocked: who resumes it needs the lock.
             time.sleep(_POLL_SECONDS)
 
-    def exec_host(
-        self,
-        args: Sequence[str],
-        *,
-        namespaces: Iterable[str] = ("network",),
-        env: Mapping[str, str] | None = None,
-        stdin: Any = None,  # noqa: ANN401
-        stdout: Any = None,  # noqa: ANN401
-        stderr: Any = None,  # noqa: ANN401
-    ) -> ProcessHandle:
-        """Run a program of the host in some namespaces of the container.
-
-        For tools that the image does not have, such as ``ip``. The program
-        keeps the caller's root, directory, user and privileges: it is not
-        confined, and in the container's pid namespace the container's
-        processes could see it. `delete` ends it. In a user namespace of the
-        container it is root of that.
-
-        Args:
-            args: the program and its arguments; looked up in the PATH of *env*.
-            namespaces: which to enter, words of `NamespaceType`; those that the
-                container shares with the caller make no difference. Not
-                ``mount``: that is `exec`.
-            env: its environment, nothing else is in it; None is the caller's.
-            stdin: as for `Process`.
-            stdout: as for `Process`.
-            stderr: as for `Process`.
-
-        Raises:
-            ConfigError: *args* or *namespaces* are wrong.
-            StateError: there is no live init process.
-            ProgramError, StepError: as for `run`.
-
-        Needs CAP_SYS_ADMIN over the namespaces: without privileges ``user`` has
-        to be among them. See setns(2).
-        """
-        process = Process(
-            args,
-            env=os.environ if env is None else env,
-            terminal=False,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-        )
-        kinds = _entered(namespaces)
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            require(self.id, self._status(folder, state), "exec on the host")
-            with self._live_init(state, "exec on the host") as init:
-                handle = self._launcher.enter(self.config, process, init, kinds)
-        self._joined.append(handle)
-        return handle
-
-    def mknod(self, device: Device) -> None:
-        """Make a device node, or a FIFO, in the /dev of the running container.
-
-        In a user namespace the host's node of the same path is bound instead.
-        The directory of its path must be there. Whether the device can be used
-        is a matter of the cgroup's device rules, if there are any.
-
-        Raises:
-            ConfigError: *device* is wrong.
-            StateError: there is no live init process.
-            StepError: a kernel step failed, ``EEXIST`` where there is such a
-                file; nothing is left behind.
-
-        Needs CAP_MKNOD on the host, and Linux 5.6. See mknod(2).
-        """
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            require(self.id, self._status(folder, state), "mknod")
-            with self._live_init(state, "mknod") as init:
-                self._launcher.mknod(self.config, device, init)
-
-    # -- mounts
-
-    def mount(self, mount: Mount) -> None:
-        """Add a mount to the running container.
-
-        Its source is opened here, its destination found inside, as at launch. It is
-        gone with the container; `config` does not have it.
-
-        Args:
-            mount: any but ``proc``, ``cgroup`` and one on ``/``; without the extras
-                ``remount`` and ``tmpcopyup``.
-
-        Raises:
-            ConfigError: the mount is wrong.
-            StateError: the container is neither ``created`` nor ``running``.
-            StepError: a kernel step failed; the container has the mounts it had.
-            UnsupportedError: a bind, or a filesystem of a host path, by a caller
-                without CAP_SYS_ADMIN.
-        """
-        with self._live("mount") as init:
-            self._launcher.mount(self.config, mount, init)
-
-    def unmount(self, path: str) -> None:
-        """Take the topmost mount on a path from the running container.
-
-        It goes at once from where it is seen; what has files open keeps them.
-
-        Args:
-            path: an absolute container path, of which no part may be a symlink.
-
-        Raises:
-            StateError: the container is neither ``created`` nor ``running``.
-            ConfigError: *path* is not absolute, or ``/``.
-            OSError: ``ENOENT``; ``ELOOP``: a symlink is on the way.
-            StepError: a kernel step failed, or with ``EINVAL`` nothing is mounted
-                there; the container has the mounts it had.
-        """
-        from libcontainer.host.mountpoint import open_mount  # noqa: PLC0415
-
-        with self._live("unmount") as init:
-            target = open_mount(init, path)
-            try:
-                self._launcher.unmount(self.config, path, target, init)
-            finally:
-                os.close(target)
-
     # -- ending
 
     def signal(self, number: int | str) -> None:
@@ -542,57 +427,6 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
             self._end_own()
             self._launching.forget(self.id)
 
-    # -- checkpoint
-
-    def checkpoint(
-        self, image: str | os.PathLike[str], options: CriuOptions | None = None
-    ) -> None:
-        """Write the container's processes to an image that `Factory.restore` takes.
-
-        The container has ended then, unless *options* leave it running; its state
-        folder stays until `delete`. Its root filesystem is not part of the image.
-
-        Args:
-            image: the directory of the image, a host path; made if it is not there.
-            options: what CRIU is asked to do; None is a `CriuOptions()`.
-
-        Raises:
-            ConfigError: *options* are wrong.
-            StateError: it is not ``running``.
-            CriuError: it was not taken; the container goes on.
-            UnsupportedError: CRIU is not there, the caller is not root, or the root
-                filesystem is thrown away with the container.
-
-        Needs root, and CRIU; before version 4 it loses ``no_new_privs``. See criu(8).
-        """
-        from libcontainer.checkpoint.steps import take_checkpoint  # noqa: PLC0415
-
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            require(self.id, self._status(folder, state), "checkpoint")
-            with self._live_init(state, "checkpoint") as init:
-                take_checkpoint(
-                    os.fspath(image), options, self.config, state, init, group_of(state)
-                )
-
-    def _restore(
-        self, image: str, process: Process, options: CriuOptions | None
-    ) -> None:
-        from libcontainer.checkpoint.steps import bring_back  # noqa: PLC0415
-
-        with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
-            state = folder.read()
-            require(self.id, self._status(folder, state), "restore")
-            limits = self._launcher.limits(self.config, state.cgroup)
-            self._init = bring_back(
-                image,
-                options,
-                _complete(self.config, self.path),
-                process,
-                (folder, state, limits),
-                self._joined,
-            )
-
     # -- life
 
     def __enter__(self) -> Self:
@@ -617,7 +451,7 @@ class Container(LimitedContainer, ContentsOfContainer, AsyncVerbs, CallVerbs):
         self._init = self._launcher.create(
             folder,
             state,
-            _complete(self.config, self.path),
+            complete(self.config, self.path),
             process,
             start,
             companions=self._joined,
@@ -718,33 +552,7 @@ def _disconnect(state: State) -> None:
         raise failures[0]
 
 
-def _complete(config: Config, path: str) -> Config:
-    if config.dns is None:
-        return config
-    from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare
-
-    return with_name_files(config, path)
-
-
 def _end_leftovers(state: State) -> None:
     from libcontainer.host import leftovers  # noqa: PLC0415 - rare
 
     leftovers.end_all(state, group_of(state), timeout=_KILL_SECONDS)
-
-
-def _entered(namespaces: Iterable[str]) -> frozenset[NamespaceType]:
-    known = {kind.value: kind for kind in NamespaceType}
-    problems = []
-    kinds = set()
-    for word in namespaces:
-        kind = known.get(word)
-        if kind is None or kind is NamespaceType.MOUNT:
-            others = ", ".join(sorted(set(known) - {"mount"}))
-            problems.append(
-                Problem("namespaces", f"must be of {others}, not {show(word)}")
-            )
-        else:
-            kinds.add(kind)
-    if problems:
-        raise ConfigError(problems)
-    return frozenset(kinds)

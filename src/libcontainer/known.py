@@ -351,3 +351,12 @@ class KnownContainer:
 def group_of(state: State) -> Group | None:
     """Return the cgroup of a container, or None if it has none."""
     return Group(state.cgroup, state.unit) if state.cgroup else None
+
+
+def complete(config: Config, path: str) -> Config:
+    """Return a configuration with the files that are kept in a state folder."""
+    if config.dns is None:
+        return config
+    from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare
+
+    return with_name_files(config, path)

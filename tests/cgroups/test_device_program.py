@@ -7,7 +7,7 @@ import struct
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import libcontainer as lc
@@ -90,6 +90,7 @@ RULES = st.lists(
 ).map(tuple)
 
 
+@settings(deadline=None)
 @given(RULES)
 def test_every_access_is_decided_by_its_last_rule(
     rules: tuple[lc.DeviceRule, ...],

@@ -39,6 +39,15 @@ def wait_for(path: Path, least: int) -> int:
     return last_number(path)
 
 
+def wait_for_file(path: Path) -> str:
+    """Wait for a file that is written while the program counts already."""
+    deadline = time.monotonic() + SECONDS
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return path.read_text()
+
+
 def test_the_oci_command(
     state_root: Path, rootfs: Path, tmp_path: Path, options: lc.CriuOptions
 ) -> None:
@@ -91,7 +100,7 @@ def test_nsinit(rootfs: Path, tmp_path: Path, options: lc.CriuOptions) -> None:
         before = last_number(output)
         second = subprocess.Popen([*NSINIT, "restore", *criu], **streams)
         wait_for(output, before + 3)
-        state = json.loads((rootfs / "state.json").read_text())
+        state = json.loads(wait_for_file(rootfs / "state.json"))
         os.kill(state["init_pid"], signal.SIGKILL)
         assert second.wait(SECONDS) == 128 + signal.SIGKILL
     numbers = [int(word) for word in output.read_text().split()]

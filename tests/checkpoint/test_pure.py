@@ -8,11 +8,12 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import libcontainer as lc
 from libcontainer.checkpoint import external, manifest, rpc
+from libcontainer.checkpoint.cgroup_options import parse_options
 from libcontainer.validate.criu import validate_criu
 from tests.capabilities import criu_messages
 
@@ -79,6 +80,7 @@ def test_the_note_is_read_as_it_was_written() -> None:
     assert manifest.parse(manifest.dump(note)) == note
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_note_or_refused(data: bytes) -> None:
     with pytest.raises(lc.CriuError, match=r"libcontainer\.json"):
@@ -152,6 +154,7 @@ def test_an_answer_of_theirs_is_read() -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_any_bytes_are_an_answer_or_a_value_error(data: bytes) -> None:
     try:
@@ -193,3 +196,22 @@ def test_the_module_is_not_loaded_with_the_package() -> None:
     assert "libcontainer.config.criu" in sys.modules  # this file uses it
     errors = lc.CriuError("dump", "why", errno=28, log="x")
     assert str(errors) == "criu dump: why [ENOSPC]\nlog: x"
+
+
+@pytest.mark.parametrize(
+    ("rest", "found"),
+    [
+        ("cgroup2 cgroup2 rw", set()),
+        ("cgroup2 cgroup rw,nsdelegate", {"nsdelegate"}),
+        (
+            "cgroup2 none rw,seclabel,nsdelegate,memory_recursiveprot",
+            {"nsdelegate", "memory_recursiveprot"},
+        ),
+        ("cgroup cgroup rw,memory", set()),
+    ],
+)
+def test_the_options_of_cgroup_v2_are_the_machines(rest: str, found: set[str]) -> None:
+    first = "24 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw,nsdelegate\n"
+    line = f"37 24 0:33 / /sys/fs/cgroup rw,relatime shared:9 - {rest}\n"
+    assert parse_options(first + line) == found
+    assert parse_options(first) == set()

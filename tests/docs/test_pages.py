@@ -39,3 +39,26 @@ def test_every_page_is_reached_from_the_index() -> None:
     reached = {index.parent / f"{name}.md" for name in names} | {index}
     pages = set((ROOT / "docs").rglob("*.md"))
     assert sorted(str(page) for page in pages - reached) == []
+
+
+def test_the_page_of_design_names_every_package() -> None:
+    page = (ROOT / "docs" / "explain" / "design.md").read_text()
+    layout = page.partition("## Layout")[2]
+    source = ROOT / "src" / "libcontainer"
+    packages = [path.parent.name for path in source.glob("*/__init__.py")]
+    assert len(packages) > 15
+    assert [name for name in packages if f" {name}/ " not in layout] == []
+    for name in re.findall(r"(?<![\w/.`])(\w+\.py)", layout):
+        assert (source / name).is_file(), name
+
+
+def test_the_page_of_design_counts_the_operations() -> None:
+    header = (ROOT / "src" / "libcontainer" / "native" / "plan_abi.h").read_text()
+    last = re.search(r"LC_OP_LAST = (\d+)", header)
+    said = re.search(
+        r"with (\d+)\s+operations",
+        (ROOT / "docs" / "explain" / "design.md").read_text(),
+    )
+    assert last is not None
+    assert said is not None
+    assert said[1] == last[1]

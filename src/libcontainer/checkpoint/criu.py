@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from libcontainer.checkpoint.cgroup_options import read_options, restore_options
 from libcontainer.checkpoint.rpc import Request, decode, encode
 from libcontainer.errors import CriuError, UnsupportedError
 
@@ -54,6 +55,7 @@ class Criu:
 
     def __init__(self, path: str, *, timeout: float, keep: Sequence[int] = ()) -> None:
         self._deadline = time.monotonic() + timeout
+        self._cgroup_options = read_options()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         try:
@@ -107,13 +109,14 @@ class Criu:
         return answer
 
     def close(self) -> None:
-        """End the program and reap it."""
+        """End the program and reap it, and undo what it did to the machine."""
         self._socket.close()
         try:
             self._program.wait(max(0.1, min(5.0, self._deadline - time.monotonic())))
         except subprocess.TimeoutExpired:
             self._program.kill()
             self._program.wait()
+        restore_options(self._cgroup_options)
 
     def __enter__(self) -> Criu:  # noqa: PYI034 - not to be derived from
         return self

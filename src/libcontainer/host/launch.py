@@ -350,11 +350,10 @@ class Launch:
         # At once: whatever fails from here on, it has to be ended.
         parent, self.pidfd = self.pidfd, pidfd
         self._clones, self._cloned_at = self._clones + 1, index
+        close_all({parent} - {-1, self._box.pidfd})
         self.host_pid = pidfd_pid(pidfd)
         if self._box.pidfd >= 0:
             self._await_first_process()
-        elif parent >= 0:
-            close_all((parent,))
 
     def _await_first_process(self) -> None:
         # The process that cloned init has nothing left to do but to end.
@@ -378,7 +377,8 @@ class Launch:
                 if message[0] == wire.CLONED and fd < 0 and message[2] > 0:
                     fd = open_child(message[2])
                 if message[0] == wire.CLONED and fd >= 0:
-                    self._adopt_clone(message[1], fd)
+                    with contextlib.suppress(OSError):  # It may have ended.
+                        self._adopt_clone(message[1], fd)
                     kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
                 else:
                     close_all((fd,))

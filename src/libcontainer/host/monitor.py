@@ -44,14 +44,15 @@ class MonitorEnd:
             HelperError: it has ended.
         """
         data, fds, _, _ = socket.recv_fds(self._socket, wire.MESSAGE_SIZE, 1)
-        try:
-            host_pid = pidfd_pid(fds[0]) if data and fds else -1
-        finally:
-            close_all(fds)
-        if host_pid <= 0:
-            message = "the monitor ended before it had anything to watch"
-            raise HelperError(message)
-        return record_of(host_pid)
+        with contextlib.suppress(ProcessLookupError):
+            try:
+                host_pid = pidfd_pid(fds[0]) if data and fds else -1
+                if host_pid > 0:
+                    return record_of(host_pid)
+            finally:
+                close_all(fds)
+        message = "the monitor ended before it had anything to watch"
+        raise HelperError(message)
 
     def hand_over(self, host_pid: int, terminal: int) -> None:
         """Leave init to the monitor, and its terminal's master unless it is -1.

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blocks of a page: what runs, and what it should print.
+
+The word behind the fence says what a block is:
+
+- ``python``: a whole program. What it prints is the block without a word below it.
+- ``console``: commands after ``$``, each with what a terminal shows of it.
+- ``sh``: commands that succeed, whatever they print.
+- ``text`` and the names of file formats: nothing that runs on every machine.
+
+``...`` in an output stands for any text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import capabilities
+
+FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
+RUNNABLE = ("python", "console", "sh")
+FORMATS = ("text", "json", "toml", "yaml")
+# A new operation, or a kernel with another file to mask, moves every later step.
+STEP = re.compile(r"step \d+/\d+")
+MARK = "--- next command ---"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block that runs: its word, its text, what it prints, its line in the page."""
+
+    word: str
+    text: str
+    output: str
+    line: int
+
+
+def fences(page: str) -> list[tuple[str, str, int, bool]]:
+    """Return word, text, line and "follows directly" of each block of a page."""
+    found = []
+    end = -1
+    for match in FENCE.finditer(page):
+        line = page.count("\n", 0, match.start()) + 1
+        follows = end >= 0 and not page[end : match.start()].strip()
+        found.append((match[1], match[2], line, follows))
+        end = match.end()
+    return found
+
+
+def runnable(page: str) -> list[Block]:
+    """Return the blocks of a page that run, in their order."""
+    blocks: list[Block] = []
+    before = ""
+    for word, text, line, follows in fences(page):
+        if word in RUNNABLE:
+            blocks.append(Block(word, text, "", line))
+        elif word == "" and follows and before == "python":
+            last = blocks.pop()
+            blocks.append(Block(last.word, last.text, text, last.line))
+        before = word
+    return blocks
+
+
+def strays(page: str) -> list[str]:
+    """Return the blocks that neither run nor say what they are."""
+    wrong = []
+    before = ""
+    for word, text, line, follows in fences(page):
+        is_output = word == "" and follows and before == "python"
+        is_known = word in (*RUNNABLE, *FORMATS) or word.startswith("{")
+        if not is_output and not is_known:
+            wrong.append(f"{line}: {word!r} {text.partition(chr(10))[0]!r}")
+        before = word
+    return wrong
+
+
+def _dialogue(text: str) -> list[tuple[str, str]]:
+    """Return each command of a ``console`` block with what it prints."""
+    pairs: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            pairs.append((line[2:], ""))
+        elif line.startswith("> "):
+            command, _ = pairs.pop()
+            pairs.append((f"{command}\n{line[2:]}", ""))
+        else:
+            command, output = pairs.pop()
+            pairs.append((command, f"{output}{line}\n"))
+    return pairs
+
+
+def _run(
+    words: list[str], folder: Path, stderr: int
+) -> subprocess.CompletedProcess[str]:
+    criu = capabilities.working_criu()
+    more = [] if criu is None else [str(Path(criu).parent)]
+    environment = {
+        "PATH": ":".join([str(Path(sys.executable).parent), *more, os.environ["PATH"]]),
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "COLUMNS": "80",
+    }
+    return subprocess.run(
+        words,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def _differs(output: str, wanted: str) -> bool:
+    """Tell whether *output* is something else than the page says."""
+    parts = [re.escape(part) for part in STEP.sub("step", wanted).split("...")]
+    return re.fullmatch(".*".join(parts), STEP.sub("step", output), re.DOTALL) is None
+
+
+def failure(block: Block, folder: Path) -> str | None:
+    """Run *block* in *folder*; return what went wrong, or None."""
+    if block.word == "python":
+        words = [sys.executable, "-W", "error", "-c", block.text]
+        done = _run(words, folder, subprocess.PIPE)
+        if done.returncode or done.stderr or _differs(done.stdout, block.output):
+            return f"{block.line}: [{done.returncode}]\n{done.stdout}{done.stderr}"
+        return None
+    if block.word == "sh":
+        done = _run(["bash", "-e", "-c", block.text], folder, subprocess.STDOUT)
+        return f"{block.line}: {done.stdout}" if done.returncode else None
+    pairs = _dialogue(block.text)
+    script = "\n".join(
+        f"{command}\nkept=$?; echo '{MARK}'; (exit $kept)" for command, _ in pairs
+    )
+    done = _run(["bash", "-c", script], folder, subprocess.STDOUT)
+    outputs = done.stdout.split(f"{MARK}\n")
+    for (command, wanted), output in zip(pairs, outputs, strict=False):
+        if _differs(output, wanted):
+            return f"{block.line}: $ {command}\n{output}"
+    return None if len(outputs) == len(pairs) + 1 else f"{block.line}: it ended early"
