@@ -186,6 +186,9 @@ def test_it_holds_few_fds_and_lets_go_of_those_of_the_dead(
 ) -> None:
     with make() as first:
         first.run(SLEEPER)
+        # From the second launch on the factory keeps a template.
+        with make() as second:
+            second.run(SLEEPER)
         before = fds()
         with factory.events() as opened:
             stream = Follower(opened)

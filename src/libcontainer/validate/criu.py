@@ -24,10 +24,9 @@ _MAX_GHOST = 2**32 - 1
 def validate_criu(options: CriuOptions, *, restores: bool) -> list[Problem]:
     """Return everything that is wrong with *options* for one of the two verbs."""
     report = Report()
-    for name in attrs.fields_dict(CriuOptions):
-        value = getattr(options, name)
-        if isinstance(attrs.fields_dict(CriuOptions)[name].default, bool):
-            report.boolean(name, value)
+    for field in attrs.fields(CriuOptions):
+        if isinstance(field.default, bool):
+            report.boolean(field.name, getattr(options, field.name))
     for name in ("work_dir", "config_file", "lsm_profile", "lsm_mount_context"):
         if getattr(options, name) is not None:
             report.line(name, getattr(options, name))
