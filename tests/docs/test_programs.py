@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.docs import blocks
+
+RunAsUser = Callable[..., "subprocess.CompletedProcess[str]"]
 
 ROOT = Path(__file__).resolve().parents[2]
 # Written from the code, and compared with it by test_generated.py and others.
@@ -61,6 +65,15 @@ def test_a_program_of_the_page_prints_what_the_page_says(
     tmp_path.chmod(0o755)
     found = (blocks.failure(block, tmp_path) for block in blocks.runnable(PAGES[page]))
     assert [text for text in found if text is not None] == []
+
+
+@pytest.mark.needs("root", "userns")
+def test_the_program_of_the_page_without_root_runs_without_root(
+    unprivileged: RunAsUser,
+) -> None:
+    block = blocks.runnable(PAGES["docs/how/rootless.md"])[0]
+    done = unprivileged(block.text)
+    assert (done.stderr, done.stdout) == ("", block.output)
 
 
 def test_a_block_that_does_something_else_is_noticed(tmp_path: Path) -> None:
