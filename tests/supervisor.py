@@ -9,6 +9,7 @@ program, is not a subreaper and sees its children as any program would.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -40,7 +41,9 @@ def supervise() -> None:
 
 def _reap_until_gone(child: int) -> int:
     def forward(number: int, _frame: FrameType | None) -> None:
-        os.kill(child, number)
+        # It may have ended just now.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
 
     # Ctrl-C reaches the child by the terminal already.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
