@@ -8,8 +8,10 @@ repository; `conf.py` has them written before each build.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import libcontainer
@@ -135,8 +137,18 @@ def render_api() -> str:
     for title, modules in FURTHER.items():
         lines += _title(title, "-")
         for module in modules:
-            lines += [f".. automodule:: {module}", "   :members:", ""]
+            lines += [f".. automodule:: {module}", "   :members:"]
+            # A module may name what has its entry already.
+            named = getattr(importlib.import_module(module), "__all__", ())
+            if known := _public(named):
+                lines.append(f"   :exclude-members: {', '.join(known)}")
+            lines.append("")
     return "\n".join(lines)
+
+
+def _public(names: Iterable[str]) -> list[str]:
+    """Return which of *names* are the library's own public ones."""
+    return sorted(set(names) & set(libcontainer.__all__))
 
 
 def render_errors() -> str:
