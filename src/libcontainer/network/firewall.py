@@ -56,6 +56,8 @@ def remove_table(table: str) -> None:
 def make_lock(table: str) -> None:
     """Make a table that lets nothing in or out, until `remove_table`.
 
+    What stays within, on ``lo``, passes: CRIU tries TCP there before it begins.
+
     Raises:
         NetworkError: nft refused it; nothing of the table is there.
         UnsupportedError: there is no nft.
@@ -65,6 +67,12 @@ def make_lock(table: str) -> None:
         place = {"family": _FAMILY, "table": table, "name": hook}
         rule = {"type": "filter", "hook": hook, "prio": -400, "policy": "drop"}
         commands.append({"add": {"chain": {**place, **rule}}})
+        key = "iifname" if hook == "input" else "oifname"
+        inside = {"match": {"op": "==", "left": {"meta": {"key": key}}, "right": "lo"}}
+        chain = {"family": _FAMILY, "table": table, "chain": hook}
+        commands.append(
+            {"add": {"rule": {**chain, "expr": [inside, {"accept": None}]}}}
+        )
     _nft(f"make the nftables table {table!r}", commands)
 
 
