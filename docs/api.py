@@ -21,7 +21,7 @@ FOLDER = Path(__file__).resolve().parent / "reference"
 
 # Title of a section: the modules whose public names it has, in this order.
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Run a program": ("api", "oneshot", "asyncrun", "calls", "contained"),
+    "Run a program": ("api", "oneshot", "asyncrun", "calls", "containing"),
     "Many programs": ("pool", "executor"),
     "Make and find containers": ("factory", "container", "known", "status"),
     "What runs": (

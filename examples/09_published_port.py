@@ -27,7 +27,8 @@ with (
     links = subprocess.run(["ip", "-j", "addr"], capture_output=True, check=True)
     addresses = [a for link in json.loads(links.stdout) for a in link["addr_info"]]
     host = next(a["local"] for a in addresses if a["local"].startswith("10.98."))
-    for _ in range(100):
+    # Its server may wait for a name server before it listens.
+    for _ in range(600):
         try:
             with urllib.request.urlopen(f"http://{host}:18080/hostname") as page:
                 print("status", page.status)

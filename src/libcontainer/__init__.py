@@ -77,8 +77,8 @@ if TYPE_CHECKING:
     from libcontainer.config.rdt import IntelRdt
     from libcontainer.config.scheduling import CpuAffinity, IoPriority, Scheduler
     from libcontainer.config.seccomp import Seccomp, Syscall, SyscallArg
-    from libcontainer.contained import contained
     from libcontainer.container import Container
+    from libcontainer.containing import contained
     from libcontainer.errors import (
         CalledProcessError,
         CallError,
@@ -156,7 +156,7 @@ _HOMES = {
     "asyncrun": ("arun",),
     "calls.python": ("with_python",),
     "checks": ("Check", "check"),
-    "contained": ("contained",),
+    "containing": ("contained",),
     "cgroups.openmetrics": ("openmetrics",),
     "cgroups.reader": ("StatsReader",),
     "cgroups.stats": ("Stats", "cpu_percent"),

@@ -12,8 +12,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from libcontainer.calls.talk import Interpreter, request_of
-from libcontainer.contained import Contained
 from libcontainer.container import Container
+from libcontainer.containing import Contained
 from libcontainer.errors import (
     CallError,
     LibcontainerError,

@@ -83,7 +83,7 @@ def test_a_run_loads_nothing_that_it_does_not_need() -> None:
     rare = {"asyncio", "jeepney", "pyroute2", "cgroupspy", "multiprocessing", "pytest"}
     assert {name.partition(".")[0] for name in loaded} & rare == set()
     ours = {name for name in loaded if name.startswith("libcontainer.")}
-    for part in ("pool", "contained", "executor", "checks", "asyncrun", "events"):
+    for part in ("pool", "containing", "executor", "checks", "asyncrun", "events"):
         assert f"libcontainer.{part}" not in ours
 
 

@@ -210,6 +210,8 @@ def answer(request: bytes, *, trusted: bool) -> bytes:
 def serve(number: int) -> None:
     """Answer requests from a socket until the other side closes it."""
     os.set_inheritable(number, False)
+    # A caller whose sockets are made by gevent passes one that never waits.
+    os.set_blocking(number, True)
     with open(number, "r+b", buffering=0) as raw:
         reader = io.BufferedReader(raw)
         while (request := receive(reader)) is not None:

@@ -23,7 +23,7 @@ from distributed import NannyPlugin, Status, WorkerPlugin
 from libcontainer.calls.talk import request_of
 from libcontainer.cgroups.cgroup import Cgroup
 from libcontainer.config import Resources
-from libcontainer.contained import Contained
+from libcontainer.containing import Contained
 from libcontainer.errors import ConfigError
 from libcontainer.factory import Factory
 from libcontainer.oneshot.wishes import Wishes
