@@ -405,7 +405,7 @@ def test_a_container_is_creating_from_the_first_moment_and_goes_if_its_maker_die
     oci: Oci, bundle: Path
 ) -> None:
     # A hook is the host's: it goes on for its time, whoever dies.
-    hook = {"path": shutil.which("sleep"), "args": ["sleep", "6"]}
+    hook = {"path": shutil.which("sleep"), "args": ["sleep", "4"]}
     write(bundle, document("true", hooks={"createRuntime": [hook]}))
     box = new_id()
     words = [*oci.prefix, "create", "-b", str(bundle), box]
