@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import libcontainer as lc
 from libcontainer.checkpoint import external, manifest, rpc
+from libcontainer.checkpoint import options as words
 from libcontainer.checkpoint.cgroup_options import parse_options
 from libcontainer.validate.criu import validate_criu
 from tests.capabilities import criu_messages
@@ -135,6 +136,18 @@ def test_every_field_has_its_number_and_its_type() -> None:
             assert theirs[field].is_repeated == repeats, field
             kinds = {"bool": (8,), "text": (9,), "int": (5, 13, 14)}.get(of, (11,))
             assert theirs[field].type in kinds, field
+
+
+@pytest.mark.needs("criu_messages")
+@pytest.mark.parametrize("mode", ["ignore", "soft", "full", "strict"])
+@pytest.mark.parametrize("lock", ["iptables", "nftables", "skip"])
+def test_a_word_is_the_number_that_criu_has_for_it(mode: str, lock: str) -> None:
+    messages = criu_messages()
+    options = lc.CriuOptions(manage_cgroups=mode, network_lock=lock)
+    asked = words.common(options, images=1, work=2)
+    assert asked["manage_cgroups_mode"] == messages.criu_cg_mode.Value(mode.upper())
+    wanted = messages.criu_network_lock_method.Value(lock.upper())
+    assert asked["network_lock"] == wanted
 
 
 @pytest.mark.needs("criu_messages")

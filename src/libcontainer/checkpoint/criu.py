@@ -19,7 +19,6 @@ from libcontainer.checkpoint.cgroup_options import read_options, restore_options
 from libcontainer.checkpoint.rpc import Request, decode, encode
 from libcontainer.errors import CriuError, UnsupportedError
 
-LOG_LEVEL: Final = 4
 _MESSAGE: Final = 64 * 1024
 _MAX_FDS: Final = 4
 _TAIL: Final = 12
