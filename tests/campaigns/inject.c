@@ -153,8 +153,11 @@ static bool at_entry(struct thread *thread, const struct __ptrace_syscall_info *
         counting = true;
         return false;
     }
-    if (thread->process == 0 && is_mark(info, END))
+    if (thread->process == 0 && is_mark(info, END)) {
         counting = false;
+        // Whoever traces itself for a while ends us behind this mark.
+        fflush(stdout);
+    }
     if (!counting)
         return false;
     long ordinal = ++counts[thread->process];
