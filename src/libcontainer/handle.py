@@ -128,6 +128,11 @@ class ProcessHandle:
         """
         return None if self._status is None else self._status.returncode
 
+    def has_ended(self) -> bool:
+        """Tell whether the process has ended; it is not reaped."""
+        with self._lock:
+            return self._pidfd < 0 or has_ended(self._pidfd)
+
     def poll(self) -> ExitStatus | None:
         """Return how the process ended, or None while it runs.
 

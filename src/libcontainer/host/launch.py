@@ -25,7 +25,7 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -121,6 +121,13 @@ class Launch:
         """Put *fd* into a slot; it is the launch's to close."""
         self._opened.append(fd)
         self.slots[slot] = fd
+
+    def give(self, fds: list[int]) -> None:
+        """Send the helper what it takes as its next word, and close it here."""
+        try:
+            self._send_go(fds)
+        finally:
+            close_fds(fds)
 
     def run(self, given: Mapping[int, int]) -> None:
         """Carry out every step up to the program, or up to the gate.
@@ -227,10 +234,10 @@ class Launch:
             self._at_barrier = False
             self._send_go()
 
-    def _send_go(self) -> None:
+    def _send_go(self, fds: Sequence[int] = ()) -> None:
         # A helper that has failed is no longer there; its report still is.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            control_send(self._control_end(), wire.GO_MESSAGE)
+            control_send(self._control_end(), wire.GO_MESSAGE, fds)
 
     def _await_exec(self) -> None:
         """Wait until the program has taken the helper's place."""
