@@ -410,7 +410,8 @@ class Container(
                 group = group_of(state)
                 if group is not None:
                     (group.abandon if state.init is None else group.remove)()
-                folder.remove_rdt()
+                if state.rdt:
+                    folder.remove_rdt()
                 folder.remove()
                 self._launching.forget(self.id)
                 if state.init is not None and self.config.hooks.poststop:
@@ -495,16 +496,8 @@ class Container(
             group.kill()
         self._end_own()
         # Another process may have made the container anew under the same id.
-        gone = self._has_reaped(state)
-        with ProcessRef.open(None if gone else state.init) as init:
-            if init is not None and shares_pids(self.config):
-                state = self._launcher.with_leftovers(state, init)
-            if init is not None and not kill_and_reap(
-                init.pidfd, timeout=_KILL_SECONDS
-            ):
-                from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
-
-                raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
+        if not self._has_reaped(state):
+            state = self._end_recorded(state)
         if shares_pids(self.config):
             _end_leftovers(state)
         if state.companions:
@@ -516,13 +509,27 @@ class Container(
 
             end_monitor(state.monitor)
 
+    def _end_recorded(self, state: State) -> State:
+        """End the init of a state, whoever's it is; return where its others are."""
+        with ProcessRef.open(state.init) as init:
+            if init is None:
+                return state
+            if shares_pids(self.config):
+                state = self._launcher.with_leftovers(state, init)
+            if not kill_and_reap(init.pidfd, timeout=_KILL_SECONDS):
+                from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
+
+                raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
+        return state
+
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
         # in init's hands, and where it is not, init ends only after they are reaped.
         own = [h for h in (*self._joined, self._init) if h is not None and h.is_own]
         for handle in own:
-            handle.kill()
-            handle.wait(_KILL_SECONDS)
+            if not handle.is_reaped:
+                handle.kill()
+                handle.wait(_KILL_SECONDS)
         if self._init in own:
             self._init.close()
         for handle in own:
