@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 _BACKLOG = 8
 _CLONE = int(OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC)
 _CLONE_ALL = _CLONE | int(OpenTreeFlag.RECURSIVE)
+_ALL = int(AT_RECURSIVE)
 
 
 @define
@@ -210,7 +211,7 @@ def _put_tree(launch: Launch, action: OpenTree) -> None:
             attr_clr=change.attr_clr,
             propagation=change.propagation,
             userns_fd=launch.slots[namespace] if namespace >= 0 else None,
-            flags=AT_RECURSIVE if change.recursive else 0,
+            flags=_ALL if change.recursive else 0,
         )
 
 
