@@ -15,7 +15,6 @@ from libcontainer.config.hooks import NO_HOOKS
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.actions import HostActions, JoinActions
-from libcontainer.host.fds import close_all
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
 from libcontainer.launches.engine import Engine, Running
@@ -23,7 +22,7 @@ from libcontainer.launches.planner import joined_user_path
 from libcontainer.launches.recording import Recorder, undo
 from libcontainer.launches.start import DEADLINE_SECONDS, Start
 from libcontainer.plan import explain
-from libcontainer.plan.cgroup import cgroup_owner, cgroup_slots
+from libcontainer.plan.cgroup import cgroup_owner
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.steps import INIT_SLOT
 from libcontainer.process import Process
@@ -213,14 +212,8 @@ class Launcher(Engine):
         self.planner.check_process(config, process)
         place = None if group is None else _place_of(group, process, init)
         entered = None if place is None else place.group
-        given = {INIT_SLOT: init.pidfd}
-        joins: list[int] = []
         try:
             compiled, settings = self.planner.plan_join(config, process, init, entered)
-            slots = cgroup_slots(compiled.plan)
-            if entered is not None and slots:
-                joins = entered.open_joins()
-            given.update(zip(slots, joins, strict=True))
             rdt = self._rdt(config, container[0])
             taker = _taker(compiled, config, process, container, init=False)
             handle = self.start(
@@ -228,8 +221,8 @@ class Launcher(Engine):
                     compiled,
                     settings,
                     process,
-                    JoinActions(process.pidfd_socket, group, rdt),
-                    given=given,
+                    JoinActions(process.pidfd_socket, group, rdt, entered),
+                    given={INIT_SLOT: init.pidfd},
                     joined=joined,
                     taker=taker,
                 )
@@ -238,8 +231,6 @@ class Launcher(Engine):
             if place is not None:
                 place.remove()
             raise
-        finally:
-            close_all(joins)
         if place is not None and place.own is not None:
             handle.on_end = place.remove
         return handle

@@ -97,7 +97,9 @@ def identity_in_rootfs(
         return _identity(config, process, lambda path: read_layered(layers, path))
 
 
-def identity_in_container(config: Config, process: Process, host_pid: int) -> Identity:
+def identity_in_container(
+    config: Config, process: Process, host_pid: int, seen: Seen | None = None
+) -> Identity:
     """Return who *process* is, by the files of a running container.
 
     Args:
@@ -105,12 +107,13 @@ def identity_in_container(config: Config, process: Process, host_pid: int) -> Id
         process: what is to join it.
         host_pid: the container's init in the caller's pid namespace; the caller
             holds a pidfd of it, and checks afterwards that it still runs.
+        seen: what is known of the files of directories.
 
     Raises:
         UserLookupError: a name is not there, or a file cannot be used.
         StepError: the container's root cannot be opened.
     """
-    return _identity_in(config, process, f"/proc/{host_pid}/root")
+    return _identity_in(config, process, f"/proc/{host_pid}/root", seen)
 
 
 def resolve_user(

@@ -129,7 +129,7 @@ class Planner:
             init: its init process.
             group: the cgroup that it enters, or None.
         """
-        identity = identity_in_container(config, process, init.host_pid)
+        identity = identity_in_container(config, process, init.host_pid, self._seen)
         settings = self._merge(config, process, identity)
         names = () if group is None else tuple(group.paths)
         facts = read_facts(
