@@ -166,30 +166,25 @@ class Container(
             # Loaded here: who looks at a container needs no plan.
             from libcontainer.host.gate import open_gate  # noqa: PLC0415
 
+            running = evolve(state, status=Status.RUNNING)
+
+            def record() -> None:
+                folder.remove_gate()
+                folder.write(running)
+
             try:
                 open_gate(
                     folder,
                     state.args[0],
                     self.config.hooks.start_container,
                     self._listener_taker(state),
+                    meanwhile=record,
                 )
-            except (ProgramError, HookError):
-                # Init says why first and ends then.
-                with ProcessRef.open(state.init) as init:
-                    if init is not None:
-                        has_ended(init.pidfd, _KILL_SECONDS)
-                raise
-            except OSError:
-                # Nobody took the listener of its filter, so nobody would answer.
-                with ProcessRef.open(state.init) as init:
-                    if init is not None:
-                        kill_and_reap(init.pidfd, timeout=_KILL_SECONDS)
-                raise
-            finally:
+            except BaseException as error:
                 folder.remove_gate()
-            state = evolve(state, status=Status.RUNNING)
-            folder.write(state)
-            self._poststart(folder, state)
+                _await_end_after(error, state)
+                raise
+            self._poststart(folder, running)
 
     def restart(
         self,
@@ -533,6 +528,22 @@ class Container(
         for handle in own:
             if handle.notifier is not None:
                 handle.notifier.join(_KILL_SECONDS)
+
+
+def _await_end_after(error: BaseException, state: State) -> None:
+    """See that init ends whose start has failed with *error*."""
+    if not isinstance(error, ProgramError | HookError | OSError):
+        return
+    with ProcessRef.open(state.init) as init:
+        if init is None:
+            return
+        if isinstance(error, ProgramError | HookError):
+            # It says why first and ends then.
+            has_ended(init.pidfd, _KILL_SECONDS)
+        else:
+            # Nobody took the listener of its filter, so nobody would answer; or the
+            # state could not be saved.
+            kill_and_reap(init.pidfd, timeout=_KILL_SECONDS)
 
 
 def _disconnect(state: State) -> None:

@@ -17,7 +17,7 @@ from libcontainer.host.children import (
     ExitStatus,
     any_ended,
     has_ended,
-    lost_status,
+    last_status,
     read_status,
     reap,
 )
@@ -128,6 +128,11 @@ class ProcessHandle:
         """
         return None if self._status is None else self._status.returncode
 
+    def has_ended(self) -> bool:
+        """Tell whether the process has ended; it is not reaped."""
+        with self._lock:
+            return self._pidfd < 0 or has_ended(self._pidfd)
+
     def poll(self) -> ExitStatus | None:
         """Return how the process ended, or None while it runs.
 
@@ -156,7 +161,7 @@ class ProcessHandle:
             return status
         if not has_ended(self._pidfd):
             return None
-        return self._take_status() or record.settle() or lost_status(self._pidfd)
+        return self._take_status() or record.settle() or last_status(self._pidfd)
 
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """Wait until the process has ended; return how.

@@ -290,11 +290,14 @@ class KnownContainer:
     def _status(self, folder: Folder, state: State) -> Status:
         if state.init is None:
             return Status.CREATING
-        if self._has_reaped(state):
-            return Status.STOPPED
-        with ProcessRef.open(state.init) as init:
-            if init is None or has_ended(init.pidfd):
+        own = self._init
+        if own is not None and own.record == state.init and own.is_own:
+            if own.has_ended():
                 return Status.STOPPED
+        else:
+            with ProcessRef.open(state.init) as init:
+                if init is None or has_ended(init.pidfd):
+                    return Status.STOPPED
         if state.status is Status.CREATING:
             return Status.CREATING
         group = group_of(state)

@@ -288,6 +288,9 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
         maker.make(group, group.unit, launch.helper, actions.limits, actions.owner)
     actions.made_group = True
     joins = group.open_joins() if action.slots else []
+    if action.meanwhile:
+        launch.give(joins)
+        return
     for slot, fd in zip(action.slots, joins, strict=True):
         launch.own(slot, above_stdio(fd))
 
