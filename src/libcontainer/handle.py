@@ -17,7 +17,7 @@ from libcontainer.host.children import (
     ExitStatus,
     any_ended,
     has_ended,
-    lost_status,
+    last_status,
     read_status,
     reap,
 )
@@ -161,7 +161,7 @@ class ProcessHandle:
             return status
         if not has_ended(self._pidfd):
             return None
-        return self._take_status() or record.settle() or lost_status(self._pidfd)
+        return self._take_status() or record.settle() or last_status(self._pidfd)
 
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """Wait until the process has ended; return how.
