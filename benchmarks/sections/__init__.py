@@ -74,6 +74,7 @@ def sections() -> Mapping[str, Section]:
         command_line,
         launching,
         lifecycle,
+        ray,
         scale,
         size,
         surroundings,
@@ -91,5 +92,6 @@ def sections() -> Mapping[str, Section]:
             "commands": command_line.measure,
             "memory": size.measure_memory,
             "counts": size.measure_counts,
+            "ray": ray.measure,
         }
     )
