@@ -72,6 +72,7 @@ def sections() -> Mapping[str, Section]:
     """Return every section by name, in the order of the page."""
     from benchmarks.sections import (  # noqa: PLC0415 - they need this module
         command_line,
+        entering,
         launching,
         lifecycle,
         ray,
@@ -84,6 +85,7 @@ def sections() -> Mapping[str, Section]:
         {
             "launch": launching.measure,
             "life": lifecycle.measure,
+            "enter": entering.measure,
             "throughput": scale.measure_throughput,
             "alive": scale.measure_alive,
             "heap": surroundings.measure_heap,
