@@ -196,7 +196,7 @@ class ProcessHandle:
 
         while (status := self.poll()) is None:
             self._reap_companions()
-            pidfds = [h._duplicate() for h in (self, *self._companions)]  # noqa: SLF001
+            pidfds = [h.duplicate() for h in (self, *self._companions)]
             known = [fd for fd in pidfds if fd >= 0]
             try:
                 if pidfds[0] >= 0:
@@ -214,7 +214,7 @@ class ProcessHandle:
     def _await_end(self, timeout: float | None) -> bool:
         """Wait until this process or a companion has ended; tell if one has."""
         handles = (self, *self._companions)
-        pidfds = [handle._duplicate() for handle in handles]  # noqa: SLF001
+        pidfds = [handle.duplicate() for handle in handles]
         if pidfds[0] < 0:
             return True
         try:
@@ -222,7 +222,8 @@ class ProcessHandle:
         finally:
             close_all(fd for fd in pidfds if fd >= 0)
 
-    def _duplicate(self) -> int:
+    def duplicate(self) -> int:
+        """Return a new pidfd of the process for the caller to close; -1 once reaped."""
         # Another thread may reap the process and close its pidfd meanwhile.
         with self._lock:
             return os.dup(self._pidfd) if self._pidfd >= 0 else -1

@@ -310,6 +310,13 @@ class KnownContainer:
         own = self._init
         return own is not None and own.is_reaped and own.record == state.init
 
+    def _own_pidfd(self, state: State) -> int:
+        """Return a new pidfd of the init of *state* if this object has started it."""
+        own = self._init
+        if own is None or own.record != state.init or not own.is_own:
+            return -1
+        return own.duplicate()
+
     @contextlib.contextmanager
     def _locked_group(self, verb: str) -> Iterator[Group]:
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
@@ -339,7 +346,7 @@ class KnownContainer:
     @contextlib.contextmanager
     def _live_init(self, state: State, verb: str) -> Iterator[ProcessRef]:
         """Open init; what fails because it ends meanwhile is a `StateError`."""
-        with ProcessRef.open(state.init) as init:
+        with ProcessRef.open(state.init, self._own_pidfd(state)) as init:
             if init is None:
                 raise StateError(self.id, Status.STOPPED.value, verb)
             try:

@@ -69,13 +69,13 @@ class Config:
     def once(self) -> str:
         """Try one input; return what became of it."""
         how = self._generator.chance.random()
-        if how < 0.35:
+        if how < 0.5:
             self.last = text = self._breeder.text()
             try:
                 self.last = document = parse_strict_json(text, "config.json")
             except ConfigError:
                 return "no document"
-        elif how < 0.36:
+        elif how < 0.505:
             self.last = document = self._generator.document()
         else:
             self.last = document = self._breeder.child()

@@ -25,7 +25,8 @@ import libcontainer
 
 FIELDS = """
 OTHERS = (
-    "libcontainer.native", "libcontainer._native", "libcontainer.commands.records"
+    "libcontainer.native", "libcontainer._native", "libcontainer.commands.records",
+    "libcontainer.contrib",  # other people's classes come along
 )
 seen = {}
 for found in pkgutil.walk_packages(libcontainer.__path__, "libcontainer."):

@@ -191,6 +191,11 @@ def test_named_tuples_and_protocols(little: dict[str, Any], which: str) -> None:
         *(("one", "two"), "Two."),
         ("one", "two"),
     )
+    assert Pair(1)._asdict() == {"one": 1, "two": "2"}
+    changed = Pair(1)._replace(one=3)
+    assert (type(changed), changed) == (Pair, (3, "2"))
+    with pytest.raises(ValueError, match="three"):
+        Pair(1)._replace(three=3)
     for wrong in ({}, {"one": 1, "three": 3}):
         with pytest.raises(TypeError):
             Pair(**wrong)

@@ -25,6 +25,7 @@ from libcontainer.plan.steps import (
     Listen,
     MakeCgroup,
     MapIds,
+    OpenJoins,
     OpenNamespace,
     OpenNotify,
     OpenPath,
@@ -621,3 +622,21 @@ def test_what_init_is_born_in_is_made_before_the_helper(facts: Facts) -> None:
     plan = create(Config(rootfs="/srv/rootfs"), facts)
     assert place(plan, MakeCgroup) < place(plan, Spawn)
     assert places(plan, ops.Take) == []
+
+
+@pytest.mark.parametrize("cgroups", [("name=systemd", "pids"), ("",)])
+def test_a_further_process_takes_its_cgroup_before_it_is_cloned(
+    cgroups: tuple[str, ...],
+) -> None:
+    plan = samples.join(Config(), attrs.evolve(samples.PRIVILEGED, cgroups=cgroups))
+    opened, take = place(plan, OpenJoins), place(plan, ops.Take)
+    assert place(plan, Spawn) < opened < take < place(plan, ops.Clone)
+    action = plan.steps[take].action
+    assert isinstance(action, ops.Take)
+    names = [slot.name for slot in plan.slots[action.slot :][: action.count]]
+    assert names == [f"cgroup {name or 'v2'}" for name in cgroups]
+
+
+def test_without_a_cgroup_a_further_process_takes_nothing() -> None:
+    plan = samples.join(Config(), samples.PRIVILEGED)
+    assert places(plan, OpenJoins, ops.Take) == []

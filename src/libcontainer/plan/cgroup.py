@@ -10,7 +10,7 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
-from libcontainer.plan.steps import AttachToUnit, MakeCgroup, OpenCgroup, Plan
+from libcontainer.plan.steps import AttachToUnit, MakeCgroup, OpenCgroup, OpenJoins
 from libcontainer.plan.unified import UNIFIED
 
 CLONE_NEWCGROUP = 0x02000000
@@ -88,17 +88,15 @@ def make_cgroup_meanwhile(builder: Builder, group: CgroupSlots) -> None:
 
 
 def take_cgroup_fds(builder: Builder, group: CgroupSlots) -> None:
-    """Add the step that waits for the cgroup made meanwhile."""
-    builder.init(ops.Take(group.slots[0], len(group.slots), "the cgroup"))
+    """Add the step that waits for the cgroup made, or opened, meanwhile."""
+    if group.slots:
+        builder.init(ops.Take(group.slots[0], len(group.slots), "the cgroup"))
 
 
-def cgroup_slots(plan: Plan) -> tuple[int, ...]:
-    """Return the slots of the cgroup in a plan, in the order of the hierarchies."""
-    return tuple(
-        number
-        for number, slot in enumerate(plan.slots)
-        if slot.name.startswith(_PREFIX)
-    )
+def open_cgroup_meanwhile(builder: Builder, group: CgroupSlots) -> None:
+    """Add the step that opens a cgroup which is there, if it is entered by fd."""
+    if group.slots:
+        builder.host(OpenJoins())
 
 
 def cgroup_owner(config: Config) -> tuple[int, int] | None:

@@ -182,6 +182,15 @@ class MakeCgroup:
 
 
 @frozen
+class OpenJoins:
+    """Open the container's cgroup for a further process, which takes its fds."""
+
+    @property
+    def title(self) -> str:
+        return "open the cgroup"
+
+
+@frozen
 class AttachToUnit:
     """Let systemd put the process into the unit that is the container's cgroup."""
 
