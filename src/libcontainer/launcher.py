@@ -628,6 +628,10 @@ class Launcher:
             from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
 
             facts = evolve(facts, host_root=read_host_root())
+        if config.no_pivot_root:
+            from libcontainer.host.revealing import read_revealing  # noqa: PLC0415
+
+            facts = evolve(facts, revealing=read_revealing())
         if any("copy-symlink" in mount.extras for mount in config.mounts):
             from libcontainer.host.copylink import read_links  # noqa: PLC0415 - rare
 
