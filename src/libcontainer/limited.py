@@ -46,6 +46,7 @@ class LimitedContainer(KnownContainer):
             StateError: it has stopped, or nothing runs in it yet.
         """
         from libcontainer.cgroups.current import lacks_other, with_current  # noqa: PLC0415
+        from libcontainer.launches.live import update  # noqa: PLC0415
         from libcontainer.validate import validate_resources  # noqa: PLC0415
 
         completes = lacks_other(resources)
@@ -60,7 +61,7 @@ class LimitedContainer(KnownContainer):
                 resources = with_current(group, resources)
                 if problems := validate_resources(resources):
                     raise ConfigError(problems)
-            before = self._launcher.update(group, evolve(resources, devices=()))
+            before = update(group, evolve(resources, devices=()))
             try:
                 self._add_rules(folder, state, resources.devices)
             except BaseException:
@@ -86,6 +87,7 @@ class LimitedContainer(KnownContainer):
 
         Needs CAP_MKNOD, and on cgroup v2 CAP_SYS_ADMIN, on the host; Linux 5.6.
         """
+        from libcontainer.launches.live import mknod  # noqa: PLC0415
         from libcontainer.validate import validate_device, validate_resources  # noqa: PLC0415
 
         rule = _rule(device, access, allow=True)
@@ -100,7 +102,7 @@ class LimitedContainer(KnownContainer):
             with self._live_init(state, "mknod") as init:
                 self._add_rules(folder, state, () if rule is None else (rule,))
                 try:
-                    self._launcher.mknod(self.config, device, init)
+                    mknod(self._launcher, self.config, device, init)
                 except BaseException:
                     self._restore_rules(folder, state, rule)
                     raise

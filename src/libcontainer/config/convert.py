@@ -40,6 +40,9 @@ _PRINTABLE_BITS = 128
 
 def is_iterable(value: object) -> bool:
     """Tell whether *value* is a collection of items, not one text or mapping."""
+    # Nearly always; what an abstract class is asked takes ten times as long.
+    if isinstance(value, tuple | list):
+        return True
     one = (str, bytes, bytearray, memoryview, Mapping)
     return isinstance(value, Iterable) and not isinstance(value, one)
 
@@ -51,6 +54,9 @@ def is_integer(value: object) -> bool:
 
 def to_tuple(value: Iterable[T]) -> tuple[T, ...]:
     """Return the items as a tuple."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return tuple(value)
     return tuple(value) if is_iterable(value) else cast("tuple[T, ...]", value)
 
 
