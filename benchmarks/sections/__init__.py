@@ -75,6 +75,7 @@ def sections() -> Mapping[str, Section]:
         entering,
         launching,
         lifecycle,
+        ray,
         scale,
         size,
         surroundings,
@@ -93,5 +94,6 @@ def sections() -> Mapping[str, Section]:
             "commands": command_line.measure,
             "memory": size.measure_memory,
             "counts": size.measure_counts,
+            "ray": ray.measure,
         }
     )
