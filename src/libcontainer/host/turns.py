@@ -49,9 +49,7 @@ class Turns:
         if queue is not None:
             self._remove(container_id, queue, turn)
 
-    def _remove(
-        self, container_id: str, queue: list[LockType], turn: LockType
-    ) -> None:
+    def _remove(self, container_id: str, queue: list[LockType], turn: LockType) -> None:
         with contextlib.suppress(ValueError):
             queue.remove(turn)
         # Whoever is first may go on, and may have been told so already.
