@@ -298,6 +298,10 @@ def _link(kind: str, *words: str) -> str | None:
     return None if done.returncode == 0 else f"no {kind}: {done.stderr.strip()}"
 
 
+def _slurm() -> str | None:
+    return _root() or _programs("slurmctld", "slurmd", "srun", "munged")
+
+
 def _module(name: str) -> str | None:
     # The parts of a name are imported by the search for it, in a process of its own.
     script = f"import importlib.util as u; raise SystemExit(not u.find_spec({name!r}))"
@@ -350,6 +354,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "containerd": lambda: _engine("containerd", "ctr"),
     "dask": lambda: _module("distributed"),
     "grpc": lambda: _module("grpc"),
+    "slurm": _slurm,
     "ray_sandbox": lambda: _module("ray.experimental.sandbox"),
     "ray": lambda: _module("ray"),
     "docker": lambda: _engine("dockerd", "docker", "containerd"),

@@ -25,7 +25,8 @@ from libcontainer.errors import (
 )
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
-from libcontainer.launching import DEADLINE_SECONDS, Launching
+from libcontainer.launches.start import DEADLINE_SECONDS
+from libcontainer.launching import Launching
 from libcontainer.process import Process
 from libcontainer.state import State, check_id
 from libcontainer.status import Status

@@ -402,9 +402,9 @@ DIES_EARLY = """
 import os, signal, sys
 import libcontainer as lc
 from libcontainer.host.launch import Launch
-def send_and_die(launch, send=Launch._send_go):
-    send(launch)
-    if launch.plan.steps[-1].stage == "program":
+def send_and_die(launch, fds=(), send=Launch._send_go):
+    send(launch, fds)
+    if not fds and launch.plan.steps[-1].stage == "program":
         print(launch.host_pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 Launch._send_go = send_and_die

@@ -138,17 +138,19 @@ def remove_directory(path: str, timeout: float, *, below: bool = True) -> None:
     remove_made_parents(path)
 
 
-def remove_made_parents(path: str) -> None:
+def remove_made_parents(path: str) -> bool:
     """Remove the directories above *path* that were made for one below them.
 
-    Whoever needs one again while it goes makes it anew.
+    Whoever needs one again while it goes makes it anew. Tell whether there was one.
     """
-    parent = os.path.dirname(path)
+    parent, found = os.path.dirname(path), False
     with contextlib.suppress(OSError):  # not marked, gone, or in use by others
         while True:
             os.getxattr(parent, _MADE)
+            found = True
             os.rmdir(parent)
             parent = os.path.dirname(parent)
+    return found
 
 
 def delegate(path: str, owner: tuple[int, int]) -> None:

@@ -23,6 +23,7 @@ enum lc_limits {
     LC_MAX_OPS = 65000,
     LC_MAX_GROUPS = 65536,
     LC_MAX_LOGS = 32,
+    LC_MAX_TAKEN = 64,
 };
 
 struct lc_plan {
@@ -100,7 +101,8 @@ enum lc_op_kind {
     LC_OP_INIT = 34,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
     LC_OP_MONITOR = 35,     /* clone3() twice: a monitor (data: lc_monitor; list: its log and the names it is moved to, arg: its greatest size), and its child, which reports LC_CLONED and goes on */
     LC_OP_SECCOMP = 36,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
-    LC_OP_LAST = 36,
+    LC_OP_TAKE = 37,        /* wait for LC_GO, which carries arg fds, for the slots from slot on */
+    LC_OP_LAST = 37,
 };
 
 /*

@@ -58,6 +58,7 @@ void message_failed(int control, uint32_t step, int error, uint32_t where);
 int message_pass(int socket, struct lc_message *message, int fd, int flags);
 int message_receive(int socket, struct lc_message *message, int *fd);
 int message_await_go(int socket);
+int message_take(int socket, int32_t *fds, uint32_t count);
 int message_accept_go(int listener);
 
 // namespaces.c
@@ -99,7 +100,8 @@ void drop_tree(struct helper *helper, int32_t slot, int tree);
     X(NO_NEW_PRIVS, op_no_new_privs) X(IDENTITY, op_identity)                   \
     X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)            \
     X(CHILD, op_child) X(LANDLOCK_PATH, op_landlock_path) X(CALL, op_call)        \
-    X(INIT, op_init) X(MONITOR, op_monitor) X(SECCOMP, op_seccomp)
+    X(INIT, op_init) X(MONITOR, op_monitor) X(SECCOMP, op_seccomp)    \
+    X(TAKE, op_take)
 
 #define DECLARE(kind, function)                                                 \
     int function(struct helper *helper, const struct lc_op *op);

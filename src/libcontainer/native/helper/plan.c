@@ -51,6 +51,7 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_UNSHARE] = {.needs = FLAGS, .flags = NAMESPACES},
     [LC_OP_CLONE] = {.may = SLOT, .flags = NAMESPACES},
     [LC_OP_BARRIER] = {.may = SLOT},
+    [LC_OP_TAKE] = {.needs = SLOT | ARG},
     [LC_OP_BECOME_ROOT] = {.flags = LC_KEEP_GROUPS},
     [LC_OP_PROPAGATION] = {.needs = FLAGS, .flags = PROPAGATIONS},
     [LC_OP_CLONE_TREE] = {.needs = SLOT | TEXT | DATA, .flags = LC_NO_FOLLOW},
@@ -253,6 +254,9 @@ static bool monitor_ok(const struct plan *plan, const struct lc_op *op)
 static bool details_ok(struct plan *plan, const struct lc_op *op)
 {
     switch (op->kind) {
+    case LC_OP_TAKE:
+        return op->arg <= LC_MAX_TAKEN &&
+               op->arg <= plan->head->nslots - (uint32_t)op->slot;
     case LC_OP_PROPAGATION:
         return one_bit(op->flags);
     case LC_OP_CLONE_TREE:

@@ -57,6 +57,7 @@ from libcontainer.plan.ops.process import (
     NoNewPrivs,
     SetIdentity,
     SetRlimit,
+    Take,
     Terminal,
     Umask,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "Setns",
     "SlotRef",
     "Symlink",
+    "Take",
     "Terminal",
     "Umask",
     "Unshare",
