@@ -38,6 +38,9 @@ NEEDS = {
 }
 # Their blocks run where an engine does; the test there takes them from the page.
 ELSEWHERE = {
+    "docs/how/dask.md": "tests/contrib/test_pages.py",
+    "docs/how/engines.md": "tests/engines/test_page.py",
+    "docs/how/ray.md": "tests/contrib/test_pages.py",
     "docs/how/slurm.md": "tests/engines/test_slurm.py",
 }
 RUNNING = {
