@@ -144,9 +144,7 @@ def test_a_directory_that_cannot_be_renamed_gets_its_name(box: lc.Container) -> 
         with pytest.raises(OSError, match="cross-device"):
             os.rename("etc", "new", src_dir_fd=parent, dst_dir_fd=parent)
         give_name(parent, "etc", "new", replace=False)
-        assert (
-            sh(box, "ls -A /new; stat -c '%u %a' /new") == "group\npasswd\n0 755\n"
-        )
+        assert sh(box, "ls -A /new; stat -c '%u %a' /new") == "group\npasswd\n0 755\n"
         assert not box.fs.exists("/etc")
         with pytest.raises(FileExistsError):
             give_name(parent, "home", "new", replace=False)
