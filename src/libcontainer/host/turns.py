@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 from _thread import LockType, allocate_lock
-from collections import deque
 from typing import Final
 
 _PATIENCE_SECONDS: Final = 2.0
@@ -21,7 +20,7 @@ class Turns:
     """A queue for each container that more than one thread wants just now."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, deque[LockType]] = {}
+        self._queues: dict[str, list[LockType]] = {}
         self._pid = os.getpid()
 
     def wait(self, container_id: str, timeout: float) -> LockType:
@@ -31,7 +30,7 @@ class Turns:
         """
         turn = allocate_lock()
         turn.acquire()
-        queue = self._queues.setdefault(container_id, deque())
+        queue = self._queues.setdefault(container_id, [])
         queue.append(turn)
         first = queue[0]
         if first is turn:
@@ -50,9 +49,7 @@ class Turns:
         if queue is not None:
             self._remove(container_id, queue, turn)
 
-    def _remove(
-        self, container_id: str, queue: deque[LockType], turn: LockType
-    ) -> None:
+    def _remove(self, container_id: str, queue: list[LockType], turn: LockType) -> None:
         with contextlib.suppress(ValueError):
             queue.remove(turn)
         # Whoever is first may go on, and may have been told so already.
