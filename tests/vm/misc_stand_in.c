@@ -25,7 +25,7 @@ static int charge(const char *text, const struct kernel_param *parameter)
 
 static const struct kernel_param_ops operations = {.set = charge};
 
-module_param_cb(charge, &operations, NULL, 0222);
+module_param_cb(charge, &operations, NULL, 0200);
 
 static int __init start(void)
 {
