@@ -35,7 +35,8 @@ if sys.argv[1] == "stand-ins":
 import libcontainer.bindings, libcontainer
 names = [f"libcontainer.bindings.{m.name}"
          for m in pkgutil.iter_modules(libcontainer.bindings.__path__)]
-names += ["libcontainer.status", "libcontainer.config", "libcontainer.verdict",
+names += ["libcontainer.status", "libcontainer.verdict",
+          "libcontainer.config.mounts", "libcontainer.config.namespaces",
           "libcontainer.cgroups.hierarchy", "libcontainer.cgroups.watch",
           "libcontainer.events", "libcontainer.plan.steps"]
 seen = {}
@@ -401,7 +402,8 @@ threads = [threading.Thread(target=load) for _ in range(8)]
 [t.start() for t in threads]; [t.join() for t in threads]
 assert len(set(map(id, seen))) == 1 and len(seen) == 8
 import importlib
-assert importlib.reload(sys.modules["libcontainer.status"]).Status
+import libcontainer.status
+assert importlib.reload(libcontainer.status).Status
 try:
     importlib.import_module("libcontainer.nothing")
 except ModuleNotFoundError as error:

@@ -308,6 +308,20 @@ class _Alone(StandIn):
         super().__init__(name, {})
 
 
+class _Twin(StandIn):
+    """A module with what its part in C has, loaded when something is asked of it."""
+
+    def __init__(self, name: str, part: str) -> None:
+        super().__init__(name, {})
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        try:
+            return getattr(whole(self._part), name)
+        except (ImportError, AttributeError):
+            return super().__getattr__(name)
+
+
 class _Anew:
     """`__future__`, of which nothing is needed any more."""
 
@@ -349,6 +363,7 @@ def stand_ins(cache: Cache) -> dict[str, Any]:
         "__future__": _Anew,
         "struct": _struct,
         "attrs": records,
+        "datetime": _Twin("datetime", "_datetime"),
         "enum": StandIn("enum", {k: getattr(enums, k) for k in _ENUMS}),
         "json": jsons.stand_in(),
         "re": StandIn("re", patterns.names(cache)),
