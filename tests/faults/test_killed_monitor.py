@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import signal
@@ -19,11 +20,14 @@ import libcontainer as lc
 from libcontainer.host import actions
 from libcontainer.plan.monitor import HandOver
 from libcontainer.plan.steps import RecordState
+from tests.campaigns.arena import Arena, Strike
+from tests.campaigns.calls import baseline
 from tests.faults.launches import PROGRAM, SLEEPER, Launches, make
 
 pytestmark = pytest.mark.needs("root", "rootfs")
 
 _KILLS = 20
+_MONITOR = 2  # the caller is 0, what it starts 1
 
 
 def _monitor(host_pid: int) -> int:
@@ -163,3 +167,16 @@ def test_an_exit_record_that_somebody_put_there_is_replaced(
         handle.kill()
         assert handle.wait(20) == lc.ExitStatus(signal=9)
         assert container.wait() == lc.ExitStatus(signal=9)
+
+
+@pytest.mark.needs("compiler")
+def test_a_monitor_that_cannot_see_inits_end_is_no_monitor(tmp_path: Path) -> None:
+    """No descriptor is left for it: the launch is refused, nobody waits for ever."""
+    arena = Arena(tmp_path)
+    calls = baseline(arena, "run", "detached").calls[_MONITOR]
+    strike = Strike(_MONITOR, calls.index("signalfd4") + 1, str(errno.EMFILE))
+    result = arena.attempt("run", "detached", strike)
+    assert (result.struck, result.hung) == ("signalfd4", False)
+    assert result.outcome["error"] == "HelperError"
+    assert arena._removed() == []
+    arena.factory.close()
