@@ -107,7 +107,10 @@ class Cgroupfs:
     ) -> dict[str, str]:
         if found.mode is CgroupMode.UNIFIED and found.unified is not None:
             base = _unified_base(found.unified)
-            return {UNIFIED: _path(found.unified, base, container_id, config)}
+            both = {h.name: _path(h, h.own, container_id, config) for h in found.v1}
+            wanted = _of_v1_alone(config.resources)
+            paths = {n: p for n, p in both.items() if wanted & set(n.split(","))}
+            return {**paths, UNIFIED: _path(found.unified, base, container_id, config)}
         return {h.name: _path(h, h.own, container_id, config) for h in found.v1}
 
 
@@ -137,6 +140,8 @@ class AutoCgroups:
 
     def __init__(self) -> None:
         self._cgroupfs = Cgroupfs()
+        # Directories that have been found to be the caller's to make cgroups in.
+        self._own: set[str] = set()
 
     def place(self, container_id: str, config: Config) -> Placement:
         """Return the directories, or nothing where the caller may make none.
@@ -159,7 +164,7 @@ class AutoCgroups:
             if wanted:
                 raise
             return Placement()
-        if all(_is_writable(path) for path in placement.paths.values()):
+        if all(self._may_make(path) for path in placement.paths.values()):
             return placement
         if wanted:
             need = (
@@ -169,6 +174,15 @@ class AutoCgroups:
             )
             raise UnsupportedError("limits on resources", need)
         return Placement()
+
+    def _may_make(self, path: str) -> bool:
+        parent = os.path.dirname(path)
+        if parent in self._own:
+            return True
+        may = _is_writable(path)
+        if may and os.path.isdir(parent):
+            self._own.add(parent)
+        return may
 
 
 STRATEGIES = ("auto", "cgroupfs", "hybrid", "systemd", "disabled")
@@ -198,6 +212,15 @@ def is_wanted(config: Config) -> bool:
 def is_of_systemd(config: Config) -> bool:
     """Tell whether a path is ``slice:prefix:name``."""
     return config.cgroups_path is not None and ":" in config.cgroups_path
+
+
+def _of_v1_alone(resources: Resources) -> set[str]:
+    """Return the controllers that are asked for and that v2 has not."""
+    wanted = {
+        "net_cls": resources.net_cls_classid is not None,
+        "net_prio": bool(resources.net_prio),
+    }
+    return {controller for controller, is_asked in wanted.items() if is_asked}
 
 
 def _path(hierarchy: Hierarchy, base: str, container_id: str, config: Config) -> str:
