@@ -30,16 +30,22 @@ WANTED = 10.0
 SECONDS = 900
 
 
+def used() -> float:
+    """Return the processor time of this process and its children, in seconds."""
+    # With a hundred beside it on two processors, the clock on the wall tells nothing.
+    return sum(os.times()[:4])
+
+
 def make_hook(notes: str) -> Any:
     """Return a hook for workers: our backend, with a note of each launch."""
 
     def hook() -> None:
         class Noting(ray_sandbox.ContainerBackend):
             def create_sandbox(self, config: Any) -> str:
-                began = time.perf_counter()
+                began = used()
                 made = super().create_sandbox(config)
                 note = {
-                    "ms": (time.perf_counter() - began) * 1000,
+                    "cpu_ms": (used() - began) * 1000,
                     "node": ray.get_runtime_context().get_node_id(),
                     "pid": os.getpid(),
                 }
@@ -125,7 +131,7 @@ def main() -> None:
     cluster, nodes = start(notes)
     boxes = measure(image, count, seen)
     told = {path.name: json.loads(path.read_text()) for path in Path(notes).iterdir()}
-    seen["launch_ms"] = statistics.median(one["ms"] for one in told.values())
+    seen["launch_cpu_ms"] = statistics.median(one["cpu_ms"] for one in told.values())
     seen["nodes"] = len({one["node"] for one in told.values()})
     killed = nodes[0].node_id
     lost = {name: one for name, one in told.items() if one["node"] == killed}

@@ -29,6 +29,7 @@ from libcontainer.plan.steps import (
     HookFiles,
     Listen,
     MakeCgroup,
+    MakeNode,
     MakeTree,
     MapIds,
     MapNamespace,
@@ -234,6 +235,13 @@ def _copy_link(actions: HostActions, launch: Launch, action: CopyLink) -> None:
     copy_link(host_pid, action.target, action.path)
 
 
+def _make_node(actions: HostActions, launch: Launch, action: MakeNode) -> None:
+    from libcontainer.host.devicenode import make_node  # noqa: PLC0415 - rare
+
+    _, host_pid = launch.at_work
+    make_node(host_pid, action)
+
+
 def _make_tree(actions: HostActions, launch: Launch, action: MakeTree) -> None:
     _put_filesystem(launch, action)
 
@@ -290,16 +298,20 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
         maker = actions.unit_maker
         maker.make(group, group.unit, launch.helper, actions.limits, actions.owner)
     actions.made_group = True
-    joins = group.open_joins() if action.slots else []
     if action.meanwhile:
-        launch.give(joins)
+        _give_joins(launch, group)
         return
+    joins = group.open_joins() if action.slots else []
     for slot, fd in zip(action.slots, joins, strict=True):
         launch.own(slot, above_stdio(fd))
 
 
 def _open_joins(actions: JoinActions, launch: Launch, _: OpenJoins) -> None:
-    launch.give(_group_of(actions.entered).open_joins())
+    _give_joins(launch, _group_of(actions.entered))
+
+
+def _give_joins(launch: Launch, group: Group) -> None:
+    launch.give([above_stdio(fd) for fd in group.open_joins()])
 
 
 def _group_of(group: Group | None) -> Group:
@@ -445,6 +457,7 @@ _RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     OpenTree: _open_tree,
     CopyUp: _copy_up,
     CopyLink: _copy_link,
+    MakeNode: _make_node,
     MakeTree: _make_tree,
     MapNamespace: _map_namespace,
     OpenPath: _open_path,
