@@ -210,9 +210,9 @@ def campaign(
                 hold(arena, rows, base, strike, (action, name), again=again)
 
 
-# As old as clone(2) with CLONE_PIDFD, without which there is no library.
+# Older than clone(2) with CLONE_PIDFD, or what no program starts without.
 _FLOOR = {"poll", "waitid", "pidfd_send_signal", "sendmsg", "recvmsg", "ioctl", "close",
-          "read", "write", "openat", "fcntl", "rt_sigprocmask"}  # fmt: skip
+          "read", "write", "openat", "fcntl", "rt_sigprocmask", "mprotect"}  # fmt: skip
 
 
 def _missing(arena: Arena, rows: Rows, base: Baseline) -> None:
