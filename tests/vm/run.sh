@@ -112,6 +112,7 @@ case ${1:-} in
         needs=root,rootfs,cgroup1,bfq,bfq_debug
         # Mounted one by one, once v2 has given them back.
         session=(sh -c '
+            here=$PWD
             cd /sys/fs/cgroup
             for c in $(cat cgroup.controllers); do echo "-$c" >cgroup.subtree_control; done
             cd / && umount /sys/fs/cgroup && mount -t tmpfs cgroups /sys/fs/cgroup
@@ -119,6 +120,7 @@ case ${1:-} in
                 mkdir "/sys/fs/cgroup/$c"
                 mount -t cgroup -o "$c" cgroup "/sys/fs/cgroup/$c"
             done
+            cd "$here"
             exec "$@"' sh)
         ;;
     *) die "which machine? $(sed -n 's/^# KIND is //p' "$0" | head -1) ..." ;;
