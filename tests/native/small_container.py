@@ -82,8 +82,13 @@ class Container:
         add("PIVOT")
         add("CHDIR", text=b"/")
         add("NO_NEW_PRIVS")
-        add("IDENTITY", data=identity(bounding=ALL_CAPS, **sets))
+        self.become(identity(bounding=ALL_CAPS, **sets))
         self.program(script)
+
+    def become(self, data: bytes) -> None:
+        status = self.plan.slot()
+        self.plan.add("OPEN_PROC", slot=self.proc, slot2=status, text=b"self/status")
+        self.plan.add("IDENTITY", slot=status, data=data)
 
     def program(self, script: str) -> None:
         self.plan.add("FIND_PROGRAM", list=[b"/nothing/sh", b"/bin/sh"])

@@ -49,7 +49,7 @@ def test_a_process_joins_a_running_container(run: Start, container: Make) -> Non
     second.plan.add("CLONE")
     second.plan.add("MAKE_FS", slot=second.proc, text=b"proc")
     second.plan.add("CHDIR", text=b"/made/here")
-    second.plan.add("IDENTITY", data=identity(1, 2))
+    second.become(identity(1, 2))
     # The shell may still be about to become what it sleeps with.
     sees = "until ps -o args | grep -q '[s]leep 60'; do usleep 9999; done; echo 1"
     second.program(f"hostname; pwd; id -u; {sees}")

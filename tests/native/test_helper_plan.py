@@ -74,8 +74,9 @@ VALID: dict[str, dict[str, object]] = {
         "flags": 1,
         "arg": 24 << 32 | 80,
     },
+    "OPEN_PROC": {"slot": 1, "slot2": 2, "flags": 1, "text": b"self/x"},
     "NO_NEW_PRIVS": {},
-    "IDENTITY": {"data": identity(1, 2, [3, 4])},
+    "IDENTITY": {"slot": 1, "data": identity(1, 2, [3, 4])},
     "FIND_PROGRAM": {"list": [b"/bin/sh"]},
     "GATE": {"slot": 1},
     "CALL": {"slot": 1, "mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
@@ -98,6 +99,7 @@ OPTIONAL = {
     "SETNS": ["flags"],
     "CALL": ["flags", "slot"],
     "WRITE_PROC": ["flags"],
+    "OPEN_PROC": ["flags"],
     "SECCOMP": ["mode", "flags"],
     "CLONE": ["flags"],
     "BECOME_ROOT": ["flags"],
@@ -218,7 +220,7 @@ def small_plan() -> bytearray:
     plan = Plan()
     plan.add("CALL", **hostname(b"never set"))
     plan.add("FIND_PROGRAM", list=[b"a", b"bc"])
-    plan.add("IDENTITY", data=identity(groups=[1, 2]))
+    plan.add("IDENTITY", slot=0, data=identity(groups=[1, 2]))
     plan.slots[0] = 2
     return plan.pack()
 

@@ -181,8 +181,8 @@ def test_an_impossible_identity_is_refused(
     box.namespaces()
     box.root()
     # The first identity leaves nothing that the second could give.
-    box.plan.add("IDENTITY", data=identity(bounding=CAP_KILL))
-    box.plan.add("IDENTITY", data=data)
+    box.become(identity(bounding=CAP_KILL))
+    box.become(data)
     step = step_of(box, "IDENTITY")
     assert result_of(run, box) == failure(step, errno.EPERM, where)
 

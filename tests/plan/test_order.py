@@ -199,10 +199,13 @@ def test_no_new_privs_is_set_exactly_when_it_is_wanted(case: Case) -> None:
 def test_the_old_root_goes_before_any_container_path_is_entered(
     made: tuple[Case, Plan],
 ) -> None:
-    _, plan = made
+    case, plan = made
     pivot = place(plan, ops.Pivot)
     assert all(i < pivot for i in places(plan, *TREE))
-    assert pivot < place(plan, ops.Chdir)
+    entered = places(plan, ops.Chdir)
+    # In its root the process is from there on.
+    assert bool(entered) == (case.config.cwd != "/")
+    assert all(pivot < i for i in entered)
 
 
 @EXAMPLES
@@ -521,7 +524,7 @@ def _is_init(step: Step) -> bool:
 
 def _made(step: Step) -> set[int]:
     action = step.action
-    if isinstance(action, ops.Call):
+    if isinstance(action, ops.Call | ops.OpenProc):
         return {action.result} - {NONE}
     if isinstance(action, MakeMonitorEnds):
         made = {action.caller, action.listener, action.folder, action.log_folder}
@@ -538,6 +541,8 @@ def _read(step: Step) -> set[int]:
         slots = [getattr(action, name) for name in NAMED[type(action)]]
     elif isinstance(action, ops.Call):
         slots = [a.slot for a in action.args if isinstance(a, ops.SlotRef)]
+    elif isinstance(action, ops.SetIdentity):
+        slots = [action.status]
     elif isinstance(action, ops.Init):
         slots = [action.status, action.terminal]
     elif isinstance(action, ops.Exec):

@@ -86,21 +86,22 @@ enum lc_op_kind {
     LC_OP_CALL = 20,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to */
     LC_OP_GATE = 21,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
     LC_OP_LOOPBACK = 22,    /* lo up */
-    LC_OP_WRITE_PROC = 23,  /* text2 into file text of the procfs in slot; flags: enum lc_write_proc */
+    LC_OP_WRITE_PROC = 23,  /* text2 into file text of the procfs in slot; flags: enum lc_use_proc */
     LC_OP_RLIMIT = 24,      /* setrlimit(mode, soft flags, hard arg) */
     LC_OP_UMASK = 25,       /* umask(mode) */
     LC_OP_CHDIR = 26,       /* chdir(text), made 0755 if absent; the result must be inside the root */
     LC_OP_EXEC = 27,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on; flags: enum lc_exec */
     LC_OP_TERMINAL = 28,    /* new pty of the devpts behind text; slot := its slave; arg = rows<<32|columns, flags: enum lc_terminal, owner data: lc_owner */
     LC_OP_NO_NEW_PRIVS = 29,/* prctl(PR_SET_NO_NEW_PRIVS) */
-    LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
+    LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards from slot, /proc/self/status */
     LC_OP_FIND_PROGRAM = 31,/* the first executable of list becomes the program */
     LC_OP_LANDLOCK_PATH = 32, /* rights flags beneath text inside, into the ruleset in slot */
     LC_OP_CHILD = 33,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
     LC_OP_INIT = 34,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
     LC_OP_MONITOR = 35,     /* clone3() twice: a monitor (data: lc_monitor; list: its log and the names it is moved to, arg: its greatest size), and its child, which reports LC_CLONED and goes on */
     LC_OP_SECCOMP = 36,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
-    LC_OP_LAST = 36,
+    LC_OP_OPEN_PROC = 37,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
+    LC_OP_LAST = 37,
 };
 
 /*
@@ -130,12 +131,13 @@ enum lc_call {
     LC_CALL_CHDIR = 19,
     LC_CALL_BIND = 20,
     LC_CALL_SOCKET = 21,
-    LC_CALL_LAST = 21,
+    LC_CALL_OPEN_TREE = 22,
+    LC_CALL_LAST = 22,
 };
 
 struct lc_arguments { uint64_t value[6]; };
 
-enum lc_write_proc { LC_LAST_WRITE = 1 /* let go of the slot */ };
+enum lc_use_proc { LC_LAST_USE = 1 /* let go of the procfs */ };
 
 /*
  * Whether the filter is set at once, or by EXEC right before execve(2), so that no

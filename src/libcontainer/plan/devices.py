@@ -18,6 +18,7 @@ from libcontainer.plan.facts import Facts
 from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
+_NULL = ("/dev/null", "c", 1, 3)
 _FILE_TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
 
 
@@ -40,6 +41,14 @@ class DevicePlanner:
                 number = (device.major, device.minor)
                 slot = sources.tree(device.path, device=number)
                 self._bound.append((device, slot))
+
+    @property
+    def makes_null(self) -> bool:
+        """Whether the null device is a node of our own."""
+        return not self._bind and any(
+            (device.path, device.type, device.major, device.minor) == _NULL
+            for device in self._config.devices
+        )
 
     def make(self, mount: Mount) -> int:
         """Make /dev as *mount* says and attach it; return its slot."""

@@ -19,6 +19,13 @@ _SUPERBLOCK = {
     "lazytime": 1 << 25,
 }
 
+# What the kernel does anyway, at a call an option less: a devpts is its own since
+# Linux 4.7, and anybody may make files in a tmpfs.
+_GIVEN = {
+    "devpts": frozenset({"newinstance"}),
+    "tmpfs": frozenset({"mode=1777", "mode=01777"}),
+}
+
 # What they show depends on the namespaces of who makes them, never on a path.
 _OF_NAMESPACES = frozenset({"tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup"})
 
@@ -31,7 +38,8 @@ def is_host_made(mount: Mount) -> bool:
 
 def fs_options(config: Config, facts: Facts, mount: Mount) -> tuple[str, ...]:
     """Return the options of fsconfig(2) for a filesystem."""
-    words = [word for word in mount.data if word != "iversion"]
+    given = _GIVEN.get(mount.type, frozenset())
+    words = [word for word in mount.data if word not in given and word != "iversion"]
     if mount.type == "devpts" and not _has_tty_group(config, facts):
         words = [word for word in words if word != f"gid={_TTY_GROUP}"]
     if not any(word.startswith("context=") for word in words):

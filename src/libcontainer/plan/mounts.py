@@ -103,6 +103,31 @@ class MountPlanner:
             self._made[number] = slot
             self._remount(mount, slot)
 
+    @property
+    def makes_procfs(self) -> bool:
+        """Whether the container gets a new procfs."""
+        return any(mount.type == "proc" for mount in self._mounts)
+
+    @property
+    def procfs(self) -> int:
+        """Slot of a procfs of the container's own, once it is made, or `NONE`."""
+        made = self._made.items()
+        return next((s for n, s in made if self._mounts[n].type == "proc"), NONE)
+
+    @property
+    def makes_null(self) -> bool:
+        """Whether the container's own /dev has a null device of ours."""
+        own = [m for m in self._mounts if is_own_dev(m)]
+        covered = any(is_within(m.destination, "/dev/null") for m in self._mounts)
+        usable = not any(own_attributes(m) & MountAttr.NODEV for m in own)
+        return bool(own) and usable and not covered and self._devices.makes_null
+
+    @property
+    def own_dev(self) -> int:
+        """Slot of the /dev that we fill, once it is made, or `NONE`."""
+        made = self._made.items()
+        return next((s for n, s in made if is_own_dev(self._mounts[n])), NONE)
+
     def base_of(self, path: str) -> tuple[int, str]:
         """Return slot and place of the kernel's own filesystem above *path*."""
         for place, slot in self._kernels_own.items():

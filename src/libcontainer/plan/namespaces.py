@@ -263,10 +263,15 @@ def _set_clocks(builder: Builder, config: Config, facts: Facts, flags: int) -> i
     return flags & ~first
 
 
-def _take_template(builder: Builder, config: Config, facts: Facts) -> int | None:
+def begins_in_template(config: Config, facts: Facts) -> bool:
+    """Tell whether the first root of the launch is the template's."""
     # Hooks before the pivot look for the host's files.
     wanted = facts.template and not before_pivot(config.hooks)
-    if not wanted or is_joined(config, NamespaceType.MOUNT):
+    return wanted and not is_joined(config, NamespaceType.MOUNT)
+
+
+def _take_template(builder: Builder, config: Config, facts: Facts) -> int | None:
+    if not begins_in_template(config, facts):
         return None
     template = builder.slot("template", given=True)
     builder.stage("sources")

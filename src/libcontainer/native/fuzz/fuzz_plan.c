@@ -147,7 +147,7 @@ static struct lc_op *use(struct seed *seed, uint16_t kind)
 static void use_data(struct seed *seed, uint16_t kind, const void *data, uint32_t size)
 {
     struct lc_op *op = use(seed, kind);
-    op->slot = kind == LC_OP_IDENTITY ? -1 : 1;
+    op->slot = 1;
     op->data = put(seed, data, size);
     op->data_size = size;
     if (kind == LC_OP_CLONE_TREE || kind == LC_OP_TERMINAL)

@@ -25,6 +25,7 @@ static const uint16_t numbers[LC_CALL_LAST + 1] = {
     [LC_CALL_CHDIR] = __NR_chdir,
     [LC_CALL_BIND] = __NR_bind,
     [LC_CALL_SOCKET] = __NR_socket,
+    [LC_CALL_OPEN_TREE] = __NR_open_tree,
 };
 
 int op_call(struct helper *helper, const struct lc_op *op)

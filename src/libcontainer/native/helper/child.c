@@ -44,7 +44,6 @@ int op_child(struct helper *helper, const struct lc_op *op)
         return 0;
     helper->skip = op->mode;
     int result = await_end(pid, pidfd, op->arg);
-    close(pidfd);
     if (result == 0)
         helper->hook = 0;
     return result;

@@ -50,6 +50,8 @@ static inline void set_slot(struct helper *helper, int32_t slot, int fd)
 // main.c
 void timer_arm(const struct helper *helper);
 int timer_disarm(void);
+void *room(size_t size);  // the same memory each time, of unknown content; NULL: none
+int sweep(struct helper *helper);
 int close_others(const int *fds, uint32_t count, int64_t kept);
 
 // message.c
@@ -77,13 +79,25 @@ struct place {
 struct place place_inside(struct helper *helper, const char *path);
 struct place place_beneath(int dirfd, const char *path);
 int place_open(const struct place *place, uint64_t flags);
-int place_make(const struct place *place, uint32_t type, uint32_t mode);
+
+// What was found: an fd with the name "", or a name in the directory it is of.
+struct spot {
+    int fd;
+    const char *name;
+};
+static inline int spot_statx(struct spot spot, struct statx *found)
+{
+    return statx(spot.fd, spot.name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE,
+                 found);
+}
+int place_find(const struct place *place, struct spot *spot, struct statx *found);
+int place_make(const struct place *place, uint32_t type, uint32_t mode,
+               struct spot *spot);
 int place_parent(const struct place *place, const char **name);
 
 // attach.c
-int attach(int tree, int target, const struct place *place);
+int attach(int tree, struct spot target, const struct place *place);
 int take_tree(struct helper *helper, int32_t slot);
-void drop_tree(struct helper *helper, int32_t slot, int tree);
 
 #define OPERATIONS(X)                                                           \
     X(SETNS, op_setns) X(UNSHARE, op_unshare) X(CLONE, op_clone)                \
@@ -99,7 +113,8 @@ void drop_tree(struct helper *helper, int32_t slot, int tree);
     X(NO_NEW_PRIVS, op_no_new_privs) X(IDENTITY, op_identity)                   \
     X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)            \
     X(CHILD, op_child) X(LANDLOCK_PATH, op_landlock_path) X(CALL, op_call)        \
-    X(INIT, op_init) X(MONITOR, op_monitor) X(SECCOMP, op_seccomp)
+    X(INIT, op_init) X(MONITOR, op_monitor) X(SECCOMP, op_seccomp)\
+    X(OPEN_PROC, op_open_proc)
 
 #define DECLARE(kind, function)                                                 \
     int function(struct helper *helper, const struct lc_op *op);

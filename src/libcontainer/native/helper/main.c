@@ -9,6 +9,7 @@ ARCH_ENTRY;
 _Noreturn void helper_start(const long *stack);
 
 enum {
+    SWEEP_EVERY = 64,  // operations
     EXIT_FAILED = 1,
     EXIT_BAD_PLAN = 125,
     EXIT_EXEC = 127,
@@ -31,6 +32,16 @@ static void on_alarm(int number)
     (void)number;
     message_failed(the_helper.control, the_helper.step, ETIMEDOUT, LC_WHERE_CALL);
     exit_group(EXIT_FAILED);
+}
+
+void *room(size_t size)
+{
+    static _Alignas(16) char small[16384];
+    if (size <= sizeof(small))
+        return small;
+    long memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                       -1, 0);
+    return memory < 0 && memory > -4096 ? NULL : (void *)memory;
 }
 
 static int set_timer(uint32_t milliseconds)
@@ -115,12 +126,25 @@ int close_others(const int *fds, uint32_t count, int64_t kept)
     return close_range((unsigned int)(kept + 1), ~0u, 0);
 }
 
-// What the plan does not name does not outlive the first microseconds, and nothing
-// outlives execve(2) unless EXEC says so.
-static int close_unlisted(const struct helper *helper, int plan)
+// An operation does not close what it opens on its way: that is close-on-exec, and
+// closed here together, before the program has to wait for anybody.
+int sweep(struct helper *helper)
 {
     const uint32_t nslots = helper->plan.head->nslots;
-    int result = close_others(helper->slots, nslots, 2);
+    bool named = false;
+    for (uint32_t i = 0; i < nslots; i++)
+        named = named || helper->slots[i] == helper->root;
+    if (!named)
+        helper->root = -1;
+    return close_others(helper->slots, nslots, 2);
+}
+
+// What the plan does not name does not outlive the first microseconds, and nothing
+// outlives execve(2) unless EXEC says so.
+static int close_unlisted(struct helper *helper, int plan)
+{
+    const uint32_t nslots = helper->plan.head->nslots;
+    int result = sweep(helper);
     bool listed = false;
     for (uint32_t i = 0; i < nslots; i++)
         listed = listed || helper->slots[i] == plan;
@@ -156,6 +180,8 @@ static void run_all(struct helper *helper)
     const struct plan *plan = &helper->plan;
     for (uint32_t i = 0; i < plan->head->nops; i++) {
         int result = run(helper, &plan->ops[i]);
+        if (result >= 0 && i % SWEEP_EVERY == SWEEP_EVERY - 1)
+            result = at(LC_WHERE_FDS, sweep(helper));
         i += helper->skip;
         helper->skip = 0;
         if (result >= 0)

@@ -32,9 +32,7 @@ int report_clone(struct helper *helper, uint64_t flags)
     int self = result < 0 ? result : pidfd_open(getpid(), 0);
     if (self < 0)
         return self;
-    result = message_send(helper, LC_CLONED, self);
-    close(self);
-    return result;
+    return message_send(helper, LC_CLONED, self);
 }
 
 // CLONE_PARENT makes the new process a child of our caller, which can wait for it.
@@ -71,36 +69,45 @@ int op_loopback(struct helper *helper, const struct lc_op *op)
     if (fd < 0)
         return fd;
     // In a namespace so new that nobody has set any other flag that can be set.
-    int result = ioctl(fd, SIOCSIFFLAGS, (long)&request);
-    close(fd);
-    return result;
+    return ioctl(fd, SIOCSIFFLAGS, (long)&request);
 }
 
 // R4: through a procfs nobody else could touch, and checked to be one all the same.
-int op_write_proc(struct helper *helper, const struct lc_op *op)
+static int open_proc(struct helper *helper, const struct lc_op *op, uint64_t flags)
 {
     struct place place = {helper->slots[op->slot], plan_text(&helper->plan, op->text),
                           RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
                           false, false};
-    const char *value = plan_text(&helper->plan, op->text2);
-    size_t size = text_size(value);
-    int fd = place_open(&place, O_WRONLY);
+    int fd = place_open(&place, flags);
     if (fd < 0)
         return at(LC_WHERE_RESOLVE, fd);
     struct statfs fs = {0};
     int result = fstatfs(fd, &fs);
     if (result == 0 && fs.f_type != PROC_SUPER_MAGIC)
         result = -ESTALE;
-    result = at(LC_WHERE_VERIFY, result);
-    if (result == 0) {
-        long wrote = write(fd, value, size);
-        if (wrote != (long)size)
-            result = wrote < 0 ? (int)wrote : -EIO;
-    }
-    close(fd);
-    if (op->flags & LC_LAST_WRITE)
+    if (op->flags & LC_LAST_USE)
         set_slot(helper, op->slot, -1);
-    return result;
+    return result < 0 ? at(LC_WHERE_VERIFY, result) : fd;
+}
+
+int op_open_proc(struct helper *helper, const struct lc_op *op)
+{
+    int fd = open_proc(helper, op, O_RDONLY);
+    if (fd >= 0)
+        set_slot(helper, op->slot2, fd);
+    return fd < 0 ? fd : 0;
+}
+
+int op_write_proc(struct helper *helper, const struct lc_op *op)
+{
+    const char *value = plan_text(&helper->plan, op->text2);
+    size_t size = text_size(value);
+    int fd = open_proc(helper, op, O_WRONLY);
+    if (fd < 0)
+        return fd;
+    long wrote = write(fd, value, size);
+    close(fd);  // a mount with a writer cannot be made read-only
+    return wrote == (long)size ? 0 : wrote < 0 ? (int)wrote : -EIO;
 }
 
 // A rule holds for the file or directory itself, whatever is mounted or moved later.
@@ -112,8 +119,6 @@ int op_landlock_path(struct helper *helper, const struct lc_op *op)
         return at(LC_WHERE_RESOLVE, fd);
     struct landlock_path_beneath_attr rule = {.allowed_access = op->flags,
                                               .parent_fd = fd};
-    int result = landlock_add_rule(helper->slots[op->slot], LANDLOCK_RULE_PATH_BENEATH,
-                                   &rule, 0);
-    close(fd);
-    return result;
+    return landlock_add_rule(helper->slots[op->slot], LANDLOCK_RULE_PATH_BENEATH, &rule,
+                             0);
 }

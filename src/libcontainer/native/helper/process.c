@@ -37,7 +37,9 @@ int op_gate(struct helper *helper, const struct lc_op *op)
     int result = let_go_of_streams(helper, helper->slots[op->slot]);
     if (result < 0)
         return result;
-    result = timer_disarm();
+    result = at(LC_WHERE_FDS, sweep(helper));
+    if (result == 0)
+        result = timer_disarm();
     if (result < 0)
         return result;
     int starter = message_accept_go(helper->slots[op->slot]);
@@ -80,11 +82,11 @@ int op_chdir(struct helper *helper, const struct lc_op *op)
 {
     char directory[PATH_MAX];
     struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
-    int fd = place_make(&place, S_IFDIR, 0755);
-    if (fd < 0)
-        return at(LC_WHERE_RESOLVE, fd);
-    int result = fchdir(fd);
-    close(fd);
+    struct spot found;
+    int result = place_make(&place, S_IFDIR, 0755, &found);
+    if (result < 0)
+        return at(LC_WHERE_RESOLVE, result);
+    result = fchdir(found.fd);
     if (result < 0)
         return result;
     result = getcwd(directory, sizeof(directory));
@@ -131,9 +133,9 @@ static const char **write_vector(const struct plan *plan, const char **vector,
     return vector;
 }
 
-// First copies of all, above every target, then each copy on its target: so no
-// target can overwrite what is still needed. Everything else is close-on-exec since
-// the start (R7).
+// What is in its place only has to stay open. Of the others first copies, above every
+// target, then each copy on its target: so no target can overwrite what is still
+// needed. Everything else is close-on-exec since the start (R7).
 static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
 {
     const struct lc_fd *fds = plan_data(&helper->plan, op);
@@ -145,7 +147,8 @@ static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
         in_the_way = in_the_way || fds[i].target == helper->control;
     }
     for (uint32_t i = 0; i < count; i++) {
-        copies[i] = fcntl(helper->slots[fds[i].slot], F_DUPFD_CLOEXEC, free);
+        int fd = helper->slots[fds[i].slot];
+        copies[i] = fd == fds[i].target ? fd : fcntl(fd, F_DUPFD_CLOEXEC, free);
         if (copies[i] < 0)
             return copies[i];
     }
@@ -156,7 +159,8 @@ static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
         helper->control = moved;
     }
     for (uint32_t i = 0; i < count; i++) {
-        int result = dup3(copies[i], fds[i].target, 0);
+        int result = copies[i] == fds[i].target ? fcntl(copies[i], F_SETFD, 0)
+                                                : dup3(copies[i], fds[i].target, 0);
         if (result < 0)
             return result;
     }
@@ -190,11 +194,9 @@ static void write_own_pid(char *text)
 int op_exec(struct helper *helper, const struct lc_op *op)
 {
     size_t pointers = (size_t)op->count + op->count2 + 2;
-    long memory = mmap(NULL, pointers * sizeof(char *) + op->data_size,
-                       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory < 0 && memory > -4096)
-        return (int)memory;
-    const char **arguments = (const char **)memory;
+    const char **arguments = room(pointers * sizeof(char *) + op->data_size);
+    if (arguments == NULL)
+        return -ENOMEM;
     const char **environment =
         write_vector(&helper->plan, arguments, op->list, op->count);
     const char **end =

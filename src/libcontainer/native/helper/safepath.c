@@ -123,21 +123,36 @@ static int make_next(const struct place *place, char path[PATH_MAX], uint32_t ty
     return parent;
 }
 
-static bool is_one_name(const char *path)
+// Right beneath a tree of our own there is nothing to walk along: the name is as good
+// as an fd. "." and ".." are no names.
+static bool is_direct(const struct place *place)
 {
-    while (*path != '/' && *path != '\0')
-        path++;
-    return *path == '\0';
+    const char *path = place->path;
+    if (!place->ours || *path == '.')
+        return false;
+    for (; *path != '\0'; path++)
+        if (*path == '/')
+            return false;
+    return path != place->path;
 }
 
-// Open the place, making it (type, mode) and the directories above it (0755) where
-// they are absent. Right beneath a tree of our own there is nothing to walk along.
-int place_make(const struct place *place, uint32_t type, uint32_t mode)
+// Find the place and what is there; symlinks are followed as far as it says.
+int place_find(const struct place *place, struct spot *spot, struct statx *found)
+{
+    if (is_direct(place)) {
+        *spot = (struct spot){place->dirfd, place->path};
+        int result = spot_statx(*spot, found);
+        if (result < 0 || (found->stx_mode & S_IFMT) != S_IFLNK)
+            return result;
+    }
+    *spot = (struct spot){place_open(place, O_PATH), ""};
+    return spot->fd < 0 ? spot->fd : spot_statx(*spot, found);
+}
+
+static int make_path(const struct place *place, uint32_t type, uint32_t mode)
 {
     char path[PATH_MAX];
     size_t size = text_size(place->path);
-    if (place->ours && is_one_name(place->path))
-        return make_component(place->dirfd, place->path, type, mode);
     int fd = place_open(place, O_PATH);
     if (fd != -ENOENT)
         return fd;
@@ -149,6 +164,22 @@ int place_make(const struct place *place, uint32_t type, uint32_t mode)
     for (int i = 0; i < LINKS && fd == -EAGAIN; i++)
         fd = make_next(place, path, type, mode);
     return fd == -EAGAIN ? -ELOOP : fd;
+}
+
+// Make the place (type, mode) and the directories above it (0755) where they are
+// absent.
+int place_make(const struct place *place, uint32_t type, uint32_t mode,
+               struct spot *spot)
+{
+    if (is_direct(place) && type == S_IFDIR) {
+        *spot = (struct spot){place->dirfd, place->path};
+        int result = mkdirat(spot->fd, spot->name, mode);
+        return result == -EEXIST ? 0 : result;
+    }
+    int fd = is_direct(place) ? make_component(place->dirfd, place->path, type, mode)
+                              : make_path(place, type, mode);
+    *spot = (struct spot){fd, ""};
+    return fd;
 }
 
 // Open the directory that holds the place; its name there is for the *at calls,

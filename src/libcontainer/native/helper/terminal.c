@@ -35,27 +35,18 @@ static int open_slave(int master, const struct lc_op *op, const struct lc_owner 
     if (slave < 0)
         return at(LC_WHERE_CONFIGURE, slave);
     result = fchown(slave, owner->uid, owner->gid);
-    if (result < 0) {
-        close(slave);
-        return at(LC_WHERE_CONFIGURE, result);
-    }
-    return slave;
+    return result < 0 ? at(LC_WHERE_CONFIGURE, result) : slave;
 }
 
 static int bind_console(struct helper *helper, const struct lc_op *op, int slave)
 {
     struct place place = place_beneath(helper->slots[op->slot2], "console");
-    int target = place_make(&place, S_IFREG, 0600);
-    if (target < 0)
-        return at(LC_WHERE_CREATE, target);
+    struct spot target;
+    int result = place_make(&place, S_IFREG, 0600, &target);
+    if (result < 0)
+        return at(LC_WHERE_CREATE, result);
     int tree = open_tree(slave, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    int result = at(LC_WHERE_CLONE, tree);
-    if (tree >= 0) {
-        result = attach(tree, target, &place);
-        close(tree);
-    }
-    close(target);
-    return result;
+    return tree < 0 ? at(LC_WHERE_CLONE, tree) : attach(tree, target, &place);
 }
 
 int op_terminal(struct helper *helper, const struct lc_op *op)
@@ -80,6 +71,6 @@ int op_terminal(struct helper *helper, const struct lc_op *op)
         if (result == 0)
             result = message_send(helper, LC_TERMINAL_FD, master);
     }
-    close(master);
+    close(master);  // who waits for the end of the terminal waits for the last of these
     return result;
 }

@@ -51,12 +51,9 @@ int op_clone_tree(struct helper *helper, const struct lc_op *op)
     int result = at(LC_WHERE_VERIFY, same_inode(tree, helper->slots[op->slot]));
     if (result == 0)
         result = at(LC_WHERE_ATTRIBUTES, set_attributes(tree, attributes));
-    if (result < 0) {
-        close(tree);
-        return result;
-    }
-    set_slot(helper, op->slot, tree);
-    return 0;
+    if (result == 0)
+        set_slot(helper, op->slot, tree);
+    return result;
 }
 
 static bool has_prefix(const char *text, const char *prefix)
@@ -115,9 +112,7 @@ int op_make_fs(struct helper *helper, const struct lc_op *op)
     int fs = fsopen(plan_text(&helper->plan, op->text), FSOPEN_CLOEXEC);
     if (fs < 0)
         return fs;
-    int result = finish_fs(helper, op, fs, op->flags);
-    close(fs);
-    return result;
+    return finish_fs(helper, op, fs, op->flags);
 }
 
 // An overlay: every layer is attached in a scratch tree and named relative to it.
@@ -153,9 +148,8 @@ static int attach_layer(struct helper *helper, int scratch, const char *name,
     int tree = take_tree(helper, slot);
     if (tree < 0)
         return at(LC_WHERE_CLONE, tree);
-    result = move_mount(tree, "", scratch, name, MOVE_MOUNT_F_EMPTY_PATH);
-    drop_tree(helper, slot, tree);
-    return at(LC_WHERE_ATTACH, result);
+    return at(LC_WHERE_ATTACH,
+              move_mount(tree, "", scratch, name, MOVE_MOUNT_F_EMPTY_PATH));
 }
 
 static int set_lower(struct helper *helper, int fs, int scratch,
@@ -198,7 +192,6 @@ static int set_named(struct helper *helper, int fs, int scratch, const char *key
     int fd = place_open(&place, O_PATH | O_DIRECTORY);
     if (fd < 0)
         return at(LC_WHERE_RESOLVE, fd);
-    close(fd);
     return at(LC_WHERE_CONFIGURE, fsconfig(fs, FSCONFIG_SET_STRING, key, name, 0));
 }
 
@@ -240,8 +233,5 @@ int op_overlay(struct helper *helper, const struct lc_op *op)
     result = set_lower(helper, fs, scratch, overlay);
     if (result == 0)
         result = set_upper(helper, fs, scratch, overlay);
-    if (result == 0)
-        result = finish_fs(helper, op, fs, overlay->attributes);
-    close(fs);
-    return result;
+    return result == 0 ? finish_fs(helper, op, fs, overlay->attributes) : result;
 }

@@ -88,8 +88,11 @@ class Attach(Op):
     base_path: str = ""
 
     def record(self) -> Record:
-        # Only a path that says so leads into /proc, never a symlink of the image.
-        on_proc = self.base == NONE and f"{self.path}/".startswith("/proc/")
+        # Only a path that says so leads into /proc, never a symlink of the image. A
+        # real directory of the root itself cannot, so there is nothing to look for.
+        in_root = self.flags & REAL_DIRECTORY and self.path.count("/") == 1
+        into_proc = f"{self.path}/".startswith("/proc/")
+        on_proc = self.base == NONE and (in_root or into_proc)
         return Record(
             slot=self.slot,
             slot2=self.base,

@@ -32,6 +32,7 @@ CALLS = {
     "chdir": 19,
     "bind": 20,
     "socket": 21,
+    "open_tree": 22,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 

@@ -104,6 +104,32 @@ class Loopback(Op):
 
 
 @frozen
+class OpenProc(Op):
+    """Open the file *path* of a procfs that is not the image's, to read it.
+
+    Attributes:
+        result: slot of the open file.
+        last: whether the procfs is let go of afterwards.
+    """
+
+    KIND = 37
+    MAN = "proc(5)"
+    slot: int
+    path: str
+    result: int
+    last: bool = False
+
+    def record(self) -> Record:
+        return Record(
+            slot=self.slot, slot2=self.result, flags=int(self.last), text=self.path
+        )
+
+    @property
+    def title(self) -> str:
+        return f"open '/proc/{self.path}'"
+
+
+@frozen
 class WriteProc(Op):
     """Write *value* into the file *path* of a procfs that is not the image's.
 

@@ -132,10 +132,15 @@ class NoNewPrivs(Op):
 
 @frozen
 class SetIdentity(Op):
-    """Become the container's user, with exactly these capabilities."""
+    """Become the container's user, with exactly these capabilities.
+
+    Attributes:
+        status: slot of ``/proc/self/status``, where the kernel says what came of it.
+    """
 
     KIND = 30
     MAN = "capabilities(7)"
+    status: int
     uid: int
     gid: int
     groups: tuple[int, ...]
@@ -160,7 +165,7 @@ class SetIdentity(Op):
             len(self.groups),
         )
         groups = struct.pack(f"={len(self.groups)}I", *self.groups)
-        return Record(data=data + groups)
+        return Record(slot=self.status, data=data + groups)
 
     @property
     def title(self) -> str:
