@@ -204,7 +204,7 @@ def test_the_old_root_goes_before_any_container_path_is_entered(
     assert all(i < pivot for i in places(plan, *TREE))
     entered = places(plan, ops.Chdir)
     # In its root the process is from there on.
-    assert bool(entered) == (case.config.cwd != "/")
+    assert bool(entered) == ((case.process.cwd or case.config.cwd) != "/")
     assert all(pivot < i for i in entered)
 
 
@@ -526,6 +526,8 @@ def _made(step: Step) -> set[int]:
     action = step.action
     if isinstance(action, ops.Call | ops.OpenProc):
         return {action.result} - {NONE}
+    if isinstance(action, ops.Terminal):
+        return {action.slot, action.master, action.console} - {NONE}
     if isinstance(action, MakeMonitorEnds):
         made = {action.caller, action.listener, action.folder, action.log_folder}
         return made - {NONE}

@@ -103,7 +103,7 @@ def compile_create(
     if own_mounts:
         builder.stage("masks")
         parts.masks.mask(parts.mounts, facts.throttled)
-    parts.hooks.before_pivot()
+    parts.hooks.before_pivot(parts.rootfs.slot)
     _enter_root(builder, config, settings, parts.rootfs, pivot=own_mounts)
 
     _plan_machine(builder, config)
@@ -240,7 +240,7 @@ def _plan_machine(builder: Builder, config: Config) -> None:
     if config.domainname is not None:
         _set_name(builder, "domainname", config.domainname)
     if has_loopback(config) and is_new(config, NamespaceType.NETWORK):
-        builder.init(ops.Loopback())
+        builder.init(ops.Loopback(builder.slot("socket")))
 
 
 def _set_name(builder: Builder, what: str, name: str) -> None:

@@ -15,6 +15,7 @@ from libcontainer.config import (
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.record import NONE
 from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 
@@ -59,7 +60,7 @@ class DevicePlanner:
         bound = {device.path for device, _ in self._bound}
         for device in self._config.devices:
             if device.path not in bound:
-                self._builder.init(mknod(tree, device))
+                self._builder.init(mknod(self._builder, tree, device))
         for name, target in DEFAULT_DEV_SYMLINKS:
             self._builder.init(ops.Symlink(tree, name, target))
         flags = ops.MAKE_DIRECTORY | ops.REAL_DIRECTORY
@@ -76,7 +77,8 @@ class DevicePlanner:
                 made.add(parent)
                 parent = posixpath.dirname(parent)
         for path in sorted(made):
-            self._builder.init(ops.Mkdir(tree, path))
+            above = folder_of(self._builder, path)
+            self._builder.init(ops.Mkdir(tree, path, parent=above))
 
     def _attach_node(self, tree: int, device: Device, slot: int) -> None:
         self._builder.init(
@@ -97,7 +99,13 @@ def node_name(device: Device) -> str:
     return posixpath.relpath(device.path, "/dev")
 
 
-def mknod(tree: int, device: Device) -> ops.Mknod:
+def folder_of(builder: Builder, path: str) -> int:
+    """Return the slot of the directory above a path of /dev, `NONE` for /dev itself."""
+    folder = posixpath.dirname(path)
+    return builder.slot(f"/dev/{folder}") if folder else NONE
+
+
+def mknod(builder: Builder, tree: int, device: Device) -> ops.Mknod:
     """Return the operation that makes a node in the tree of /dev."""
     return ops.Mknod(
         tree,
@@ -106,4 +114,5 @@ def mknod(tree: int, device: Device) -> ops.Mknod:
         device.major,
         device.minor,
         (device.uid, device.gid),
+        folder_of(builder, node_name(device)),
     )

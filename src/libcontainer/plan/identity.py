@@ -45,7 +45,10 @@ def plan_session(
         return
     slot = builder.slot("terminal")
     owner = (settings.identity.uid, _UNCHANGED)
-    builder.init(ops.Terminal(slot, settings.console_size, owner, dev, session=own))
+    master = builder.slot("master")
+    console = NONE if dev == NONE else builder.slot("console")
+    size = settings.console_size
+    builder.init(ops.Terminal(slot, master, size, owner, dev, console, session=own))
 
 
 def plan_identity(
@@ -175,6 +178,7 @@ def _identity(settings: Settings, status: int, *, keep_groups: bool) -> ops.SetI
         permitted=_mask(sets.permitted),
         inheritable=_mask(_inheritable(sets)),
         ambient=_mask(sets.ambient),
+        no_new_privs=settings.no_new_privs,
     )
 
 

@@ -51,6 +51,7 @@ class MaskPlanner:
             empty, null = self._empty(), self._null
             if mounts.makes_null:
                 null = self._own_null(mounts.own_dev)
+            self._builder.init(ops.VerifyNode(null, _NULL))
             for path in paths:
                 self._builder.init(ops.Mask(path, empty, null, *mounts.base_of(path)))
         for path in self._config.readonly_paths:

@@ -5,14 +5,14 @@
 #include "helper.h"
 
 // The tree of a slot, to be attached. Its own mount can be attached once; after that
-// a clone of it is, without what was mounted on it meanwhile. In this order because before Linux 6.15 a mount could be cloned
-// only while it is attached.
-int take_tree(struct helper *helper, int32_t slot)
+// a clone of it is, without what was mounted on it meanwhile. In this order because
+// before Linux 6.15 a mount could be cloned only while it is attached.
+static int take_tree(struct helper *helper, int32_t slot)
 {
     uint8_t bit = (uint8_t)(1u << slot % 8);
     if (helper->attached[slot / 8] & bit)
-        return open_tree(helper->slots[slot], "",
-                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        return sys(open_tree, helper->slots[slot], "",
+                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     helper->attached[slot / 8] |= bit;
     return helper->slots[slot] < 0 ? -EBADF : helper->slots[slot];
 }
@@ -33,11 +33,11 @@ static int mismatch(int tree, struct spot target, int result)
 // Attach the tree on an open target, then walk to the place again: if the path was
 // changed under us, it does not lead to our mount. In a tree of our own nobody can
 // change it.
-int attach(int tree, struct spot target, const struct place *place)
+static int attach(int tree, struct spot target, const struct place *place)
 {
     struct statx mounted = {0}, found = {0};
-    int result = move_mount(tree, "", target.fd, target.name,
-                            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    int result = sys(move_mount, tree, "", target.fd, target.name,
+                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
     if (result < 0)
         return at(LC_WHERE_ATTACH, mismatch(tree, target, result));
     if (place->ours)
@@ -62,34 +62,15 @@ static int attach_slot(struct helper *helper, int32_t slot, struct spot target,
     return tree < 0 ? at(LC_WHERE_CLONE, tree) : attach(tree, target, place);
 }
 
-static int attach_on_path(struct helper *helper, int32_t slot, const char *path)
-{
-    int tree = take_tree(helper, slot);
-    if (tree < 0)
-        return at(LC_WHERE_CLONE, tree);
-    return at(LC_WHERE_ATTACH,
-              move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH));
-}
-
-// R23: nothing that is mounted from here on reaches the host.
-int op_propagation(struct helper *helper, const struct lc_op *op)
-{
-    (void)helper;
-    return mount(NULL, "/", NULL, MS_REC | op->flags, NULL);
-}
-
-int op_scratch(struct helper *helper, const struct lc_op *op)
-{
-    return attach_on_path(helper, op->slot, "/");
-}
-
 int op_root(struct helper *helper, const struct lc_op *op)
 {
-    const char *path = op->text == 0 ? "/" : plan_text(&helper->plan, op->text);
-    int result = attach_on_path(helper, op->slot, path);
-    if (result == 0)
-        helper->root = helper->slots[op->slot];
-    return result;
+    const char *path = op->count == 0 ? "/" : plan_text(&helper->plan, op);
+    int tree = take_tree(helper, op->slot);
+    if (tree < 0)
+        return at(LC_WHERE_CLONE, tree);
+    helper->root = helper->slots[op->slot];
+    return at(LC_WHERE_ATTACH,
+              sys(move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH));
 }
 
 enum { MAKES = LC_MAKE_DIRECTORY | LC_MAKE_FILE | LC_MAKE_LIKE_SOURCE };
@@ -125,16 +106,15 @@ static int check_target(const struct lc_op *op, const struct place *place, int t
     struct statfs fs = {0};
     if (place->ours || (op->flags & LC_ON_PROC))
         return 0;
-    int result = fstatfs(target, &fs);
+    int result = sys(fstatfs, target, &fs);
     return result == 0 && fs.f_type == PROC_SUPER_MAGIC ? -EXDEV : result;
 }
 
 int op_attach(struct helper *helper, const struct lc_op *op)
 {
-    const char *path = plan_text(&helper->plan, op->text);
-    struct place place = op->slot2 >= 0
-                             ? place_beneath(helper->slots[op->slot2], path)
-                             : place_inside(helper, path);
+    const char *path = plan_text(&helper->plan, op);
+    struct place place = op->slot2 >= 0 ? place_beneath(helper->slots[op->slot2], path)
+                                        : place_inside(helper, path);
     if (op->flags & LC_REAL_DIRECTORY)
         place.resolve |= RESOLVE_NO_SYMLINKS;
     place.no_follow = (op->flags & LC_NO_FOLLOW) != 0;
@@ -145,68 +125,20 @@ int op_attach(struct helper *helper, const struct lc_op *op)
     return result < 0 ? result : attach_slot(helper, op->slot, target, &place);
 }
 
-// Give the new entry its owner. 0:0 is whom it belongs to already, since the helper
-// is root where it builds.
-static int finish_entry(const struct lc_op *op, int parent, const char *name, int result)
-{
-    if (result == 0 && op->arg != 0)
-        result = fchownat(parent, name, (uint32_t)(op->arg >> 32), (uint32_t)op->arg,
-                          AT_SYMLINK_NOFOLLOW);
-    return at(LC_WHERE_CREATE, result);
-}
-
-static int open_parent(struct helper *helper, const struct lc_op *op,
-                       const char **name)
-{
-    struct place place = place_beneath(helper->slots[op->slot],
-                                       plan_text(&helper->plan, op->text));
-    return at(LC_WHERE_RESOLVE, place_parent(&place, name));
-}
-
-int op_mkdir(struct helper *helper, const struct lc_op *op)
-{
-    const char *name;
-    int parent = open_parent(helper, op, &name);
-    if (parent < 0)
-        return parent;
-    return finish_entry(op, parent, name, mkdirat(parent, name, op->mode));
-}
-
-int op_mknod(struct helper *helper, const struct lc_op *op)
-{
-    const char *name;
-    int parent = open_parent(helper, op, &name);
-    if (parent < 0)
-        return parent;
-    unsigned int major = (unsigned int)(op->flags >> 32);
-    unsigned int minor = (unsigned int)op->flags;
-    unsigned int device = (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
-    return finish_entry(op, parent, name, mknodat(parent, name, op->mode, device));
-}
-
-int op_symlink(struct helper *helper, const struct lc_op *op)
-{
-    const char *name;
-    int parent = open_parent(helper, op, &name);
-    if (parent < 0)
-        return parent;
-    const char *target = plan_text(&helper->plan, op->text2);
-    return finish_entry(op, parent, name, symlinkat(target, parent, name));
-}
-
-// A mask is worth what hides behind it is: a file is covered by nothing but the null
-// device (R6, CVE-2025-31133).
-static int check_null(struct helper *helper, int32_t slot)
+// R3: the name proves nothing, the inode does. A file is masked by nothing but the null
+// device (R6, CVE-2025-31133), and a terminal comes from a ptmx of devpts.
+int op_verify_node(struct helper *helper, const struct lc_op *op)
 {
     struct statx found = {0};
-    if (helper->null_slot == slot)
-        return 0;
-    int result = fd_statx(helper->slots[slot], STATX_TYPE, &found);
+    struct statfs fs = {0};
+    int result = fd_statx(helper->slots[op->slot], STATX_TYPE, &found);
+    if (result == 0 && op->arg != 0)
+        result = sys(fstatfs, helper->slots[op->slot], &fs);
     if (result == 0 && ((found.stx_mode & S_IFMT) != S_IFCHR ||
-                        found.stx_rdev_major != 1 || found.stx_rdev_minor != 3))
+                        found.stx_rdev_major != op->flags >> 32 ||
+                        found.stx_rdev_minor != (uint32_t)op->flags ||
+                        (op->arg != 0 && (uint64_t)fs.f_type != op->arg)))
         result = -ENODEV;
-    if (result == 0)
-        helper->null_slot = slot;
     return at(LC_WHERE_VERIFY, result);
 }
 
@@ -214,7 +146,7 @@ static int check_null(struct helper *helper, int32_t slot)
 // makes names in it, while an image could rename what leads to it.
 static struct place place_of(struct helper *helper, const struct lc_op *op, int base)
 {
-    const char *path = plan_text(&helper->plan, op->text);
+    const char *path = plan_text(&helper->plan, op);
     if (base < 0)
         return place_inside(helper, path);
     return (struct place){helper->slots[base], path,
@@ -236,9 +168,6 @@ int op_mask(struct helper *helper, const struct lc_op *op)
     if (result < 0)
         return excuse(result);
     bool directory = (found.stx_mode & S_IFMT) == S_IFDIR;
-    result = directory ? 0 : check_null(helper, op->slot2);
-    if (result < 0)
-        return result;
     return attach_slot(helper, directory ? op->slot : op->slot2, target, &place);
 }
 
@@ -248,13 +177,13 @@ int op_readonly(struct helper *helper, const struct lc_op *op)
     struct spot target = {place_open(&place, O_PATH), ""};
     if (target.fd < 0)
         return excuse(target.fd);
-    int tree = open_tree(target.fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-                                            AT_EMPTY_PATH | AT_RECURSIVE);
+    int tree = sys(open_tree, target.fd, "",
+                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
     if (tree < 0)
         return at(LC_WHERE_CLONE, tree);
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-    int result = mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
-                               sizeof(attr));
+    int result =
+        sys(mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
     return result < 0 ? at(LC_WHERE_ATTRIBUTES, result) : attach(tree, target, &place);
 }
 
@@ -266,9 +195,9 @@ static int uncover_root(struct helper *helper)
     struct statx root = {0}, top = {0};
     int result = fd_statx(helper->root, STATX_MNT_ID, &root);
     while (result == 0 && top.stx_mnt_id != root.stx_mnt_id) {
-        result = umount2(".", MNT_DETACH);
+        result = sys(umount2, ".", MNT_DETACH);
         if (result == 0)
-            result = statx(AT_FDCWD, "..", 0, STATX_MNT_ID, &top);
+            result = sys(statx, AT_FDCWD, "..", 0, STATX_MNT_ID, &top);
     }
     return result;
 }
@@ -279,8 +208,8 @@ static int uncover_root(struct helper *helper)
 int op_pivot(struct helper *helper, const struct lc_op *op)
 {
     (void)op;
-    int result = helper->root < 0 ? -EBADF : fchdir(helper->root);
+    int result = helper->root < 0 ? -EBADF : sys(fchdir, helper->root);
     if (result == 0)
-        result = pivot_root(".", ".");
+        result = sys(pivot_root, ".", ".");
     return result == 0 ? uncover_root(helper) : result;
 }

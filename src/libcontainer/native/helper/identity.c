@@ -3,14 +3,15 @@
 
 #include "helper.h"
 
-enum { STATUS = 16000, DIGITS = 11 };  // bytes of /proc/self/status, and of a group in it
+// Bytes of /proc/self/status, and of a group in it.
+enum { STATUS = 16000, DIGITS = 11 };
 
 static int drop_bounding(const struct lc_identity *wanted)
 {
     for (unsigned long cap = 0; cap < 64; cap++) {
         if (wanted->bounding >> cap & 1)
             continue;
-        int result = prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+        int result = sys(prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
         if (result == -EINVAL)
             break;  // past the last one this kernel knows
         if (result < 0)
@@ -24,11 +25,11 @@ static int set_ids(const struct helper *helper, const struct lc_op *op)
     const struct lc_identity *wanted = plan_data(&helper->plan, op);
     int result = 0;
     if (!wanted->keep_groups)
-        result = setgroups(wanted->ngroups, (const uint32_t *)(wanted + 1));
+        result = sys(setgroups, wanted->ngroups, (const uint32_t *)(wanted + 1));
     if (result == 0)
-        result = setresgid(wanted->gid, wanted->gid, wanted->gid);
+        result = sys(setresgid, wanted->gid, wanted->gid, wanted->gid);
     if (result == 0)
-        result = setresuid(wanted->uid, wanted->uid, wanted->uid);
+        result = sys(setresuid, wanted->uid, wanted->uid, wanted->uid);
     return result;
 }
 
@@ -41,13 +42,13 @@ static int set_capabilities(const struct lc_identity *wanted)
         data[i].permitted = (uint32_t)(wanted->permitted >> 32 * i);
         data[i].inheritable = (uint32_t)(wanted->inheritable >> 32 * i);
     }
-    int result = capset(&header, data);
+    int result = sys(capset, &header, data);
     // Without inheritable ones the kernel has emptied the ambient set by itself.
     if (result == 0 && wanted->inheritable != 0)
-        result = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+        result = sys(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     for (unsigned long cap = 0; cap < 64 && result == 0; cap++)
         if (wanted->ambient >> cap & 1)
-            result = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
+            result = sys(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
     return result;
 }
 
@@ -60,14 +61,16 @@ static bool is_member(const uint32_t *groups, uint32_t count, uint32_t group)
 }
 
 // The kernel sorts the list by the ids of the host, so the order may differ.
-static int verify_groups(const struct lc_identity *wanted, uint32_t *held, uint32_t count)
+static int verify_groups(const struct lc_identity *wanted, uint32_t *held,
+                         uint32_t count)
 {
     const uint32_t *groups = (const uint32_t *)(wanted + 1);
-    if (count != wanted->ngroups || (count > 0 && getgroups((int)count, held) != (int)count))
+    if (count != wanted->ngroups ||
+        (count > 0 && sys(getgroups, (int)count, held) != (int)count))
         return -EPERM;
     for (uint32_t i = 0; i < count; i++)
-        if (held[i] != groups[i] && (!is_member(held, count, groups[i]) ||
-                                     !is_member(groups, count, held[i])))
+        if (held[i] != groups[i] &&
+            (!is_member(held, count, groups[i]) || !is_member(groups, count, held[i])))
             return -EPERM;
     return 0;
 }
@@ -97,8 +100,8 @@ static uint64_t next_number(const char **text, unsigned int base)
     const char *start = *text;
     for (;; (*text)++) {
         char c = **text;
-        unsigned int digit = c <= '9' ? (unsigned int)(c - '0')
-                                      : (unsigned int)(c - 'a' + 10);
+        unsigned int digit =
+            c <= '9' ? (unsigned int)(c - '0') : (unsigned int)(c - 'a' + 10);
         if (digit >= base)
             return *text == start ? UINT64_MAX : value;
         value = value * base + digit;
@@ -142,7 +145,7 @@ static bool is_as_wanted(const struct lc_identity *wanted, const char *status,
 static int verify(const struct helper *helper, const struct lc_op *op)
 {
     const struct lc_identity *wanted = plan_data(&helper->plan, op);
-    int count = getgroups(0, NULL);
+    int count = sys(getgroups, 0, NULL);
     if (count < 0)
         return count;
     // With room for the groups that the file names too.
@@ -155,11 +158,11 @@ static int verify(const struct helper *helper, const struct lc_op *op)
                      : verify_groups(wanted, (uint32_t *)(void *)text, (uint32_t)count);
     if (result < 0)
         return result;
-    long got = read(helper->slots[op->slot], text, size - 1);
+    long got = sys(read, helper->slots[op->slot], text, size - 1);
     if (got < 0)
         return (int)got;
     text[got] = '\0';
-    return is_as_wanted(wanted, text, helper->no_new_privs) ? 0 : -EPERM;
+    return is_as_wanted(wanted, text, op->flags & LC_NO_NEW_PRIVS) ? 0 : -EPERM;
 }
 
 int op_identity(struct helper *helper, const struct lc_op *op)
@@ -167,39 +170,20 @@ int op_identity(struct helper *helper, const struct lc_op *op)
     const struct lc_identity *wanted = plan_data(&helper->plan, op);
     int result = drop_bounding(wanted);
     // Writing them needs CAP_SETPCAP even where nothing changes.
-    if (result == 0 && prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != 0)
-        result = prctl(PR_SET_SECUREBITS, 0, 0, 0, 0);
+    if (result == 0 && sys(prctl, PR_GET_SECUREBITS, 0, 0, 0, 0) != 0)
+        result = sys(prctl, PR_SET_SECUREBITS, 0, 0, 0, 0);
     // Leaving uid 0 empties the permitted set, of which a part may be wanted.
     const bool leaves_root = wanted->uid != 0;
     if (result == 0 && leaves_root)
-        result = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+        result = sys(prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
     if (result == 0)
         result = set_ids(helper, op);
     if (result == 0 && leaves_root)
-        result = prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+        result = sys(prctl, PR_SET_KEEPCAPS, 0, 0, 0, 0);
     // A change of ids resets it to /proc/sys/fs/suid_dumpable (R9).
     if (result == 0)
-        result = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        result = sys(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (result == 0)
         result = set_capabilities(wanted);
     return result < 0 ? result : at(LC_WHERE_VERIFY, verify(helper, op));
-}
-
-int op_no_new_privs(struct helper *helper, const struct lc_op *op)
-{
-    (void)op;
-    helper->no_new_privs = true;
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
-int op_become_root(struct helper *helper, const struct lc_op *op)
-{
-    (void)helper;
-    int result = op->flags & LC_KEEP_GROUPS ? 0 : setgroups(0, NULL);
-    if (result == 0)
-        result = setresgid(0, 0, 0);
-    if (result == 0)
-        result = setresuid(0, 0, 0);
-    // Ends what allow_id_maps in namespaces.c began (R9).
-    return result == 0 ? prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) : result;
 }

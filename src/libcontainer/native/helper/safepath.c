@@ -14,7 +14,7 @@ static int open_tries(int dirfd, const char *path, uint64_t flags, uint64_t reso
     struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
     int fd = -EAGAIN;
     for (int i = 0; i < TRIES && fd == -EAGAIN; i++)
-        fd = openat2(dirfd, path, &how, sizeof(how));
+        fd = sys(openat2, dirfd, path, &how, sizeof(how));
     return fd;
 }
 
@@ -23,7 +23,7 @@ static int open_tries(int dirfd, const char *path, uint64_t flags, uint64_t reso
 struct place place_inside(struct helper *helper, const char *path)
 {
     if (helper->root < 0)
-        helper->root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+        helper->root = sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     return (struct place){helper->root, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
                           false, false};
 }
@@ -49,14 +49,14 @@ static int make_component(int parent, const char *name, uint32_t type, uint32_t 
 {
     const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
     if (type == S_IFDIR) {
-        int result = mkdirat(parent, name, mode);
+        int result = sys(mkdirat, parent, name, mode);
         if (result < 0 && result != -EEXIST)
             return result;
         return open_tries(parent, name, O_PATH | O_DIRECTORY, resolve);
     }
-    int fd = openat(parent, name,
-                    O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-                    mode);
+    int fd =
+        sys(openat, parent, name,
+            O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
     if (fd != -EEXIST)
         return fd;
     return open_tries(parent, name, O_PATH, resolve);
@@ -73,7 +73,7 @@ static int expand(char path[PATH_MAX], size_t start, size_t end, int parent)
     for (size_t i = start; i < end && size < NAME_MAX; i++)
         name[size++] = path[i];
     name[size] = '\0';
-    long read = readlinkat(parent, name, target, sizeof(target));
+    long read = sys(readlinkat, parent, name, target, sizeof(target));
     if (read < 0)
         return (int)read;
     for (size_t i = end; path[i] != '\0'; i++)
@@ -117,7 +117,7 @@ static int make_next(const struct place *place, char path[PATH_MAX], uint32_t ty
         // Not a magic link, which is there and is refused.
         if (absent && next == -ELOOP)
             next = expand(path, start, end, parent) == 0 ? -EAGAIN : -ELOOP;
-        close(parent);
+        sys(close, parent);
         parent = next;
     }
     return parent;
@@ -173,32 +173,11 @@ int place_make(const struct place *place, uint32_t type, uint32_t mode,
 {
     if (is_direct(place) && type == S_IFDIR) {
         *spot = (struct spot){place->dirfd, place->path};
-        int result = mkdirat(spot->fd, spot->name, mode);
+        int result = sys(mkdirat, spot->fd, spot->name, mode);
         return result == -EEXIST ? 0 : result;
     }
     int fd = is_direct(place) ? make_component(place->dirfd, place->path, type, mode)
                               : make_path(place, type, mode);
     *spot = (struct spot){fd, ""};
     return fd;
-}
-
-// Open the directory that holds the place; its name there is for the *at calls,
-// which do not follow a last symlink. It may be the place's own dirfd.
-int place_parent(const struct place *place, const char **name)
-{
-    char directory[PATH_MAX];
-    size_t size = 0;
-    *name = place->path;
-    for (const char *c = place->path; *c != '\0'; c++)
-        if (*c == '/')
-            *name = c + 1;
-    for (const char *c = place->path; c + 1 < *name; c++) {
-        if (size == sizeof(directory) - 1)
-            return -ENAMETOOLONG;
-        directory[size++] = *c;
-    }
-    if (size == 0)
-        return place->dirfd;
-    directory[size] = '\0';
-    return open_tries(place->dirfd, directory, O_PATH | O_DIRECTORY, place->resolve);
 }

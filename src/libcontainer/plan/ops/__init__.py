@@ -58,10 +58,10 @@ from libcontainer.plan.ops.process import (
     NoNewPrivs,
     SetIdentity,
     SetRlimit,
-    Terminal,
     Umask,
 )
 from libcontainer.plan.ops.seccomp import Seccomp
+from libcontainer.plan.ops.terminal import Tell, Terminal, VerifyNode
 from libcontainer.plan.ops.trees import (
     CloneTree,
     MakeFs,
@@ -113,8 +113,10 @@ __all__ = [
     "Setns",
     "SlotRef",
     "Symlink",
+    "Tell",
     "Terminal",
     "Umask",
     "Unshare",
+    "VerifyNode",
     "WriteProc",
 ]

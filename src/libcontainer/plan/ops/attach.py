@@ -7,6 +7,7 @@ from attrs import frozen
 
 from libcontainer.plan.change import MS_SLAVE
 from libcontainer.plan.ops.base import Op
+from libcontainer.plan.ops.call import SlotRef, call
 from libcontainer.plan.record import NONE, Record
 
 MAKE_DIRECTORY = 1
@@ -16,17 +17,20 @@ REAL_DIRECTORY = 8
 ON_PROC = 16
 NO_FOLLOW = 32
 
+AT_FDCWD = -100
+_F_EMPTY_PATH = 4
+_MS_REC = 16384
+
 
 @frozen
 class SetPropagation(Op):
     """Cut every mount off from the host's."""
 
-    KIND = 6
     MAN = "mount(2)"
     flags: int
 
     def record(self) -> Record:
-        return Record(flags=self.flags)
+        return call("mount", 0, b"/\0", 0, _MS_REC | self.flags)
 
     @property
     def title(self) -> str:
@@ -38,12 +42,12 @@ class SetPropagation(Op):
 class Scratch(Op):
     """Attach the tmpfs *slot* where the layers of an overlay are put."""
 
-    KIND = 9
     MAN = "move_mount(2)"
     slot: int
 
     def record(self) -> Record:
-        return Record(slot=self.slot)
+        tree = SlotRef(self.slot)
+        return call("move_mount", tree, b"\0", AT_FDCWD, b"/\0", _F_EMPTY_PATH)
 
     @property
     def title(self) -> str:
@@ -58,14 +62,15 @@ class Root(Op):
         path: the host's directory on which it is attached.
     """
 
-    KIND = 12
+    KIND = 5
     MAN = "move_mount(2)"
     slot: int
     what: str
     path: str = "/"
 
     def record(self) -> Record:
-        return Record(slot=self.slot, text=None if self.path == "/" else self.path)
+        strings = () if self.path == "/" else (self.path,)
+        return Record(slot=self.slot, strings=strings)
 
     @property
     def title(self) -> str:
@@ -77,7 +82,7 @@ class Root(Op):
 class Attach(Op):
     """Attach the tree *slot* on *path*, inside or beneath the tree *base*."""
 
-    KIND = 13
+    KIND = 6
     MAN = "move_mount(2)"
     slot: int
     path: str
@@ -96,7 +101,7 @@ class Attach(Op):
         return Record(
             slot=self.slot,
             slot2=self.base,
-            text=self.path,
+            strings=(self.path,),
             flags=self.flags | (ON_PROC if on_proc else 0),
             mode=self.mode,
         )
@@ -114,7 +119,7 @@ class Mask(Op):
     *path* is looked up beneath the tree *base*, which is mounted on *base_path*.
     """
 
-    KIND = 17
+    KIND = 7
     MAN = "move_mount(2)"
     path: str
     empty: int
@@ -123,8 +128,8 @@ class Mask(Op):
     base_path: str = ""
 
     def record(self) -> Record:
-        path = _below(self.path, self.base_path)
-        return Record(slot=self.empty, slot2=self.null, text=path, arg=self.base + 1)
+        path = (_below(self.path, self.base_path),)
+        return Record(slot=self.empty, slot2=self.null, strings=path, arg=self.base + 1)
 
     @property
     def title(self) -> str:
@@ -135,14 +140,14 @@ class Mask(Op):
 class Readonly(Op):
     """Make *path* a read-only mount of itself; *base* as for `Mask`."""
 
-    KIND = 18
+    KIND = 8
     MAN = "mount_setattr(2)"
     path: str
     base: int = NONE
     base_path: str = ""
 
     def record(self) -> Record:
-        return Record(slot=self.base, text=_below(self.path, self.base_path))
+        return Record(slot=self.base, strings=(_below(self.path, self.base_path),))
 
     @property
     def title(self) -> str:
@@ -157,7 +162,7 @@ def _below(path: str, base_path: str) -> str:
 class Pivot(Op):
     """Make the container's root the root and let go of the old one."""
 
-    KIND = 19
+    KIND = 9
     MAN = "pivot_root(2)"
 
     def record(self) -> Record:
