@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import trust_picture
+import trust_rows
 
 DOCS = Path(__file__).resolve().parent
 SOURCE = DOCS / "reference" / "trust.json"
@@ -22,167 +22,20 @@ PAGE = DOCS / "reference" / "trust.md"
 PICTURE = DOCS / "reference" / "trust.svg"
 ROWS = DOCS.parent / ".trust"
 
-CAMPAIGNS = ("attacks", "faults", "fuzz", "load")
 WANTED = {
-    "kills": 2_000,
-    "injections": 10_000,
-    "parser": 10**8,
-    "config": 10**7,
-    "cycles": 100_000,
-    "execs": 50_000,
-}
-"""What the issue of this page asks for."""
+    ("attacks", "race"): ("launches", "launches in races", 50_000),
+    ("faults", "calls"): ("kills", "kills", 2_000),
+    ("faults", "calls", 2): ("injections", "injected errors", 10_000),
+    ("fuzz", "parser"): ("count", "plans fed to the helper's parser", 10**8),
+    ("fuzz", "config"): ("count", "configurations fed to the compiler", 10**7),
+    ("load", "cycles"): (
+        "cycles", "containers run and deleted, one after the other", 100_000),
+    ("load", "execs"): ("execs", "processes joined to one container", 50_000),
+}  # fmt: skip
+"""Where a figure is, its name, what it is of, and what the issue of this page asks."""
 
 Row = dict[str, Any]
 
-
-# -- from the rows to the json
-
-
-def _read(name: str, place: Path) -> list[Row]:
-    try:
-        lines = (place / f"{name}.jsonl").read_text().splitlines()
-    except FileNotFoundError:
-        return []
-    rows = []
-    for line in lines:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue  # cut off by a kill
-    return rows
-
-
-def summarize(place: Path = ROWS) -> dict[str, Any]:
-    """Return what the page needs of the rows of every campaign."""
-    # What was not run here stays as it was where it was run.
-    found: dict[str, Any] = json.loads(SOURCE.read_text()) if SOURCE.exists() else {}
-    for name in CAMPAIGNS:
-        rows = _read(name, place)
-        sessions = [row["session"] for row in rows if "session" in row]
-        tried = [row for row in rows if "verdict" in row]
-        if not tried:
-            continue
-        found[name] = {
-            "session": sessions[-1] if sessions else {},
-            "figures": _FIGURES[name](tried),
-            "findings": [
-                {"key": row["key"], "verdict": " ".join(row["verdict"].split())[:200]}
-                for row in tried
-                if row["verdict"] != "good" and row.get("family") != "peer"
-            ],
-        }
-    return found
-
-
-def _attacks(rows: list[Row]) -> Row:
-    corpus = [row for row in rows if row["family"] == "corpus"]
-    races = [row for row in rows if row["family"] == "race"]
-    return {
-        "cases": len(corpus),
-        "controls": sum(row["control"] for row in corpus),
-        "ids": dict(
-            sorted(Counter(i[0] for row in corpus for i in row["ids"]).items())
-        ),
-        "races": len({row["race"] for row in races}),
-        "race launches": sum(row["launches"] for row in races),
-        "exchanges": sum(row["swaps"] for row in races),
-        "ran": sum(row["ran"] for row in races),
-    }
-
-
-def _faults(rows: list[Row]) -> Row:
-    ours = [row for row in rows if row["family"] != "peer"]
-    calls = [row for row in ours if row["family"] == "calls"]
-    struck = [row for row in calls if row["answer"] != "not reached"]
-    table: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in struck:
-        table[_action(row)][row["answer"]] += 1
-    cells: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in struck:
-        cells[f"{_action(row)}|{_stage(row)}"][row["answer"]] += 1
-    kills = [row for row in struck if _action(row) == "kill"]
-    named = [row for row in struck if row["answer"] == "refused"]
-    return {
-        "kills": len(kills),
-        "kills of the caller": sum(row["key"].split("/")[2] == "0" for row in kills),
-        "injections": len(struck) - len(kills),
-        "table": {name: dict(counts) for name, counts in sorted(table.items())},
-        "cells": {name: dict(counts) for name, counts in sorted(cells.items())},
-        "errors": len(named),
-        "errors with a step": sum(_names_step(row) for row in named),
-        "exceptions": _answers(ours, "exceptions"),
-        "limits": _answers(ours, "limits"),
-        "hangs": sum("hung" in row["verdict"] for row in ours),
-        "leaks": sum("left" in row["verdict"] for row in ours),
-        "slowest": max((row["seconds"] for row in ours), default=0),
-        "peers": _peers(rows, struck),
-    }
-
-
-def _answers(rows: list[Row], family: str) -> dict[str, int]:
-    return dict(Counter(row["answer"] for row in rows if row["family"] == family))
-
-
-def _names_step(row: Row) -> bool:
-    return bool(row.get("step")) or "step" in str(row.get("text"))
-
-
-def _action(row: Row) -> str:
-    return str(row["key"].split("/")[4])
-
-
-def _stage(row: Row) -> str:
-    _, command, process = row["key"].split("/")[:3]
-    side = "caller" if process == "0" else "helper" if process != "-1" else "all"
-    return f"{command} {side}"
-
-
-def _peers(rows: list[Row], ours: list[Row]) -> dict[str, Row]:
-    """What was left by each runtime, under the same kills and errors."""
-    found: dict[str, Row] = {}
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row["family"] == "peer" and row["answer"] == "struck":
-            groups[f"{row['peer']} {_action(row)}"].append(row)
-    for row in ours:
-        kind, command = row["key"].split("/")[:2]
-        if (kind, command) == ("plain", "run") and _action(row) in {"kill", "EIO"}:
-            groups[f"libcontainer {_action(row)}"].append(row)
-    for name, group in sorted(groups.items()):
-        found[name] = {
-            "trials": len(group),
-            "hung": sum("hung" in row["verdict"] for row in group),
-            "left processes": sum("left process" in row["verdict"] for row in group),
-            "left cgroups": sum("left cgroup" in row["verdict"] for row in group),
-            "left anything": sum("left" in row["verdict"] for row in group),
-        }
-    return found
-
-
-def _fuzz(rows: list[Row]) -> Row:
-    found: Row = {}
-    for name in dict.fromkeys(row["target"] for row in rows):
-        own = [row for row in rows if row["target"] == name]
-        answers: Counter[str] = Counter()
-        for row in own:
-            answers.update(row["answers"])
-        found[name] = {
-            "count": sum(row["count"] for row in own),
-            "seconds": round(sum(row["seconds"] for row in own)),
-            "answers": dict(answers.most_common(6)),
-        }
-    return found
-
-
-def _load(rows: list[Row]) -> Row:
-    return {row["key"]: row["figures"] for row in rows}
-
-
-_FIGURES = {"attacks": _attacks, "faults": _faults, "fuzz": _fuzz, "load": _load}
-
-
-# -- from the json to the page
 
 _HEAD = """\
 # Trust
@@ -198,12 +51,34 @@ def render(found: dict[str, Any]) -> str:
     for name, writer in (("attacks", _attacks_page), ("faults", _faults_page),
                          ("fuzz", _fuzz_page), ("load", _load_page)):  # fmt: skip
         if name in found:
-            session = found[name]["session"]
-            when = f"{session.get('date')}, Linux {session.get('kernel')}, Python"
-            when += f" {session.get('python')}, commit `{session.get('commit')}`"
-            parts += [writer(found[name]["figures"]), f"Run on {when}.\n",
-                      _findings(found[name]["findings"])]  # fmt: skip
+            parts += [
+                writer({part: one["figures"] for part, one in found[name].items()}),
+                _when(found[name]),
+                _findings(list(_open(found[name]))),
+            ]
     return "\n".join(part for part in parts if part)
+
+
+def _when(campaign: dict[str, Row]) -> str:
+    """Say when and where the rows of a campaign were made, and of which commits."""
+    sessions = [each for one in campaign.values() for each in one["when"]]
+    dates = sorted({each["date"] for each in sessions})
+    commits: dict[str, int] = {}
+    for each in sorted(sessions, key=lambda each: str(each["date"])):
+        commits[each["commit"]] = commits.get(each["commit"], 0) + each["rows"]
+    words = ", ".join(f"`{name}` ({count:,})" for name, count in commits.items())
+    when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
+    kernels = ", ".join(sorted({each["kernel"] for each in sessions}))
+    pythons = ", ".join(sorted({each["python"] for each in sessions}))
+    return (
+        f"Run on {when}, Linux {kernels}, Python {pythons}; the commits, and how many"
+        f" rows are of each: {words}.\n"
+    )
+
+
+def _open(campaign: dict[str, Row]) -> Iterator[Row]:
+    for one in campaign.values():
+        yield from one["findings"]
 
 
 def _row(*cells: object) -> str:
@@ -228,56 +103,34 @@ def _findings(findings: list[Row]) -> str:
 
 
 def _summary(found: dict[str, Any]) -> str:
-    faults = found.get("faults", {}).get("figures", {})
-    fuzz = found.get("fuzz", {}).get("figures", {})
-    load = found.get("load", {}).get("figures", {})
-    attacks = found.get("attacks", {}).get("figures", {})
-
-    def largest(name: str) -> int:
-        return max((f.get(name, 0) for f in load.values()), default=0)
-
-    done = {
-        "kills": faults.get("kills", 0),
-        "injections": faults.get("injections", 0),
-        "parser": fuzz.get("parser", {}).get("count", 0),
-        "config": fuzz.get("config", {}).get("count", 0),
-        "cycles": largest("cycles"),
-        "execs": largest("execs"),
-    }
-    names = {"kills": "kills", "injections": "injected errors",
-             "parser": "plans fed to the helper's parser",
-             "config": "configurations fed to the compiler",
-             "cycles": "containers run and deleted, one after the other",
-             "execs": "processes joined to one container"}  # fmt: skip
-    wrong = {name: len(part["findings"]) for name, part in found.items()}
-    of = {"kills": "faults", "injections": "faults", "parser": "fuzz", "config": "fuzz",
-          "cycles": "load", "execs": "load"}  # fmt: skip
-    raced = attacks.get("race launches", 0)
+    corpus = found.get("attacks", {}).get("corpus", {})
+    cases = corpus.get("figures", {}).get("cases", 0)
     rows: list[tuple[object, ...]] = [
-        ("attack cases", attacks.get("cases", 0), "all", wrong.get("attacks", 0)),
-        ("launches in races", raced, 50_000, wrong.get("attacks", 0)),
+        ("attack cases", cases, "all", len(corpus.get("findings", ())))
     ]
-    rows += [(names[name], count, WANTED[name], wrong.get(of[name], 0))
-             for name, count in done.items()]  # fmt: skip
-    head = ("what", "done", "goal", "open findings")
-    total = sum(wrong.values())
+    for (name, part, *_), (figure, what, wanted) in WANTED.items():
+        one = found.get(name, {}).get(part, {})
+        done = one.get("figures", {}).get(figure, 0)
+        rows.append((what, done, wanted, len(one.get("findings", ()))))
+    total = sum(len(list(_open(campaign))) for campaign in found.values())
     return (
-        _table(head, rows)
+        _table(("what", "done", "goal", "open findings"), rows)
         + "\nEscapes, changes of the host, leaks and hangs are findings:"
         f" {total} in all.\n"
     )
 
 
-def _attacks_page(figures: Row) -> str:
+def _attacks_page(figures: dict[str, Row]) -> str:
+    corpus, races = figures.get("corpus", {}), figures.get("race", {})
     return (
         "## Attacks (`./dev attacks`)\n\n"
-        f"{figures['cases']:,} cases of `tests/attacks/corpus.csv`, of them"
-        f" {figures['controls']} controls: the same attack where it bites, by another"
-        " runtime or without the one defence. Each has a canary, an inventory before"
-        f" and after, and a deadline. {figures['race launches']:,} launches in"
-        f" {figures['races']} races, while names were exchanged"
-        f" {figures['exchanges']:,} times; {figures['ran']:,} of them got through, none"
-        " of them outside.\n"
+        f"{corpus.get('cases', 0):,} cases of `tests/attacks/corpus.csv`, of them"
+        f" {corpus.get('controls', 0)} controls: the same attack where it bites, by"
+        " another runtime or without the one defence. Each has a canary, an inventory"
+        f" before and after, and a deadline. {races.get('launches', 0):,} launches in"
+        f" {races.get('races', 0)} races, while names were exchanged"
+        f" {races.get('exchanges', 0):,} times; {races.get('ran', 0):,} of them got"
+        " through, none of them outside.\n"
     )
 
 
@@ -293,27 +146,30 @@ followed by its own `delete --force`, and what is left is what that did not remo
 """
 
 
-def _faults_page(figures: Row) -> str:
+def _faults_page(figures: dict[str, Row]) -> str:
+    calls = figures["calls"]
     words = ("refused", "unaffected", "caller died")
     table = [
         (name, sum(counts.values()), *(counts.get(word, 0) for word in words))
-        for name, counts in figures["table"].items()
+        for name, counts in calls["table"].items()
     ]
     parts = ("trials", "hung", "left processes", "left cgroups", "left anything")
+    compared = calls["compared"] | figures.get("peer", {})
     peers = [
-        (name, *(part[word] for word in parts))
-        for name, part in figures["peers"].items()
+        (name, *(one[word] for word in parts)) for name, one in sorted(compared.items())
     ]
-    named, errors = figures["errors with a step"], figures["errors"]
+    named, errors = calls["errors with a step"], calls["errors"]
+    answers = {name: figures.get(name, {}).get("answers", {})
+               for name in ("exceptions", "limits")}  # fmt: skip
     lines = [
         "## Faults (`./dev faults`)\n",
         _ASKED,
         _table(("fault", "trials", *words), table),
         f"{named:,} of {errors:,} errors name their step; others are of calls before"
-        f" or after a launch. The slowest trial took {figures['slowest']} s.\n",
+        f" or after a launch. The slowest trial took {calls['slowest']} s.\n",
         "![How each fault was answered, by operation and side](trust.svg)\n",
-        _sentence("Exceptions at single lines of ours", figures["exceptions"]),
-        _sentence("Limits of the machine", figures["limits"]),
+        _sentence("Exceptions at single lines of ours", answers["exceptions"]),
+        _sentence("Limits of the machine", answers["limits"]),
         _COMPARED,
         _table(("runtime and fault", *parts), peers),
     ]
@@ -325,21 +181,22 @@ def _sentence(what: str, answers: dict[str, int]) -> str:
     return f"{what}: {counts or 'none yet'}.\n"
 
 
-def _fuzz_page(figures: Row) -> str:
+def _fuzz_page(figures: dict[str, Row]) -> str:
     rows = [
         (name, part["count"], part["seconds"],
          ", ".join(f"{word}: {n:,}" for word, n in part["answers"].items()))
-        for name, part in figures.items()
+        for name, part in sorted(figures.items())
     ]  # fmt: skip
     return "## Fuzzing (`./dev fuzz`)\n\n" + _table(
         ("target", "inputs", "seconds", "answers"), rows
     )
 
 
-def _load_page(figures: Row) -> str:
+def _load_page(figures: dict[str, Row]) -> str:
     rows = [
-        (f"`{name}`", ", ".join(f"{w}: {_number(n)}" for w, n in part.items()))
-        for name, part in figures.items()
+        (f"`{name}`", ", ".join(f"{w}: {_number(n)}" for w, n in run.items()))
+        for part in figures.values()
+        for name, run in sorted(part["runs"].items())
     ]
     return "## Load (`./dev load`)\n\n" + _table(("scenario", "figures"), rows)
 
@@ -353,5 +210,7 @@ def write() -> None:
 
 if __name__ == "__main__":
     if "rows" in sys.argv[1:]:
-        SOURCE.write_text(json.dumps(summarize(), indent=1, sort_keys=True) + "\n")
+        before = json.loads(SOURCE.read_text()) if SOURCE.exists() else {}
+        after = trust_rows.summarize(ROWS, before)
+        SOURCE.write_text(json.dumps(after, indent=1, sort_keys=True) + "\n")
     write()

@@ -13,7 +13,7 @@ _COLORS = {"refused": (46, 125, 50), "unaffected": (144, 202, 249),
 
 def draw(found: dict[str, Any]) -> str:
     """Return the picture: how each fault was answered, by operation and side."""
-    cells = found.get("faults", {}).get("figures", {}).get("cells", {})
+    cells = found.get("faults", {}).get("calls", {}).get("figures", {}).get("cells", {})
     actions = list(dict.fromkeys(name.partition("|")[0] for name in cells))
     stages = list(dict.fromkeys(name.partition("|")[2] for name in cells))
     width, height = (

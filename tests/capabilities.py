@@ -71,6 +71,40 @@ def _cgroup(kind: str) -> str | None:
     return f"no {kind} hierarchy is mounted"
 
 
+def _controllers1(names: str) -> str | None:
+    """Tell whether v1 controllers can be mounted, in a namespace that goes at once."""
+    script = f"mount -t cgroup -o {names} none /mnt"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        return None
+    return f"v1 has no {names} for a mount: {done.stderr.strip()}"
+
+
+def _hugetlb() -> str | None:
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        if rest.startswith("cgroup ") and "hugetlb" in rest.split()[-1].split(","):
+            return None
+        if rest.startswith("cgroup2 "):
+            given = Path(fields.split()[4], "cgroup.controllers").read_text()
+            if "hugetlb" in given.split():
+                return None
+    return "no hierarchy has the hugetlb controller"
+
+
+def _bfq() -> str | None:
+    subprocess.run(["modprobe", "-q", "bfq"], check=False)
+    for queue in Path("/sys/block").glob("*/queue/scheduler"):
+        if "bfq" in queue.read_text().replace("[", " ").replace("]", " ").split():
+            return _programs("losetup")
+    return "the kernel has no BFQ"
+
+
 def _controllers() -> str | None:
     """Tell whether v2 has the controllers, not v1 and not nobody."""
     try:
@@ -211,6 +245,10 @@ def _link(kind: str, *words: str) -> str | None:
     return None if done.returncode == 0 else f"no {kind}: {done.stderr.strip()}"
 
 
+def _slurm() -> str | None:
+    return _root() or _programs("slurmctld", "slurmd", "srun", "munged")
+
+
 def _module(name: str) -> str | None:
     # The parts of a name are imported by the search for it, in a process of its own.
     script = f"import importlib.util as u; raise SystemExit(not u.find_spec({name!r}))"
@@ -233,6 +271,9 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "cgroup2": lambda: _cgroup("cgroup2"),
     "controllers2": _controllers,
     "hybrid": _hybrid,
+    "hugetlb": _hugetlb,
+    "bfq": _bfq,
+    "net_cls": lambda: _controllers1("net_cls,net_prio"),
     "systemd": _systemd,
     "journald": _journald,
     "peers": _peers,
@@ -255,6 +296,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "containerd": lambda: _engine("containerd", "ctr"),
     "dask": lambda: _module("distributed"),
     "grpc": lambda: _module("grpc"),
+    "slurm": _slurm,
     "ray_sandbox": lambda: _module("ray.experimental.sandbox"),
     "ray": lambda: _module("ray"),
     "docker": lambda: _engine("dockerd", "docker", "containerd"),

@@ -32,7 +32,7 @@ from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
 from libcontainer.host.processref import ProcessRef, own_record
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, complete, group_of
-from libcontainer.launching import Start
+from libcontainer.launches.start import Start
 from libcontainer.limited import LimitedContainer
 from libcontainer.plan.kinds import shares_pids
 from libcontainer.process import Log, Process
@@ -166,30 +166,25 @@ class Container(
             # Loaded here: who looks at a container needs no plan.
             from libcontainer.host.gate import open_gate  # noqa: PLC0415
 
+            running = evolve(state, status=Status.RUNNING)
+
+            def record() -> None:
+                folder.remove_gate()
+                folder.write(running)
+
             try:
                 open_gate(
                     folder,
                     state.args[0],
                     self.config.hooks.start_container,
                     self._listener_taker(state),
+                    meanwhile=record,
                 )
-            except (ProgramError, HookError):
-                # Init says why first and ends then.
-                with ProcessRef.open(state.init) as init:
-                    if init is not None:
-                        has_ended(init.pidfd, _KILL_SECONDS)
-                raise
-            except OSError:
-                # Nobody took the listener of its filter, so nobody would answer.
-                with ProcessRef.open(state.init) as init:
-                    if init is not None:
-                        kill_and_reap(init.pidfd, timeout=_KILL_SECONDS)
-                raise
-            finally:
+            except BaseException as error:
                 folder.remove_gate()
-            state = evolve(state, status=Status.RUNNING)
-            folder.write(state)
-            self._poststart(folder, state)
+                _await_end_after(error, state)
+                raise
+            self._poststart(folder, running)
 
     def restart(
         self,
@@ -236,10 +231,8 @@ class Container(
         """Take down what a launch has made, and leave the record of a new container."""
         _disconnect(state)
         self._end_init(state)
-        group = group_of(state)
-        if group is not None:
-            group.remove()
-        self._launcher.poststop(self.id, self.path, self.config)
+        self._remove_group(state)
+        self._poststop()
         folder.remove_gate()
         folder.remove_monitor_files()
         cleared = evolve(
@@ -412,14 +405,13 @@ class Container(
                 require(self.id, self._status(folder, state), verb)
                 _disconnect(state)
                 self._end_init(state)
-                group = group_of(state)
-                if group is not None:
-                    (group.abandon if state.init is None else group.remove)()
-                folder.remove_rdt()
+                self._remove_group(state)
+                if state.rdt:
+                    folder.remove_rdt()
                 folder.remove()
                 self._launching.forget(self.id)
-                if state.init is not None and self.config.hooks.poststop:
-                    self._launcher.poststop(self.id, self.path, self.config)
+                if state.init is not None:
+                    self._poststop()
         except ContainerNotFoundError:
             if not force:
                 raise
@@ -461,12 +453,20 @@ class Container(
     def _poststart(self, folder: Folder, state: State) -> None:
         if not self.config.hooks.poststart or state.init is None:
             return
+        from libcontainer.launches.hooks import run_poststart  # noqa: PLC0415 - few
+
         pid = state.init.host_pid
         try:
-            self._launcher.poststart(self.id, folder.path, self.config, pid)
+            run_poststart(self._launcher, self.id, folder.path, self.config, pid)
         except BaseException:
             self._end_init(state)
             raise
+
+    def _poststop(self) -> None:
+        if self.config.hooks.poststop:
+            from libcontainer.launches.hooks import run_poststop  # noqa: PLC0415 - few
+
+            run_poststop(self._launcher, self.id, self.path, self.config)
 
     def _join(self, state: State, process: Process) -> ProcessHandle:
         with self._live_init(state, "exec") as init:
@@ -495,21 +495,14 @@ class Container(
 
     def _end_init(self, state: State) -> None:
         group = group_of(state)
-        if group is not None and state.init is not None and group.exists():
+        may_live = state.init is not None and not self._is_empty(state)
+        if group is not None and may_live and group.exists():
             # Frozen processes end too, and what shares a pid namespace with others.
             group.kill()
         self._end_own()
         # Another process may have made the container anew under the same id.
-        gone = self._has_reaped(state)
-        with ProcessRef.open(None if gone else state.init) as init:
-            if init is not None and shares_pids(self.config):
-                state = self._launcher.with_leftovers(state, init)
-            if init is not None and not kill_and_reap(
-                init.pidfd, timeout=_KILL_SECONDS
-            ):
-                from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
-
-                raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
+        if not self._has_reaped(state):
+            state = self._end_recorded(state)
         if shares_pids(self.config):
             _end_leftovers(state)
         if state.companions:
@@ -521,18 +514,75 @@ class Container(
 
             end_monitor(state.monitor)
 
+    def _is_empty(self, state: State) -> bool:
+        """Tell whether nothing of it can live, by what this object has seen.
+
+        The kernel ends what is left in a pid namespace before its init can be reaped.
+        """
+        return self._has_reaped(state) and not shares_pids(self.config)
+
+    def _remove_group(self, state: State) -> None:
+        """Remove the cgroup of a container whose init has ended."""
+        group = group_of(state)
+        if group is None:
+            return
+        if state.init is None:
+            group.abandon()
+            return
+        if self._is_empty(state):
+            named = self.config.cgroups_path is not None
+            if group.remove_empty(in_own=not named):
+                return
+            # Somebody has put others into it.
+            group.kill()
+        group.remove()
+
+    def _end_recorded(self, state: State) -> State:
+        """End the init of a state, whoever's it is; return where its others are."""
+        with ProcessRef.open(state.init) as init:
+            if init is None:
+                return state
+            if shares_pids(self.config):
+                from libcontainer.launches.recording import (  # noqa: PLC0415 - rare
+                    with_leftovers,
+                )
+
+                state = with_leftovers(state, init)
+            if not kill_and_reap(init.pidfd, timeout=_KILL_SECONDS):
+                from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
+
+                raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
+        return state
+
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not
         # in init's hands, and where it is not, init ends only after they are reaped.
         own = [h for h in (*self._joined, self._init) if h is not None and h.is_own]
         for handle in own:
-            handle.kill()
-            handle.wait(_KILL_SECONDS)
+            if not handle.is_reaped:
+                handle.kill()
+                handle.wait(_KILL_SECONDS)
         if self._init in own:
             self._init.close()
         for handle in own:
             if handle.notifier is not None:
                 handle.notifier.join(_KILL_SECONDS)
+
+
+def _await_end_after(error: BaseException, state: State) -> None:
+    """See that init ends whose start has failed with *error*."""
+    if not isinstance(error, ProgramError | HookError | OSError):
+        return
+    with ProcessRef.open(state.init) as init:
+        if init is None:
+            return
+        if isinstance(error, ProgramError | HookError):
+            # It says why first and ends then.
+            has_ended(init.pidfd, _KILL_SECONDS)
+        else:
+            # Nobody took the listener of its filter, so nobody would answer; or the
+            # state could not be saved.
+            kill_and_reap(init.pidfd, timeout=_KILL_SECONDS)
 
 
 def _disconnect(state: State) -> None:

@@ -63,12 +63,14 @@ class EnteredContainer(KnownContainer):
             stdout=stdout,
             stderr=stderr,
         )
+        from libcontainer.launches import live  # noqa: PLC0415
+
         kinds = _entered(namespaces)
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), "exec on the host")
             with self._live_init(state, "exec on the host") as init:
-                handle = self._launcher.enter(self.config, process, init, kinds)
+                handle = live.enter(self._launcher, self.config, process, init, kinds)
         self._joined.append(handle)
         return handle
 
@@ -87,11 +89,13 @@ class EnteredContainer(KnownContainer):
 
         Needs CAP_MKNOD on the host, and Linux 5.6. See mknod(2).
         """
+        from libcontainer.launches import live  # noqa: PLC0415
+
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), "mknod")
             with self._live_init(state, "mknod") as init:
-                self._launcher.mknod(self.config, device, init)
+                live.mknod(self._launcher, self.config, device, init)
 
     # -- mounts
 
@@ -112,8 +116,10 @@ class EnteredContainer(KnownContainer):
             UnsupportedError: a bind, or a filesystem of a host path, by a caller
                 without CAP_SYS_ADMIN.
         """
+        from libcontainer.launches import live  # noqa: PLC0415
+
         with self._live("mount") as init:
-            self._launcher.mount(self.config, mount, init)
+            live.mount(self._launcher, self.config, mount, init)
 
     def unmount(self, path: str) -> None:
         """Take the topmost mount on a path from the running container.
@@ -131,11 +137,12 @@ class EnteredContainer(KnownContainer):
                 there; the container has the mounts it had.
         """
         from libcontainer.host.mountpoint import open_mount  # noqa: PLC0415
+        from libcontainer.launches import live  # noqa: PLC0415
 
         with self._live("unmount") as init:
             target = open_mount(init, path)
             try:
-                self._launcher.unmount(self.config, path, target, init)
+                live.unmount(self._launcher, self.config, path, target, init)
             finally:
                 os.close(target)
 

@@ -25,7 +25,8 @@ from libcontainer.errors import (
 )
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
-from libcontainer.launching import DEADLINE_SECONDS, Launching
+from libcontainer.launches.start import DEADLINE_SECONDS
+from libcontainer.launching import Launching
 from libcontainer.process import Process
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
     from libcontainer.config.criu import CriuOptions
     from libcontainer.events import FactoryEvents
+    from libcontainer.host.rdt import RdtStats
     from libcontainer.host.trace import StepTime
     from libcontainer.launcher import Launcher
 
@@ -249,7 +251,23 @@ class Factory:
         """
         from libcontainer.cgroups.openmetrics import openmetrics  # noqa: PLC0415
 
-        return openmetrics(self.stats())
+        return openmetrics(self.stats(), rdt=self.rdt_stats())
+
+    def rdt_stats(self) -> dict[str, RdtStats]:
+        """Measure the use of caches of every container with `Config.intel_rdt`, by id.
+
+        Empty where resctrl is not mounted; see `Container.rdt_stats`.
+        """
+        try:
+            resctrl = self._launcher.resctrl()
+        except UnsupportedError:
+            return {}
+        wishes = {box.id: box.config.intel_rdt for box in self.list()}
+        return {
+            name: resctrl.stats(rdt, name)
+            for name, rdt in wishes.items()
+            if rdt is not None
+        }
 
     def events(self, *, existing: bool = False) -> FactoryEvents:
         """Return what happens to the containers from now on.

@@ -17,7 +17,7 @@ from libcontainer.host.children import (
     ExitStatus,
     any_ended,
     has_ended,
-    lost_status,
+    last_status,
     read_status,
     reap,
 )
@@ -128,6 +128,11 @@ class ProcessHandle:
         """
         return None if self._status is None else self._status.returncode
 
+    def has_ended(self) -> bool:
+        """Tell whether the process has ended; it is not reaped."""
+        with self._lock:
+            return self._pidfd < 0 or has_ended(self._pidfd)
+
     def poll(self) -> ExitStatus | None:
         """Return how the process ended, or None while it runs.
 
@@ -156,7 +161,7 @@ class ProcessHandle:
             return status
         if not has_ended(self._pidfd):
             return None
-        return self._take_status() or record.settle() or lost_status(self._pidfd)
+        return self._take_status() or record.settle() or last_status(self._pidfd)
 
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """Wait until the process has ended; return how.
@@ -191,7 +196,7 @@ class ProcessHandle:
 
         while (status := self.poll()) is None:
             self._reap_companions()
-            pidfds = [h._duplicate() for h in (self, *self._companions)]  # noqa: SLF001
+            pidfds = [h.duplicate() for h in (self, *self._companions)]
             known = [fd for fd in pidfds if fd >= 0]
             try:
                 if pidfds[0] >= 0:
@@ -209,7 +214,7 @@ class ProcessHandle:
     def _await_end(self, timeout: float | None) -> bool:
         """Wait until this process or a companion has ended; tell if one has."""
         handles = (self, *self._companions)
-        pidfds = [handle._duplicate() for handle in handles]  # noqa: SLF001
+        pidfds = [handle.duplicate() for handle in handles]
         if pidfds[0] < 0:
             return True
         try:
@@ -217,7 +222,8 @@ class ProcessHandle:
         finally:
             close_all(fd for fd in pidfds if fd >= 0)
 
-    def _duplicate(self) -> int:
+    def duplicate(self) -> int:
+        """Return a new pidfd of the process for the caller to close; -1 once reaped."""
         # Another thread may reap the process and close its pidfd meanwhile.
         with self._lock:
             return os.dup(self._pidfd) if self._pidfd >= 0 else -1

@@ -290,11 +290,14 @@ class KnownContainer:
     def _status(self, folder: Folder, state: State) -> Status:
         if state.init is None:
             return Status.CREATING
-        if self._has_reaped(state):
-            return Status.STOPPED
-        with ProcessRef.open(state.init) as init:
-            if init is None or has_ended(init.pidfd):
+        own = self._init
+        if own is not None and own.record == state.init and own.is_own:
+            if own.has_ended():
                 return Status.STOPPED
+        else:
+            with ProcessRef.open(state.init) as init:
+                if init is None or has_ended(init.pidfd):
+                    return Status.STOPPED
         if state.status is Status.CREATING:
             return Status.CREATING
         group = group_of(state)
@@ -306,6 +309,13 @@ class KnownContainer:
         """Tell whether this object has seen the end of the init of *state*."""
         own = self._init
         return own is not None and own.is_reaped and own.record == state.init
+
+    def _own_pidfd(self, state: State) -> int:
+        """Return a new pidfd of the init of *state* if this object has started it."""
+        own = self._init
+        if own is None or own.record != state.init or not own.is_own:
+            return -1
+        return own.duplicate()
 
     @contextlib.contextmanager
     def _locked_group(self, verb: str) -> Iterator[Group]:
@@ -336,7 +346,7 @@ class KnownContainer:
     @contextlib.contextmanager
     def _live_init(self, state: State, verb: str) -> Iterator[ProcessRef]:
         """Open init; what fails because it ends meanwhile is a `StateError`."""
-        with ProcessRef.open(state.init) as init:
+        with ProcessRef.open(state.init, self._own_pidfd(state)) as init:
             if init is None:
                 raise StateError(self.id, Status.STOPPED.value, verb)
             try:

@@ -6,33 +6,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
-from libcontainer.process import Log
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.trace import StepTime
     from libcontainer.launcher import Launcher
-
-DEADLINE_SECONDS = 30.0
-
-
-@frozen(kw_only=True)
-class Start:
-    """How an init process is started.
-
-    Attributes:
-        gate: whether it waits at the gate first.
-        detach: whether a monitor is to be its parent.
-        log: where that monitor copies its output to.
-    """
-
-    gate: bool = False
-    detach: bool = False
-    log: Log | None = None
 
 
 class Launching:

@@ -44,6 +44,7 @@ class LimitedContainer(KnownContainer):
             CgroupError: the kernel refused a limit.
             StateError: it has stopped, or nothing runs in it yet.
         """
+        from libcontainer.launches.live import update  # noqa: PLC0415
         from libcontainer.validate import validate_resources  # noqa: PLC0415
 
         problems = validate_resources(resources)
@@ -53,7 +54,7 @@ class LimitedContainer(KnownContainer):
             state = folder.read()
             require(self.id, self._status(folder, state), "update")
             group = self._group_of(state)
-            before = self._launcher.update(group, evolve(resources, devices=()))
+            before = update(group, evolve(resources, devices=()))
             try:
                 self._add_rules(folder, state, resources.devices)
             except BaseException:
@@ -79,6 +80,7 @@ class LimitedContainer(KnownContainer):
 
         Needs CAP_MKNOD, and on cgroup v2 CAP_SYS_ADMIN, on the host; Linux 5.6.
         """
+        from libcontainer.launches.live import mknod  # noqa: PLC0415
         from libcontainer.validate import validate_device, validate_resources  # noqa: PLC0415
 
         rule = _rule(device, access, allow=True)
@@ -93,7 +95,7 @@ class LimitedContainer(KnownContainer):
             with self._live_init(state, "mknod") as init:
                 self._add_rules(folder, state, () if rule is None else (rule,))
                 try:
-                    self._launcher.mknod(self.config, device, init)
+                    mknod(self._launcher, self.config, device, init)
                 except BaseException:
                     self._restore_rules(folder, state, rule)
                     raise

@@ -139,6 +139,9 @@ class Pool:
                 raise
             else:
                 return container
+            finally:
+                # Only now: a launch beside it would slow it down.
+                self._stock.refill()
 
     async def atake(self, timeout: float | None = None) -> Container:
         """Return a container as `take` does; for asyncio.
@@ -296,9 +299,13 @@ class _Stock:
                     message = "no container of the pool was ready in time"
                     raise LaunchTimeoutError(message)
                 self._changed.wait(left)
-            container = self.containers.popleft()
-            self._changed.notify_all()
-        return container
+            return self.containers.popleft()
+
+    def refill(self) -> None:
+        """Let the thread that makes new ones look whether there are enough."""
+        with self._changed:
+            if not self._is_paused:
+                self._changed.notify_all()
 
     def set_paused(self, *, paused: bool) -> None:
         with self._changed:

@@ -52,12 +52,16 @@ def _to_size(value: Sequence[int] | None) -> tuple[int, int] | None:
 
 
 def _to_socket(value: StrPath | int | None) -> str | int | None:
+    if value is None:
+        return None
     return to_path(value) if isinstance(value, str | os.PathLike) else value
 
 
 def _to_listen_fds(
     value: Mapping[str, int] | Iterable[int | tuple[str, int]],
 ) -> tuple[tuple[str, int], ...]:
+    if value == ():
+        return ()
     if isinstance(value, Mapping):
         return tuple(value.items())
     items = to_tuple(value)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault campaign.
 
-    python -m tests.campaigns.faults [--fresh] [--only FAMILY] [--every N]
+    python -m tests.campaigns.faults [--only FAMILY] [--every N] [--part WORD]
 
 See `./dev help`. Rows go to ``.trust/faults.jsonl``.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.campaigns import calls, exceptions, limits, peers
 from tests.campaigns.arena import Arena
 from tests.campaigns.isolation import alone
-from tests.campaigns.rows import Rows, nice, read
+from tests.campaigns.rows import Rows, add_options, nice, tried
 
 NAME = "faults"
 FAMILIES = ("calls", "exceptions", "limits", "peers")
@@ -26,7 +26,7 @@ FAMILIES = ("calls", "exceptions", "limits", "peers")
 def main(arguments: list[str]) -> int:
     """Run the campaign; return 1 if anything was not as it must be."""
     parser = argparse.ArgumentParser(prog="./dev faults")
-    parser.add_argument("--fresh", action="store_true", help="forget earlier rows")
+    add_options(parser)
     parser.add_argument("--only", choices=FAMILIES)
     parser.add_argument("--every", type=int, default=1, help="each N-th strike only")
     parser.add_argument("--action", action="append", help="such as kill or EIO")
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     if code is not None:
         return code
     nice()
-    rows = Rows(NAME, fresh=options.fresh)
+    rows = Rows(NAME, fresh=options.fresh, part=options.part)
     wishes = {
         name: tuple(value)
         for name, value in (("actions", options.action), ("kinds", options.kind),
@@ -59,14 +59,13 @@ def main(arguments: list[str]) -> int:
 
 def report() -> int:
     """Print the figures; return 1 if a row is not good."""
-    rows = [row for row in read(NAME) if "verdict" in row]
-    tried = [row for row in rows if row["family"] != "peer"]
-    for answer, count in Counter(row.get("answer") for row in tried).most_common():
+    rows = [row for row in tried(NAME) if row["family"] != "peer"]
+    for answer, count in Counter(row.get("answer") for row in rows).most_common():
         print(f"{count:7} {answer}")
-    bad = [row for row in tried if row["verdict"] != "good"]
+    bad = [row for row in rows if row["verdict"] != "good"]
     for row in bad[:40]:
         print(f"{row['key']} ({row.get('call')}): {row['verdict']}")
-    print(f"{len(tried)} trials, {len(bad)} findings")
+    print(f"{len(rows)} trials, {len(bad)} findings")
     return 1 if bad else 0
 
 

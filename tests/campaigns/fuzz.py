@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fuzz campaign.
 
-    python -m tests.campaigns.fuzz [--fresh] [--only TARGET] [--scale PERCENT]
+    python -m tests.campaigns.fuzz [--only TARGET] [--scale PERCENT] [--part WORD]
 
 Rows go to ``.trust/fuzz.jsonl``, one for each batch; see `./dev help`.
 """
@@ -9,14 +9,16 @@ Rows go to ``.trust/fuzz.jsonl``, one for each batch; see `./dev help`.
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+from zlib import crc32
 
 from tests.campaigns import launched, targets
-from tests.campaigns.rows import PLACE, ROOT, Rows, nice, read
+from tests.campaigns.rows import PLACE, ROOT, Rows, add_options, nice, tried
 from tests.plan.samples import SAMPLES
 
 NAME = "fuzz"
@@ -28,7 +30,7 @@ BATCH = {"parser": 2 * 10**7, "texts": 250_000, "config": 100_000, "launches": 2
 def main(arguments: list[str]) -> int:
     """Run the campaign; return 1 if anything was found."""
     parser = argparse.ArgumentParser(prog="./dev fuzz")
-    parser.add_argument("--fresh", action="store_true", help="forget earlier rows")
+    add_options(parser)
     parser.add_argument("--only", action="append", choices=sorted(FULL))
     parser.add_argument("--scale", type=float, default=100, help="percent of the full")
     options = parser.parse_args(arguments)
@@ -37,7 +39,7 @@ def main(arguments: list[str]) -> int:
         if code is not None:
             return code
     nice()
-    rows = Rows(NAME, fresh=options.fresh)
+    rows = Rows(NAME, fresh=options.fresh, part=options.part)
     for name in options.only or FULL:
         _target(rows, name, int(FULL[name] * options.scale / 100))
     rows.close()
@@ -46,16 +48,19 @@ def main(arguments: list[str]) -> int:
 
 def _target(rows: Rows, name: str, wanted: int) -> None:
     """Go on with one target until so many inputs have been tried."""
-    done = sum(row["count"] for row in read(NAME) if row.get("target") == name)
-    batch = sum(1 for row in read(NAME) if row.get("target") == name)
-    while done < wanted:
-        count = min(BATCH[name], wanted - done)
+    while True:
+        own = [row for row in tried(NAME) if row["target"] == name]
+        left = wanted - sum(row["count"] for row in own)
+        if left <= 0:
+            return
+        numbers = itertools.count()
+        key = next(k for n in numbers if (k := f"{name}/{rows.part}{n}") not in rows)
         begun = time.monotonic()
-        tried, answers, wrong = _RUNS[name](count, batch + 1)
-        rows.add(f"{name}/{batch}", "; ".join(wrong)[:1000] or "good", family="fuzz",
-                 target=name, count=tried, answers=answers,
+        # Each batch of each part has numbers of its own.
+        count, answers, wrong = _RUNS[name](min(BATCH[name], left), crc32(key.encode()))
+        rows.add(key, "; ".join(wrong)[:1000] or "good", family="fuzz", target=name,
+                 count=count, answers=answers,
                  seconds=round(time.monotonic() - begun, 1))  # fmt: skip
-        done, batch = done + tried, batch + 1
         if wrong:
             return
 
@@ -119,11 +124,11 @@ _RUNS = {"parser": parser, "config": config, "texts": texts,
 
 def report() -> int:
     """Print the figures; return 1 if a row is not good."""
-    tried = [row for row in read(NAME) if "verdict" in row]
+    rows = tried(NAME)
     for name in FULL:
-        own = [row for row in tried if row["target"] == name]
+        own = [row for row in rows if row["target"] == name]
         print(f"{sum(row['count'] for row in own):12,} {name}")
-    bad = [row for row in tried if row["verdict"] != "good"]
+    bad = [row for row in rows if row["verdict"] != "good"]
     for row in bad:
         print(f"{row['key']}: {row['verdict']}")
     print(f"{len(bad)} findings")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A campaign has mounts, processes, links, /run, /tmp and cgroups to itself.
+"""A campaign has mounts, processes, links, /sys, /run, /tmp and cgroups to itself.
 
 So what others do on the machine is not taken for what a launch has left, and what a
 runtime does leave (the others do) goes with the campaign.
@@ -23,6 +23,18 @@ set -e
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 1777 /run/lock
+# A sysfs shows the links of the network namespace that it was mounted in.
+mkdir /run/sys
+mount -t sysfs -o nosuid,nodev,noexec sysfs /run/sys
+for below in fs/cgroup fs/bpf fs/fuse/connections fs/pstore fs/selinux \
+    kernel/config kernel/debug kernel/security kernel/tracing; do
+    if mountpoint -q "/sys/$below"; then
+        mount --rbind "/sys/$below" "/run/sys/$below"
+    fi
+done
+umount -l /sys
+mount --move /run/sys /sys
+rmdir /run/sys
 while read -r from onto; do mount --bind "$from" "$onto"; done <<GROUPS
 $LIBCONTAINER_CAMPAIGN
 GROUPS

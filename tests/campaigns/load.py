@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The load campaign: many at once, many after each other, many at each other.
 
-    python -m tests.campaigns.load [--fresh] [--only NAME] [--scale PERCENT]
+    python -m tests.campaigns.load [--only NAME] [--scale PERCENT] [--part WORD]
 
 Rows go to ``.trust/load.jsonl``; see `./dev help`.
 """
@@ -19,7 +19,7 @@ import libcontainer as lc
 from tests.campaigns import loads, races_of_life, surroundings
 from tests.campaigns.arena import build_rootfs
 from tests.campaigns.isolation import alone
-from tests.campaigns.rows import Rows, nice, read
+from tests.campaigns.rows import Rows, add_options, nice, tried
 
 NAME = "load"
 MODULE = "tests.campaigns.load"
@@ -39,7 +39,7 @@ SCENARIOS = {
 def main(arguments: list[str]) -> int:
     """Run the campaign; return 1 if a figure is not what it must be."""
     parser = argparse.ArgumentParser(prog="./dev load")
-    parser.add_argument("--fresh", action="store_true", help="forget earlier rows")
+    add_options(parser)
     parser.add_argument("--only", action="append", choices=sorted(SCENARIOS))
     parser.add_argument("--scale", type=float, default=100, help="percent of the full")
     options = parser.parse_args(arguments)
@@ -47,9 +47,9 @@ def main(arguments: list[str]) -> int:
     if code is not None:
         return code
     nice()
-    rows = Rows(NAME, fresh=options.fresh)
+    rows = Rows(NAME, fresh=options.fresh, part=options.part)
     for name in options.only or SCENARIOS:
-        key = f"{name}@{options.scale:g}%"
+        key = f"{name}@{options.scale:g}%" + (options.part and f"/{options.part}")
         if key not in rows:
             run(rows, name, key, options.scale)
     rows.close()
@@ -86,11 +86,11 @@ def run(rows: Rows, name: str, key: str, percent: float) -> None:
 
 def report() -> int:
     """Return 1 if a row is not good."""
-    tried = [row for row in read(NAME) if "verdict" in row]
-    bad = [row for row in tried if row["verdict"] != "good"]
+    rows = tried(NAME)
+    bad = [row for row in rows if row["verdict"] != "good"]
     for row in bad:
         print(f"{row['key']}: {row['verdict']}")
-    print(f"{len(tried)} scenarios, {len(bad)} findings")
+    print(f"{len(rows)} scenarios, {len(bad)} findings")
     return 1 if bad else 0
 
 

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a campaign writes what it tried: one JSON object a line, at once.
 
-A campaign that is started again goes on where it was: what has a row is not tried
-again, until the rows are removed (``--fresh``).
+A campaign that is started again goes on where it was: what has a good row is not tried
+again, until the rows are removed (``--fresh``). What was a finding is tried again: the
+last row of a key counts. One that is run by several processes
+at once has a file for each part (``--part WORD``); together they are its rows. Each
+session says of which commit the rows below it are.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -39,15 +43,31 @@ def session() -> dict[str, str]:
 
 def read(name: str, place: Path = PLACE) -> Iterator[dict[str, Any]]:
     """Yield the rows of a campaign; a line that was cut off by a kill is left out."""
-    try:
-        lines = (place / f"{name}.jsonl").read_text().splitlines()
-    except FileNotFoundError:
-        return
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+    for path in files(name, place):
+        for line in path.read_text().splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue
+
+
+def tried(name: str, place: Path = PLACE) -> list[dict[str, Any]]:
+    """Return the last row of each key."""
+    rows = (row for row in read(name, place) if "verdict" in row)
+    return list({row["key"]: row for row in rows}.values())
+
+
+def files(name: str, place: Path = PLACE) -> list[Path]:
+    """Return the files of a campaign's rows: its own, and one for each part."""
+    own = place / f"{name}.jsonl"
+    return [*([own] if own.exists() else []), *sorted(place.glob(f"{name}.*.jsonl"))]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every campaign is told about its rows."""
+    parser.add_argument("--fresh", action="store_true", help="forget earlier rows")
+    parser.add_argument("--part", default="", help="a word: rows in a file of its own,"
+                        " for several at once")  # fmt: skip
 
 
 class Rows:
@@ -55,16 +75,22 @@ class Rows:
 
     Args:
         name: of the campaign.
-        fresh: whether to forget what was tried before.
+        fresh: whether to forget what was tried before; a part forgets its own.
+        part: of the campaign, if several are run at once.
         place: the directory of the rows.
     """
 
-    def __init__(self, name: str, *, fresh: bool = False, place: Path = PLACE) -> None:
+    def __init__(
+        self, name: str, *, fresh: bool = False, part: str = "", place: Path = PLACE
+    ) -> None:
         place.mkdir(parents=True, exist_ok=True)
-        self.path = place / f"{name}.jsonl"
+        self.part = part
+        self.path = place / (f"{name}.{part}.jsonl" if part else f"{name}.jsonl")
         if fresh:
-            self.path.unlink(missing_ok=True)
-        self._done = {row["key"] for row in read(name, place) if "key" in row}
+            for path in [self.path] if part else files(name, place):
+                path.unlink(missing_ok=True)
+        good = (row for row in tried(name, place) if row["verdict"] == "good")
+        self._done = {row["key"] for row in good}
         self._file = self.path.open("a", encoding="utf-8")
         self._write({"session": session()})
 

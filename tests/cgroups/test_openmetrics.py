@@ -18,6 +18,7 @@ from libcontainer.cgroups.stats import (
     RdmaStats,
     Stats,
 )
+from libcontainer.host.rdt import RdtStats
 from libcontainer.network.stats import InterfaceStats
 
 FULL = Stats(
@@ -75,6 +76,22 @@ def test_a_family_stands_once_with_all_containers_in_it() -> None:
     assert len(found) == 2 * len(values(openmetrics({"a": FULL})))
     # What has no value, as a limit that is none, has no sample.
     assert not any(name == "libcontainer_memory_peak_bytes" for name, _ in found)
+
+
+def test_caches_and_the_memory_bus_are_told_by_domain() -> None:
+    caches = RdtStats(
+        llc_occupancy={"mon_L3_00": 4096, "mon_L3_01": 8192},
+        mbm_total_bytes={"mon_L3_00": 70},
+        mbm_local_bytes={"mon_L3_00": 50},
+    )
+    labels = {"box": {"app": "x"}}
+    text = openmetrics({"box": Stats()}, labels, rdt={"box": caches, "bare": caches})
+    first = {"domain": "mon_L3_00", "container": "box", "app": "x"}
+    assert value(text, "rdt_memory_bytes_total", kind="total", **first) == 70
+    assert value(text, "rdt_memory_bytes_total", kind="local", **first) == 50
+    other = {"domain": "mon_L3_01", "container": "bare"}
+    assert value(text, "rdt_llc_occupancy_bytes", **other) == 8192
+    assert "rdt" not in openmetrics({"box": Stats()}, rdt={"box": RdtStats()})
 
 
 def test_nothing_is_an_exposition_too() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -383,18 +384,19 @@ def test_a_connection_over_a_bridge_survives(
             )
         ]
         config = config_of(rootfs, networks=networks)
-        with socket.create_server(("0.0.0.0", 7001)) as server:
+        with ExitStack() as ends:
+            server = ends.enter_context(socket.create_server(("0.0.0.0", 7001)))
+            server.settimeout(SECONDS)
             with factory.create("old", config) as container:
                 start(container, "talk", "10.77.3.1")
-                peer, address = server.accept()
-                assert address[0] == "10.77.3.2"
+                peer = ends.enter_context(server.accept()[0])
+                assert peer.getpeername()[0] == "10.77.3.2"
                 peer.settimeout(SECONDS)
                 first = answer(peer, 3)
                 container.checkpoint(image, keeps)
             with restored(factory, config, image, keeps) as container:
                 assert answer(peer, 5) == list(range(first[-1] + 1, first[-1] + 6))
                 assert "eth0" in container.network_stats()
-            peer.close()
 
     in_new_network(work)
 

@@ -15,9 +15,9 @@ import pytest
 PRELUDE = """
 import importlib, json, pkgutil, re, sys
 if sys.argv[1] == "records":
-    from libcontainer.commands import patterns, records
+    from libcontainer.commands import imports, records
     records.install()
-    patterns.install()
+    imports.install()
 import attrs
 import libcontainer
 """

@@ -6,7 +6,9 @@ The word behind the fence says what a block is:
 - ``python``: a whole program. What it prints is the block without a word below it.
 - ``console``: commands after ``$``, each with what a terminal shows of it.
 - ``sh``: commands that succeed, whatever they print.
-- ``text`` and the names of file formats: nothing that runs on every machine.
+- ``text`` and the names of file formats: nothing that runs.
+
+Where a block runs is the test's choice: here, or behind the words of a `Place`.
 
 ``...`` in an output stands for any text.
 """
@@ -24,7 +26,7 @@ from tests import capabilities
 
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 RUNNABLE = ("python", "console", "sh")
-FORMATS = ("text", "json", "toml", "yaml")
+FORMATS = ("text", "json", "toml", "yaml", "ini")
 # A new operation, or a kernel with another file to mask, moves every later step.
 STEP = re.compile(r"step \d+/\d+")
 MARK = "--- next command ---"
@@ -38,6 +40,21 @@ class Block:
     text: str
     output: str
     line: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how a block runs.
+
+    Attributes:
+        folder: of this machine.
+        prefix: words that run a command somewhere else; they see to its folder.
+        silent: whether a program that writes to stderr is wrong.
+    """
+
+    folder: Path
+    prefix: tuple[str, ...] = ()
+    silent: bool = True
 
 
 def fences(page: str) -> list[tuple[str, str, int, bool]]:
@@ -95,19 +112,19 @@ def _dialogue(text: str) -> list[tuple[str, str]]:
 
 
 def _run(
-    words: list[str], folder: Path, stderr: int
+    words: list[str], place: Place, stderr: int
 ) -> subprocess.CompletedProcess[str]:
     criu = capabilities.working_criu()
     more = [] if criu is None else [str(Path(criu).parent)]
     environment = {
         "PATH": ":".join([str(Path(sys.executable).parent), *more, os.environ["PATH"]]),
-        "HOME": str(folder),
+        "HOME": str(place.folder),
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "80",
     }
     return subprocess.run(
-        words,
-        cwd=folder,
+        [*place.prefix, *words],
+        cwd=place.folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -124,22 +141,25 @@ def _differs(output: str, wanted: str) -> bool:
     return re.fullmatch(".*".join(parts), STEP.sub("step", output), re.DOTALL) is None
 
 
-def failure(block: Block, folder: Path) -> str | None:
-    """Run *block* in *folder*; return what went wrong, or None."""
+def failure(block: Block, where: Path | Place) -> str | None:
+    """Run *block*, in a folder or a place; return what went wrong, or None."""
+    place = where if isinstance(where, Place) else Place(where)
     if block.word == "python":
-        words = [sys.executable, "-W", "error", "-c", block.text]
-        done = _run(words, folder, subprocess.PIPE)
-        if done.returncode or done.stderr or _differs(done.stdout, block.output):
+        warnings = ["-W", "error"] if place.silent else []
+        words = [sys.executable, *warnings, "-c", block.text]
+        done = _run(words, place, subprocess.PIPE)
+        loud = place.silent and done.stderr
+        if done.returncode or loud or _differs(done.stdout, block.output):
             return f"{block.line}: [{done.returncode}]\n{done.stdout}{done.stderr}"
         return None
     if block.word == "sh":
-        done = _run(["bash", "-e", "-c", block.text], folder, subprocess.STDOUT)
+        done = _run(["bash", "-e", "-c", block.text], place, subprocess.STDOUT)
         return f"{block.line}: {done.stdout}" if done.returncode else None
     pairs = _dialogue(block.text)
     script = "\n".join(
         f"{command}\nkept=$?; echo '{MARK}'; (exit $kept)" for command, _ in pairs
     )
-    done = _run(["bash", "-c", script], folder, subprocess.STDOUT)
+    done = _run(["bash", "-c", script], place, subprocess.STDOUT)
     outputs = done.stdout.split(f"{MARK}\n")
     for (command, wanted), output in zip(pairs, outputs, strict=False):
         if _differs(output, wanted):

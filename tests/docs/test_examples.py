@@ -39,12 +39,13 @@ EXPECTED = {
     "25_pytest.py": "3 passed",
     "30_dask.py": "sum: 90\nate too much: oom\n",
     "31_ray.py": "box-0\nbox-1\nate too much: 137 1\n",
+    "32_slurm.py": "job 1 is pid 1\nsrun ended with 0\n",
     "demo.py": "on box, pid 1",
 }
 
 
 # What is not installed with what tests need.
-NEEDS = {"30_dask.py": "dask", "31_ray.py": "ray"}
+NEEDS = {"30_dask.py": "dask", "31_ray.py": "ray", "32_slurm.py": "slurm"}
 
 
 @pytest.mark.needs("root")

@@ -36,7 +36,15 @@ PAGES = {
 NEEDS = {
     "docs/guide/checkpoint.md": ("criu",),
 }
-RUNNING = {name: text for name, text in PAGES.items() if blocks.runnable(text)}
+# Their blocks run where an engine does; the test there takes them from the page.
+ELSEWHERE = {
+    "docs/how/slurm.md": "tests/engines/test_slurm.py",
+}
+RUNNING = {
+    name: text
+    for name, text in PAGES.items()
+    if blocks.runnable(text) and name not in ELSEWHERE
+}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -48,6 +56,14 @@ def test_every_block_of_the_page_runs_or_says_what_it_is(page: str) -> None:
 def test_the_pages_are_found() -> None:
     assert {"README.md", "docs/tutorial.md", "docs/how/check.md"} <= set(RUNNING)
     assert set(NEEDS) <= set(RUNNING)
+
+
+@pytest.mark.parametrize("page", ELSEWHERE)
+def test_the_test_of_an_engine_runs_the_blocks_of_the_page(page: str) -> None:
+    assert blocks.runnable(PAGES[page])
+    test = (ROOT / ELSEWHERE[page]).read_text()
+    assert Path(page).name in test
+    assert "blocks.failure" in test
 
 
 @pytest.mark.needs("root")

@@ -18,7 +18,7 @@ from libcontainer.host import actions
 from libcontainer.host.probe import read_facts
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.users import identity_in_container
-from libcontainer.launcher import Start
+from libcontainer.launches.start import Start
 from libcontainer.plan import Plan, Step, compile_join, merge
 from libcontainer.plan.ops import Barrier, Child, Clone, Monitor
 from libcontainer.plan.steps import Side
@@ -219,8 +219,8 @@ def create_plan(factory: lc.Factory, container: lc.Container, kind: str) -> Plan
     group = Group(container.state().cgroup)
     launcher = factory._launcher
     template = launcher._take_template() >= 0
-    compiled, _ = launcher._compile_create(
-        container.config, PROGRAM, start, group, template
+    compiled, _ = launcher.planner.plan_create(
+        container.config, PROGRAM, start, group, template=template
     )
     return compiled.plan
 

@@ -8,6 +8,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -101,6 +103,39 @@ def test_a_monitor_killed_at_any_time_never_blocks_wait_or_delete(
             ends = (lc.ExitStatus(), lc.ExitStatus(code=7), lc.ExitStatus(signal=13))
             assert handle.wait(20) in ends
             assert container.status() is lc.Status.STOPPED
+
+
+# Whoever is above an orphan may be slow to reap it: here it is the caller itself.
+_LATE = """
+import ctypes, os, sys, threading, time
+import libcontainer as lc
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+config = lc.Config(rootfs=lc.Overlay(sys.argv[2]))
+with lc.Factory(sys.argv[1]) as factory, factory.create("box", config) as container:
+    sleeper = lc.Process(["sleep", "1000"], stdin=lc.DEVNULL)
+    handle = container.run(sleeper, detach=True)
+    monitor = container.state().monitor.host_pid
+    os.kill(monitor, 9)
+    os.waitpid(monitor, 0)
+    def reap():
+        time.sleep(0.3)
+        os.waitpid(handle.host_pid, 0)
+    thread = threading.Thread(target=reap)
+    thread.start()
+    handle.kill()
+    print(handle.wait(20).signal)
+    thread.join()
+"""
+
+
+@pytest.mark.needs("exit_info")
+def test_how_init_ended_is_known_though_nobody_has_reaped_it_yet(
+    state_root: Path, busybox_rootfs: Path
+) -> None:
+    """Between its end and that the kernel tells its status to nobody else."""
+    words = [sys.executable, "-c", _LATE, str(state_root), str(busybox_rootfs)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("9\n", "")
 
 
 def test_who_connects_and_says_nothing_or_rubbish_changes_nothing(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,12 @@ import pytest
 
 from libcontainer.config import Config, Overlay
 from libcontainer.errors import StepError, UserLookupError
-from libcontainer.host.rootfiles import MAX_FILE_BYTES, open_root, read_layered
+from libcontainer.host.rootfiles import (
+    MAX_FILE_BYTES,
+    Seen,
+    open_root,
+    read_layered,
+)
 from libcontainer.host.users import (
     identity_in_container,
     identity_in_rootfs,
@@ -342,3 +348,20 @@ def test_a_root_that_is_not_there_is_a_failed_step() -> None:
     assert "[ENOENT]" in str(caught.value)
     with pytest.raises(StepError):
         identity_in_container(Config(), Process(["id"]), 2**22)
+
+
+def test_a_file_that_has_not_changed_is_read_once(root_fd: int, root: Path) -> None:
+    file = root / "etc" / "passwd"
+    file.write_bytes(b"one")
+    seen = Seen()
+    # It may be written to again within the same tick of the clock.
+    assert read_capped(root_fd, "etc/passwd", seen) == b"one"
+    assert seen.get(file.stat()) is None
+    time.sleep(2.1)
+    assert read_capped(root_fd, "etc/passwd", seen) == b"one"
+    assert seen.get(file.stat()) == b"one"
+    assert read_capped(root_fd, "etc/passwd", seen) == b"one"
+    before = file.stat()
+    file.write_bytes(b"two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert read_capped(root_fd, "etc/passwd", seen) == b"two"

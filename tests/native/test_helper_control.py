@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 
 from tests.native.helper_driver import (
     ABI,
+    MESSAGE,
     Message,
     Plan,
+    Run,
+    call,
     failure,
     receive,
     send_go,
@@ -150,4 +154,47 @@ def test_a_failure_after_the_gate_goes_to_the_starter(
         send_go(starter)
         assert receive(starter) == failure(4, errno.ENOENT, "CALL")
     assert process.messages() == []
+    assert process.wait() == 1
+
+
+def _take_plan() -> Plan:
+    plan = Plan()
+    first, _ = plan.slot(), plan.slot()
+    plan.add("TAKE", slot=first, arg=2)
+    plan.add(
+        "CALL",
+        mode=ABI["LC_CALL_WRITE"],
+        flags=0b10 | 1 << 8,
+        data=call(first + 1, 48, 5, memory=b"hello\0\0\0"),
+    )
+    return plan
+
+
+def _go(process: Run, *fds: int) -> None:
+    go = MESSAGE.pack(ABI["LC_GO"], 0, 0, 0)
+    socket.send_fds(process.control, [go], fds)
+
+
+def test_what_the_caller_opens_meanwhile_is_taken(run: Start) -> None:
+    process = run(_take_plan())
+    ours, theirs = os.pipe()
+    _go(process, ours, theirs)
+    os.close(theirs)
+    assert os.read(ours, 9) == b"hello"
+    assert process.messages() == []
+    assert process.wait() == 0
+    os.close(ours)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_another_number_of_descriptors_is_a_failure(run: Start, count: int) -> None:
+    process = run(_take_plan())
+    _go(process, *[process.control.fileno()] * count)
+    assert process.messages() == [failure(1, errno.EPROTO, "CALL")]
+    assert process.wait() == 1
+
+
+def test_who_waits_for_descriptors_ends_with_its_caller(run: Start) -> None:
+    process = run(_take_plan())
+    process.control.close()
     assert process.wait() == 1

@@ -40,6 +40,7 @@ FILTER = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)
 VALID: dict[str, dict[str, object]] = {
     "CLONE": {"flags": NEWNS},
     "BARRIER": {},
+    "TAKE": {"slot": 1, "arg": 2},
     "CLONE_TREE": {"slot": 1, "text": b"/x", "flags": 0x8000},
     "MAKE_FS": {"slot": 1, "text": b"tmpfs", "list": [b"mode=755", b"noswap"]},
     "ROOT": {"slot": 1, "text": b"/srv"},
@@ -235,6 +236,8 @@ def test_a_wrong_struct_is_refused(run: Start, case: str) -> None:
         ("EXEC", {"flags": 1, "list2": [b"PID=000000000"]}),
         ("EXEC", {"flags": 1, "list2": [b"PID=0000000000x"]}),
         ("EXEC", {"flags": 1, "list2": [b"A=b", b"PID=0000000000"]}),
+        ("TAKE", {"arg": 3}),
+        ("TAKE", {"arg": 1 << 32}),
         ("UMASK", {"mode": 0o1000}),
         ("RLIMIT", {"mode": 16}),
         ("UMASK", {"step": 0}),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program that the tests run in a container: it prints what it sees there
 // as one JSON object. With --probe it tries to read, write and create paths,
-// with --exit N and --kill N it ends in a given way after printing.
+// with --exit N and --kill N it ends in a given way after printing. With --huge N
+// it takes N huge pages first, and a signal ends it if the kernel refuses one.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -478,6 +480,19 @@ static void put_everything(char **argv) {
     put_keyrings();
 }
 
+// Map pages of 2 MiB and write to each. Which limit refuses them shows in how: one
+// on reservations makes mmap fail, one on pages is a SIGBUS at the write.
+static void take_huge_pages(int count) {
+    size_t size = 2u << 20;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (21 << MAP_HUGE_SHIFT);
+    char *pages =
+        mmap(NULL, (size_t)count * size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (pages == MAP_FAILED)
+        exit(errno);
+    for (int i = 0; i < count; i++)
+        pages[(size_t)i * size] = 1;
+}
+
 int main(int argc, char **argv) {
     int code = 0, signal_number = 0, probes = argc;
     unsigned seconds = 0;
@@ -492,6 +507,8 @@ int main(int argc, char **argv) {
             signal_number = atoi(argv[++i]);
         else if (i + 1 < argc && !strcmp(argv[i], "--sleep"))
             seconds = (unsigned)atoi(argv[++i]);
+        else if (i + 1 < argc && !strcmp(argv[i], "--huge"))
+            take_huge_pages(atoi(argv[++i]));
     }
     putchar('{');
     put_everything(argv);

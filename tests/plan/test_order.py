@@ -23,7 +23,9 @@ from libcontainer.plan.stages import STAGES
 from libcontainer.plan.steps import (
     CONTROL_SLOT,
     Listen,
+    MakeCgroup,
     MapIds,
+    OpenJoins,
     OpenNamespace,
     OpenNotify,
     OpenPath,
@@ -594,3 +596,54 @@ def test_on_v2_the_first_process_of_all_is_born_in_the_cgroup() -> None:
     spawn = next(s.action for s in plan.steps if isinstance(s.action, Spawn))
     assert plan.slots[spawn.cgroup].name == "cgroup v2"
     assert places(plan, ops.Clone) == []
+
+
+V1 = attrs.evolve(samples.PRIVILEGED, template=True, cgroups=("name=systemd", "pids"))
+
+
+def test_on_v1_the_cgroup_is_made_while_the_helper_makes_its_network() -> None:
+    plan = create(Config(rootfs="/srv/rootfs"), V1)
+    kinds = [type(step.action) for step in plan.steps]
+    made, take = kinds.index(MakeCgroup), place(plan, ops.Take)
+    assert kinds[made - 1] is Spawn
+    spawn = plan.steps[made - 1].action
+    slow = plan.steps[take - 1].action
+    assert isinstance(spawn, Spawn)
+    assert isinstance(slow, ops.Unshare)
+    assert not spawn.flags & slow.flags
+    assert slow.flags & NamespaceType.NETWORK.clone_flag
+    assert ops.Barrier not in kinds[:take]
+    # It is in the cgroup before it sees anything of the container.
+    assert kinds[take + 1 : take + 3] == [ops.Call, ops.Call]
+    assert take < place(plan, ops.Root)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        attrs.evolve(V1, cgroups=("pids", "")),
+        attrs.evolve(V1, cgroups=("pids",), enters_by_unit=True),
+    ],
+)
+def test_what_init_is_born_in_is_made_before_the_helper(facts: Facts) -> None:
+    plan = create(Config(rootfs="/srv/rootfs"), facts)
+    assert place(plan, MakeCgroup) < place(plan, Spawn)
+    assert places(plan, ops.Take) == []
+
+
+@pytest.mark.parametrize("cgroups", [("name=systemd", "pids"), ("",)])
+def test_a_further_process_takes_its_cgroup_before_it_is_cloned(
+    cgroups: tuple[str, ...],
+) -> None:
+    plan = samples.join(Config(), attrs.evolve(samples.PRIVILEGED, cgroups=cgroups))
+    opened, take = place(plan, OpenJoins), place(plan, ops.Take)
+    assert place(plan, Spawn) < opened < take < place(plan, ops.Clone)
+    action = plan.steps[take].action
+    assert isinstance(action, ops.Take)
+    names = [slot.name for slot in plan.slots[action.slot :][: action.count]]
+    assert names == [f"cgroup {name or 'v2'}" for name in cgroups]
+
+
+def test_without_a_cgroup_a_further_process_takes_nothing() -> None:
+    plan = samples.join(Config(), samples.PRIVILEGED)
+    assert places(plan, OpenJoins, ops.Take) == []

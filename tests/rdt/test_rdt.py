@@ -238,6 +238,10 @@ def test_a_container_and_what_joins_it_are_in_the_class(
         container.update_rdt(lc.IntelRdt(clos_id="gold", schemata=["MB:0=50"]))
         assert (root / "gold" / "schemata").read_text() == "MB:0=50\n"
         assert container.rdt_stats().llc_occupancy["mon_L3_01"] == 8192
+        assert made.rdt_stats() == {"box": container.rdt_stats()}
+        labels = 'container="box",domain="mon_L3_01"'
+        sample = f"libcontainer_rdt_llc_occupancy_bytes{{{labels}}} 8192"
+        assert sample in made.openmetrics().splitlines()
     assert (root / "gold").is_dir()
 
 

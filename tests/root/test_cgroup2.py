@@ -105,6 +105,15 @@ def test_below_a_cgroup_with_processes_a_limit_is_refused(
                 box.run(SLEEPER)
             assert "has processes of its own" in (caught.value.hint or "")
             assert not (folder / "box").exists()
+        # Those that threads could share would turn it into a threaded one.
+        limited = make(cgroups_path=path, resources=lc.Resources(pids=9))
+        with limited, pytest.raises(lc.CgroupError, match=r"pids\.max"):
+            limited.run(SLEEPER)
+        with make(cgroups_path=path) as box:
+            box.run(SLEEPER)
+            assert (folder / "box" / "cgroup.type").read_text() == "domain\n"
+        assert (folder / "cgroup.type").read_text() == "domain\n"
+        assert words(folder / "cgroup.subtree_control") == set()
     finally:
         other.kill()
         other.wait()

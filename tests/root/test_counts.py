@@ -28,7 +28,7 @@ FDS = 1
 INIT_KIB = 64
 
 # Modules of the library that a command loads, and others that come with them.
-MODULES = {"state": 100, "kill": 100, "delete": 100, "start": 130, "run": 200}
+MODULES = {"state": 100, "kill": 100, "delete": 100, "start": 135, "run": 200}
 # Under the name of attrs stands what is loaded in its place.
 NEVER = ("attr", "argparse", "logging", "subprocess", "pyroute2", "socket")
 
@@ -43,13 +43,16 @@ for number in range(int(sys.argv[4]) + 2):
     box.delete()
 """
 
+SOURCE = Path(lc.__path__[0]).parent
+
 MODULES_OF = """
 import sys
-from libcontainer.commands import oci, patterns, records
-before = set(sys.modules)
-records.install()
-patterns.install()
+sys.path.append(sys.argv.pop(1))
+from libcontainer.commands import imports
+importer = imports.install()
+from libcontainer.commands import oci
 status = oci.main(sys.argv[1:])
+importer.save()
 print(status, *sorted(sys.modules), file=sys.stderr)
 """
 
@@ -150,7 +153,7 @@ def test_a_command_loads_what_it_needs(
 
     def modules(*words: str) -> set[str]:
         done = subprocess.run(
-            [sys.executable, "-c", MODULES_OF, *root, *words],
+            [sys.executable, "-I", "-S", "-c", MODULES_OF, str(SOURCE), *root, *words],
             capture_output=True,
             text=True,
             check=False,

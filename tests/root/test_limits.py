@@ -15,6 +15,7 @@ from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.hierarchy import read_hierarchies
 from libcontainer.cgroups.io_cost import set_io_cost, set_io_cost_model
 from tests.root.conftest import new_id
+from tests.root.realtime import RUNTIME, real_time
 
 pytestmark = pytest.mark.needs("root", "rootfs")
 
@@ -142,16 +143,20 @@ def test_real_time_on_v1(make: Make) -> None:
     if not share.exists():
         pytest.skip("the kernel has no CONFIG_RT_GROUP_SCHED")
     before = share.read_text()
-    if int(before) < 2000:
+    if int(before) < RUNTIME:
         # Nobody above has given the tests a share yet.
         try:
-            share.write_text("2000")
+            share.write_text(str(RUNTIME))
         except OSError:
             pytest.skip("others have all of the machine's real time")
     try:
-        with make(cpu_realtime_period=1_000_000, cpu_realtime_runtime=1000) as box:
+        some = real_time().cpu_realtime_runtime
+        with make(cpu_realtime_period=500_000, cpu_realtime_runtime=some) as box:
             box.run(SLEEPER)
-            wanted = {"cpu.rt_period_us": "1000000", "cpu.rt_runtime_us": "1000"}
+            wanted = {"cpu.rt_period_us": "500000", "cpu.rt_runtime_us": str(some)}
+            assert held(box, wanted) == wanted
+            with pytest.raises(lc.CgroupError, match=r"cpu\.rt_runtime_us.*EINVAL"):
+                box.update(lc.Resources(cpu_realtime_runtime=2_000_000))
             assert held(box, wanted) == wanted
     finally:
         share.write_text(before)

@@ -8,6 +8,7 @@ made here is close-on-exec and above 2.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 from libcontainer.bindings._lib import check, ffi, lib, path_bytes
 
@@ -103,13 +104,19 @@ def control_connect(path: str) -> int:
             check(fd, "connect", path)
 
 
-def control_send(control: int, message: bytes) -> None:
+def control_send(control: int, message: bytes, fds: Sequence[int] = ()) -> None:
     """Send a message. Never ends the program by SIGPIPE, whatever it does about that.
+
+    Args:
+        control: an end of the connection.
+        message: its bytes.
+        fds: what goes with it, at most 64; they stay the caller's.
 
     Raises:
         OSError: ``EPIPE``, ``ECONNRESET``: nobody will read it.
     """
-    result = lib.lc_control_send(control, message, len(message))
+    cells = ffi.new("int[]", fds) if fds else ffi.NULL
+    result = lib.lc_control_send(control, message, len(message), cells, len(fds))
     if result < 0:
         check(result, "send", control)
 

@@ -310,6 +310,27 @@ class Group:
         if failure is not None and self.unit is not None and self.unit.subgroup:
             raise failure
 
+    def remove_empty(self, *, in_own: bool) -> bool:
+        """Remove the directories if nobody and nothing is in them; tell whether.
+
+        Args:
+            in_own: whether it is in the cgroup of its maker, which no launch makes.
+        """
+        if self.unit is not None:
+            return False
+        for path in self.paths.values():
+            try:
+                os.rmdir(path)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                return False
+        # None was made for a cgroup in its maker's own, so one look is enough there.
+        for path in self.paths.values():
+            if not remove_made_parents(path) and in_own:
+                break
+        return True
+
     def abandon(self) -> None:
         """Remove what a launch that came to nothing has made of it.
 

@@ -138,17 +138,19 @@ def remove_directory(path: str, timeout: float, *, below: bool = True) -> None:
     remove_made_parents(path)
 
 
-def remove_made_parents(path: str) -> None:
+def remove_made_parents(path: str) -> bool:
     """Remove the directories above *path* that were made for one below them.
 
-    Whoever needs one again while it goes makes it anew.
+    Whoever needs one again while it goes makes it anew. Tell whether there was one.
     """
-    parent = os.path.dirname(path)
+    parent, found = os.path.dirname(path), False
     with contextlib.suppress(OSError):  # not marked, gone, or in use by others
         while True:
             os.getxattr(parent, _MADE)
+            found = True
             os.rmdir(parent)
             parent = os.path.dirname(parent)
+    return found
 
 
 def delegate(path: str, owner: tuple[int, int]) -> None:
@@ -205,6 +207,8 @@ def _from_the_mount(path: str) -> list[str]:
 
 
 def _enable(directory: str) -> None:
+    if _would_be_threaded(directory):
+        return
     try:
         fd = os.open(f"{directory}/cgroup.subtree_control", os.O_RDWR | OPEN)
     except OSError:
@@ -217,6 +221,20 @@ def _enable(directory: str) -> None:
                 os.write(fd, f"+{controller}".encode())
     finally:
         os.close(fd)
+
+
+def _would_be_threaded(directory: str) -> bool:
+    """Tell whether giving controllers away would turn a cgroup into a threaded one.
+
+    A cgroup with processes can give away those that threads can share, cpu and pids
+    among them. Then it stays threaded, whoever's it is, and its children are without
+    memory and io (cgroups(7), *Thread mode*). The root alone has no type.
+    """
+    try:
+        kind = read_value(f"{directory}/cgroup.type").strip()
+    except OSError:
+        return False
+    return kind == "domain" and bool(members(directory))
 
 
 def _join_threads(path: str) -> None:

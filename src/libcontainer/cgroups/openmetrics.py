@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from libcontainer.cgroups.stats import Pressure, Stats
+
+if TYPE_CHECKING:
+    from libcontainer.host.rdt import RdtStats
 
 CONTENT_TYPE: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 """What a server says of the text."""
@@ -20,29 +23,53 @@ _PREFIX: Final = "libcontainer"
 _NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # The labels that the families have themselves.
 _OWN: Final = frozenset(
-    {"container", "device", "interface", "kind", "node", "resource", "size", "window"}
+    {
+        "container",
+        "device",
+        "domain",
+        "interface",
+        "kind",
+        "node",
+        "resource",
+        "size",
+        "window",
+    }
 )
 
 Sample = tuple[Mapping[str, str], "float | None"]
 _Read = Callable[[Stats], "float | None"]
 _ReadMany = Callable[[Stats], Iterable[Sample]]
+_Family = tuple[str, str, str, Callable[[Any], Iterable[Sample]]]
 
 
 def openmetrics(
-    stats: Mapping[str, Stats], labels: Mapping[str, Mapping[str, str]] | None = None
+    stats: Mapping[str, Stats],
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    rdt: Mapping[str, RdtStats] | None = None,
 ) -> str:
     """Return statistics as the text of an exposition, ``# EOF`` included.
 
     Args:
         stats: measurements by container id, which becomes the label ``container``.
         labels: further labels by container id.
+        rdt: use of caches and of the memory bus by container id, if measured.
 
     Raises:
         ValueError: a label's name is not allowed, or taken.
     """
-    named = {key: _labels(key, (labels or {}).get(key, {})) for key in stats}
-    lines: list[str] = []
-    for name, kind, about, read in _FAMILIES:
+    caches = rdt or {}
+    named = {
+        key: _labels(key, (labels or {}).get(key, {})) for key in {**stats, **caches}
+    }
+    lines = [*_lines(_FAMILIES, stats, named), *_lines(_CACHES, caches, named)]
+    return "".join(f"{line}\n" for line in (*lines, "# EOF"))
+
+
+def _lines(
+    families: Iterable[_Family], stats: Mapping[str, Any], named: Mapping[str, str]
+) -> Iterator[str]:
+    for name, kind, about, read in families:
         samples = [
             (f"{named[key]}{_text(own)}", value)
             for key, one in stats.items()
@@ -50,8 +77,7 @@ def openmetrics(
             if value is not None
         ]
         if samples:
-            lines += _family(f"{_PREFIX}_{name}", kind, about, samples)
-    return "".join(f"{line}\n" for line in (*lines, "# EOF"))
+            yield from _family(f"{_PREFIX}_{name}", kind, about, samples)
 
 
 def _family(
@@ -158,9 +184,19 @@ def _per_cpu(stats: Stats) -> Iterable[Sample]:
         yield {"device": f"cpu{number}"}, time / 1e9
 
 
+def _occupied(rdt: RdtStats) -> Iterable[Sample]:
+    return (({"domain": name}, size) for name, size in rdt.llc_occupancy.items())
+
+
+def _moved(rdt: RdtStats) -> Iterable[Sample]:
+    for kind in ("total", "local"):
+        for name, size in getattr(rdt, f"mbm_{kind}_bytes").items():
+            yield {"domain": name, "kind": kind}, size
+
+
 _COUNTER: Final = "counter"
 _GAUGE: Final = "gauge"
-_FAMILIES: Final[tuple[tuple[str, str, str, _ReadMany], ...]] = (
+_FAMILIES: Final[tuple[_Family, ...]] = (
     (
         "cpu_usage_seconds",
         _COUNTER,
@@ -286,4 +322,8 @@ _FAMILIES: Final[tuple[tuple[str, str, str, _ReadMany], ...]] = (
     ("network_transmit_packets", _COUNTER, "Packets sent.", _link("tx_packets")),
     ("network_transmit_errors", _COUNTER, "Packets not sent.", _link("tx_errors")),
     ("network_transmit_drops", _COUNTER, "Packets dropped.", _link("tx_dropped")),
+)
+_CACHES: Final[tuple[_Family, ...]] = (
+    ("rdt_llc_occupancy_bytes", _GAUGE, "Bytes in the last cache.", _occupied),
+    ("rdt_memory_bytes", _COUNTER, "Bytes over the memory bus.", _moved),
 )

@@ -2,7 +2,7 @@
 """One file with the code of every module that commands load.
 
 Python looks each module up in several directories and keeps the code of each in a
-file of its own, which takes longer than to execute it. A command loads more than two
+file of its own, which takes longer than to execute it. A command loads more than a
 hundred. Here they are found by name in one file, which is made and remade by the
 commands themselves and lies where Python keeps its own: whoever may not write there
 goes without, and nothing but time is lost.
@@ -17,130 +17,143 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+from _frozen_importlib_external import (
+    MAGIC_NUMBER,
+    SourceFileLoader,
+    cache_from_source,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from importlib.machinery import ModuleSpec, SourceFileLoader
-    from importlib.util import MAGIC_NUMBER, cache_from_source
-    from types import CodeType, ModuleType
+    import re
+    from types import CodeType
     from typing import Any
-else:
-    # What importlib itself is made of, and is there from the start.
-    from _frozen_importlib import ModuleSpec
-    from _frozen_importlib_external import (
-        MAGIC_NUMBER,
-        SourceFileLoader,
-        cache_from_source,
-    )
 
+    _sre: Any
+else:
+    import _sre
 
 _HEAD = 16
+_FOLDER = os.path.dirname(os.path.dirname(__file__))
 _Entry = tuple[str, int, int, bool, int, int]
 
 
-class Finder:
-    """Finds modules in the file; a finder and loader of Python's import system."""
+class Source:
+    """A file of source, as it is now."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    __slots__ = ("changed_ns", "is_package", "path", "size")
+
+    def __init__(self, path: str, size: int, changed_ns: int, is_package: bool) -> None:  # noqa: FBT001
+        self.path = path
+        self.size = size
+        self.changed_ns = changed_ns
+        self.is_package = is_package
+
+
+class Cache:
+    """The code of the library's modules, by name.
+
+    Args:
+        path: the file; by default where Python keeps the code of this module.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self._path = _default() if path is None else path
         self._fd = -1
         # Name to path, size and time of the source, whether a package, and where its
         # code is in the file.
         self._index: dict[str, _Entry] = {}
+        self._found: dict[str, Source] = {}
+        self._missing: dict[str, bytes] = {}
+        # What regular expressions are compiled to, by pattern and flags.
+        self._patterns: dict[tuple[str | bytes, int], bytes] = {}
+        self._is_old = False
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             head = os.pread(self._fd, _HEAD, 0)
             if head.startswith(MAGIC_NUMBER):
                 size = int.from_bytes(head[len(MAGIC_NUMBER) :], "little")
-                self._index = marshal.loads(os.pread(self._fd, size, _HEAD))  # noqa: S302
+                whole = marshal.loads(os.pread(self._fd, size, _HEAD))  # noqa: S302
+                self._index, self._patterns = whole
         except (OSError, EOFError, ValueError, TypeError):
-            self._index = {}
+            self._index, self._patterns = {}, {}
 
-    def find_spec(
-        self,
-        name: str,
-        path: Sequence[str] | None = None,
-        target: ModuleType | None = None,
-    ) -> ModuleSpec | None:
-        """Return how a module is loaded, or None to leave it to others."""
-        del path, target
+    def find(self, name: str) -> Source | None:
+        """Return the source of a module, or None if there is none."""
+        found = self._found.get(name)
+        if found is None:
+            found = self._known(name) or _search(name)
+            if found is not None:
+                self._found[name] = found
+        return found
+
+    def _known(self, name: str) -> Source | None:
         entry = self._index.get(name)
         if entry is None:
             return None
-        source, size, changed, is_package, _, _ = entry
+        path, size, changed, is_package, _, _ = entry
         try:
-            status = os.stat(source)
+            status = os.stat(path)
         except OSError:
             return None
         if (status.st_size, status.st_mtime_ns) != (size, changed):
-            return None
-        loader: Any = self
-        spec = ModuleSpec(name, loader, origin=source, is_package=is_package)
-        spec.has_location = True
-        if is_package:
-            spec.submodule_search_locations = [os.path.dirname(source)]
-        return spec
+            del self._index[name]
+        return Source(path, status.st_size, status.st_mtime_ns, is_package)
 
-    def create_module(self, spec: ModuleSpec) -> None:
-        """Leave it to Python to make the module."""
+    def is_known(self, name: str) -> bool:
+        """Tell whether the file has the code of a module."""
+        return name in self._index
 
-    def exec_module(self, module: ModuleType) -> None:
-        """Execute the code of a module."""
-        exec(self.get_code(module.__name__), module.__dict__)  # noqa: S102
-
-    def get_code(self, name: str) -> CodeType:
-        """Return the code of a module that is in the file."""
-        code: CodeType = marshal.loads(self._stored(name))  # noqa: S302
-        return code
+    def code(self, name: str) -> CodeType:
+        """Return the code of a module that was found."""
+        if name in self._index:
+            code: CodeType = marshal.loads(self._stored(name))  # noqa: S302
+            return code
+        found = SourceFileLoader(name, self._found[name].path).get_code(name)
+        self._missing[name] = marshal.dumps(found)
+        return found  # type: ignore[return-value]
 
     def _stored(self, name: str) -> bytes:
         *_, offset, size = self._index[name]
         return os.pread(self._fd, size, offset)
 
-    def get_filename(self, name: str) -> str:
-        """Return the path of the source of a module."""
-        return self._index[name][0]
+    def pattern(self, pattern: str | bytes, flags: int) -> re.Pattern[Any] | None:
+        """Return a regular expression, if it was compiled before."""
+        stored = self._patterns.get((pattern, int(flags)))
+        if stored is None:
+            return None
+        # The last step of `re.compile`: what is before it takes all of the time.
+        return _sre.compile(pattern, *marshal.loads(stored))  # type: ignore[no-any-return]  # noqa: S302
 
-    def get_source(self, name: str) -> str | None:
-        """Return the source of a module, which tracebacks show."""
-        with open(self._index[name][0], encoding="utf-8") as file:
-            return file.read()
+    def add_pattern(self, pattern: str | bytes, flags: int) -> None:
+        """Keep what a regular expression is compiled to, if Python tells."""
+        try:
+            from re import _compiler, _parser  # type: ignore[attr-defined]  # noqa: PLC0415
+
+            parsed = _parser.parse(pattern, flags)
+            code = _compiler._code(parsed, flags)  # noqa: SLF001
+            groups, names = parsed.state.groups, parsed.state.groupdict
+        except (ImportError, AttributeError):
+            return
+        numbered: list[str | None] = [None] * groups
+        for name, number in names.items():
+            numbered[number] = name
+        parts = (
+            *(int(flags) | parsed.state.flags, [int(each) for each in code]),
+            *(groups - 1, names, tuple(numbered)),
+        )
+        self._patterns[pattern, int(flags)] = marshal.dumps(parts)
+        self._is_old = True
 
     def save(self) -> None:
-        """Add what was loaded by others to the file, if there is something."""
-        missing = {
-            name: module
-            for name, module in list(sys.modules.items())
-            if isinstance(getattr(module, "__loader__", None), SourceFileLoader)
-            and name != "__main__"
-        }
-        if not missing or sys.dont_write_bytecode:
+        """Add what was not there to the file, if there is something."""
+        if not (self._missing or self._is_old) or sys.dont_write_bytecode:
             return
-        codes = {name: self._stored(name) for name in self._index}
-        for name, module in missing.items():
-            if (code := self._compiled(name, module)) is not None:
-                codes[name] = code
-        self._write(codes)
-
-    def _compiled(self, name: str, module: ModuleType) -> bytes | None:
-        """Return the code of a module that Python has loaded, and enter its source."""
-        loader, spec = module.__loader__, module.__spec__
-        if not isinstance(loader, SourceFileLoader) or spec is None:
-            return None
-        try:
-            before = os.stat(loader.path)
-            code = loader.get_code(name)
-        except (OSError, ImportError, SyntaxError):
-            return None
-        if code is None:
-            return None
-        is_package = spec.submodule_search_locations is not None
-        source = (loader.path, before.st_size, before.st_mtime_ns, is_package)
-        self._index[name] = (*source, 0, 0)
-        return marshal.dumps(code)
-
-    def _write(self, codes: dict[str, bytes]) -> None:
+        codes = {name: self._stored(name) for name in self._index} | self._missing
+        for name in self._missing:
+            found = self._found[name]
+            source = (found.path, found.size, found.changed_ns, found.is_package)
+            self._index[name] = (*source, 0, 0)
         index = self._placed(codes)
         size = len(index).to_bytes(_HEAD - len(MAGIC_NUMBER), "little")
         temporary = f"{self._path}.{os.getpid()}"
@@ -156,17 +169,25 @@ class Finder:
     def _placed(self, codes: dict[str, bytes]) -> bytes:
         """Return the index as bytes, with the place of each code in the file."""
         # Numbers of this size are five bytes long each, whatever their value.
-        start = _HEAD + len(marshal.dumps(self._index))
+        start = _HEAD + len(marshal.dumps((self._index, self._patterns)))
         for name, code in codes.items():
             self._index[name] = (*self._index[name][:4], start, len(code))
             start += len(code)
-        return marshal.dumps(self._index)
+        return marshal.dumps((self._index, self._patterns))
 
 
-def install() -> Finder:
-    """Let what is imported from here on come from the file where it can."""
+def _default() -> str:
     folder = os.path.dirname(cache_from_source(__file__))
     kind = f"{sys.implementation.cache_tag}-{sys.flags.optimize}"
-    finder = Finder(f"{folder}/commands.{kind}")
-    sys.meta_path.insert(0, finder)
-    return finder
+    return f"{folder}/commands.{kind}"
+
+
+def _search(name: str) -> Source | None:
+    base = os.path.dirname(_FOLDER) + "/" + name.replace(".", "/")
+    for path, is_package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        return Source(path, status.st_size, status.st_mtime_ns, is_package)
+    return None

@@ -2,44 +2,52 @@
 """Compiles the regular expressions of the library when they are first used.
 
 They are written where a module begins, and compiled when it is loaded. A command
-needs few of them, and to compile one takes as long as to load a module.
+needs few of them, and what compiles them takes longer to load than many commands run.
 """
 
 from __future__ import annotations
-
-import re
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_OURS = "libcontainer."
+    from libcontainer.commands.codecache import Cache
 
 
 class _Pattern:
     """A pattern that is compiled as soon as something is asked of it."""
 
-    def __init__(self, pattern: Any, flags: Any) -> None:  # noqa: ANN401
-        self._wanted = pattern, flags
+    def __init__(self, cache: Cache, pattern: Any, flags: int) -> None:  # noqa: ANN401
+        self._wanted = cache, pattern, flags
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        compiled = _compile(*self._wanted)
-        for each in ("fullmatch", "match", "search", "finditer", "sub", "pattern"):
+        cache, *wanted = self._wanted
+        compiled = cache.pattern(*wanted)
+        if compiled is None:
+            import re  # noqa: PLC0415
+
+            compiled = re.compile(*wanted)
+            cache.add_pattern(*wanted)
+        for each in _ASKED:
             setattr(self, each, getattr(compiled, each))
         return getattr(compiled, name)
 
 
-_compile = re.compile
+_ASKED = ("fullmatch", "match", "search", "finditer", "sub", "pattern")
 
 
-def install() -> None:
-    """Let the modules of the library that are imported from here on do so."""
+def names(cache: Cache) -> dict[str, Any]:
+    """Return what the library's modules use of ``re`` where they begin."""
 
-    def compile_later(pattern: Any, flags: Any = 0) -> Any:  # noqa: ANN401
-        caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001
-        if caller.startswith(_OURS):
-            return _Pattern(pattern, flags)
-        return _compile(pattern, flags)
+    def compile(pattern: Any, flags: int = 0) -> _Pattern:  # noqa: A001, ANN401
+        return _Pattern(cache, pattern, flags)
 
-    re.compile = compile_later
+    # The numbers of the flags are those of all versions of Python.
+    return {
+        "compile": compile,
+        "IGNORECASE": 2,
+        "MULTILINE": 8,
+        "DOTALL": 16,
+        "VERBOSE": 64,
+        "ASCII": 256,
+    }

@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 
-from libcontainer.commands import codecache, patterns, records
+from libcontainer.commands import imports
 
 _MANY_OBJECTS = 100_000
 
@@ -17,15 +17,12 @@ def program() -> None:
     # It would look again and again through all that is loaded, of which nothing is
     # ever let go. A command that runs for days still has its rubbish taken away.
     gc.set_threshold(_MANY_OBJECTS)
-    finder = codecache.install()
-    # Before anything that has a class of attrs, or a pattern.
-    records.install()
-    patterns.install()
+    importer = imports.install()
     from libcontainer.commands.oci import main  # noqa: PLC0415
 
     status = main()
     sys.stdout.flush()
-    finder.save()
+    importer.save()
     os._exit(status)
 
 

@@ -51,6 +51,9 @@ def is_integer(value: object) -> bool:
 
 def to_tuple(value: Iterable[T]) -> tuple[T, ...]:
     """Return the items as a tuple."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return tuple(value)
     return tuple(value) if is_iterable(value) else cast("tuple[T, ...]", value)
 
 

@@ -44,7 +44,8 @@ def parse_strict_json(data: bytes, name: str) -> dict[str, Any]:
         document = _parse(data)
     except _RefusedError as error:
         raise ConfigError([Problem(name, str(error))]) from None
-    problems = list(_bad_texts("", document))
+    # Bad characters come of escapes only: raw ones the parser has refused.
+    problems = list(_bad_texts("", document)) if b"\\u" in data else []
     if problems:
         raise ConfigError(problems)
     return document
@@ -90,6 +91,8 @@ def _decode(data: bytes) -> str:
 
 
 def _check_depth(text: str) -> None:
+    if _is_shallow(text):
+        return
     depth = 0
     for token in _TOKEN.finditer(text):
         if token["open"]:
@@ -99,6 +102,27 @@ def _check_depth(text: str) -> None:
                 _refuse(f"{where}: deeper than {MAX_DEPTH} levels")
         elif token["close"]:
             depth -= 1
+
+
+def _is_shallow(text: str) -> bool:
+    """Tell whether it is not too deep, as a text is that is no attack.
+
+    Without a regular expression: to load what compiles one takes a command longer
+    than all that it does with the text.
+    """
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return True
+    if "\\" in text:
+        text = text.replace("\\\\", "").replace('\\"', "")
+    depth = 0
+    for bracket in "".join("".join(text.split('"')[::2]).split()):
+        if bracket in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return False
+        elif bracket in "]}":
+            depth -= 1
+    return True
 
 
 def _position(text: str, end: int | None) -> str:

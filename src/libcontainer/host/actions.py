@@ -33,6 +33,7 @@ from libcontainer.plan.steps import (
     MapIds,
     MapNamespace,
     OpenCgroup,
+    OpenJoins,
     OpenNamespace,
     OpenNotify,
     OpenPath,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 _BACKLOG = 8
 _CLONE = int(OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC)
 _CLONE_ALL = _CLONE | int(OpenTreeFlag.RECURSIVE)
+_ALL = int(AT_RECURSIVE)
 
 
 @define
@@ -154,11 +156,13 @@ class JoinActions:
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
         group: the container's cgroup, if it has one.
         rdt: knows its class of service, if it has one.
+        entered: the cgroup that it enters: that one, or one below it.
     """
 
     pidfd_socket: str | int | None
     group: Group | None = None
     rdt: RdtJoiner | None = None
+    entered: Group | None = None
 
     def __call__(self, launch: Launch, step: Step) -> None:
         """Carry out one HOST step.
@@ -168,6 +172,8 @@ class JoinActions:
         """
         if isinstance(step.action, SendPidfd):
             _pass_pidfd(launch, self.pidfd_socket)
+        elif isinstance(step.action, OpenJoins):
+            _RUNNERS[OpenJoins](self, launch, step.action)
         elif isinstance(step.action, AttachToUnit):
             _enter_unit(launch, self.group)
         elif isinstance(step.action, JoinRdt) and self.rdt is not None:
@@ -210,7 +216,7 @@ def _put_tree(launch: Launch, action: OpenTree) -> None:
             attr_clr=change.attr_clr,
             propagation=change.propagation,
             userns_fd=launch.slots[namespace] if namespace >= 0 else None,
-            flags=AT_RECURSIVE if change.recursive else 0,
+            flags=_ALL if change.recursive else 0,
         )
 
 
@@ -277,10 +283,7 @@ def _use_template(actions: HostActions, launch: Launch, action: UseTemplate) -> 
 
 
 def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> None:
-    group = actions.group
-    if group is None:
-        message = "the plan has a cgroup, the launch has none"
-        raise HelperError(message)
+    group = _group_of(actions.group)
     if actions.unit_maker is None or group.unit is None:
         group.make(actions.limits, actions.owner)
     else:
@@ -288,8 +291,22 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
         maker.make(group, group.unit, launch.helper, actions.limits, actions.owner)
     actions.made_group = True
     joins = group.open_joins() if action.slots else []
+    if action.meanwhile:
+        launch.give(joins)
+        return
     for slot, fd in zip(action.slots, joins, strict=True):
         launch.own(slot, above_stdio(fd))
+
+
+def _open_joins(actions: JoinActions, launch: Launch, _: OpenJoins) -> None:
+    launch.give(_group_of(actions.entered).open_joins())
+
+
+def _group_of(group: Group | None) -> Group:
+    if group is None:
+        message = "the plan has a cgroup, the launch has none"
+        raise HelperError(message)
+    return group
 
 
 def _attach_to_unit(actions: HostActions, launch: Launch, _: AttachToUnit) -> None:
@@ -306,10 +323,7 @@ def _enter_unit(launch: Launch, group: Group | None) -> None:
 
 
 def _open_cgroup(actions: HostActions, launch: Launch, action: OpenCgroup) -> None:
-    group = actions.group
-    if group is None:
-        message = "the plan has a cgroup, the launch has none"
-        raise HelperError(message)
+    group = _group_of(actions.group)
     path = group.paths[action.hierarchy]
     _put_tree(launch, OpenTree(action.slot, path, (action.change,)))
 
@@ -427,7 +441,7 @@ def _hooks_of(actions: HostActions) -> HookRunner:
     return actions.hooks
 
 
-_RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
+_RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     OpenTree: _open_tree,
     CopyUp: _copy_up,
     CopyLink: _copy_link,
@@ -442,6 +456,7 @@ _RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     MakeCgroup: _make_cgroup,
     AttachToUnit: _attach_to_unit,
     OpenCgroup: _open_cgroup,
+    OpenJoins: _open_joins,
     MapIds: _map_ids,
     OpenNamespace: _open_namespace,
     SetClocks: _set_clocks,

@@ -27,6 +27,8 @@ from libcontainer.bindings.waitid import WaitFlag, waitid
 from libcontainer.host.fds import above_stdio
 
 _IF_ENDED = int(WaitFlag.WEXITED | WaitFlag.WNOHANG)
+_WALL = 0x40000000
+_REAP_ANY = _IF_ENDED | _WALL
 _STATUS = struct.Struct("=i")
 _CLD_EXITED = 1
 _CLD_DUMPED = 3
@@ -155,13 +157,48 @@ def open_child(host_pid: int) -> int:
         raise
 
 
-def kill_and_reap(pidfd: int, *, timeout: float) -> bool:
-    """End a child for good; tell whether it is gone after *timeout* seconds."""
+def kill(pidfd: int, *, timeout: float) -> bool:
+    """End a process for good; tell whether it has ended after *timeout* seconds."""
     with contextlib.suppress(ProcessLookupError):
         pidfd_send_signal(pidfd, signal.SIGKILL)
     deadline = time.monotonic() + timeout
     while not has_ended(pidfd, max(0.0, deadline - time.monotonic())):
         if time.monotonic() >= deadline:
             return False
+    return True
+
+
+def kill_and_reap(pidfd: int, *, timeout: float) -> bool:
+    """End a child for good; tell whether it is gone after *timeout* seconds."""
+    if not kill(pidfd, timeout=timeout):
+        return False
     reap(pidfd)
     return True
+
+
+def reap_group(pidfd: int, host_pid: int, *, timeout: float) -> None:
+    """Reap a child that has ended, and end what is left of its process group.
+
+    For children of ours whose pids nobody knows: until it is reaped, the number of
+    the group cannot become another's. Where somebody else has reaped it, nothing is
+    done.
+
+    Args:
+        pidfd: of the child.
+        host_pid: its pid in the caller's pid namespace.
+        timeout: for how many seconds the others are waited for.
+    """
+    try:
+        if waitid(pidfd, _IF_ENDED | WaitFlag.WNOWAIT) is None:
+            return
+    except ChildProcessError:
+        return
+    # Where it leads no group there is none of that number.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(host_pid, signal.SIGKILL)
+    deadline = time.monotonic() + timeout
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < deadline:
+            if os.waitid(os.P_PGID, host_pid, _REAP_ANY) is None:
+                time.sleep(0.001)
+    reap(pidfd)

@@ -12,9 +12,9 @@ _MAX_FILE = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 
 
-def identity(fd: int) -> tuple[int, int]:
-    """Return what tells an open file from any other."""
-    status = os.fstat(fd)
+def identity(fd: int, known: os.stat_result | None = None) -> tuple[int, int]:
+    """Return what tells an open file from any other; *known* is what fstat(2) said."""
+    status = os.fstat(fd) if known is None else known
     return status.st_dev, status.st_ino
 
 
@@ -36,8 +36,8 @@ def write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def check_owner(fd: int, path: str) -> None:
-    """Refuse a directory that is not the caller's own.
+def check_owner(fd: int, path: str) -> os.stat_result:
+    """Refuse a directory that is not the caller's own; return what fstat(2) says.
 
     Raises:
         StateFileError: it is somebody else's, or others may write in it.
@@ -50,3 +50,4 @@ def check_owner(fd: int, path: str) -> None:
             " writable by nobody else"
         )
         raise StateFileError(message)
+    return status

@@ -33,6 +33,8 @@ def open_gate(
     program: str,
     hooks: tuple[AnyHook, ...] = (),
     on_listener: Callable[[int], None] | None = None,
+    *,
+    meanwhile: Callable[[], None],
 ) -> None:
     """Let init go, and wait until its program has taken its place.
 
@@ -41,6 +43,7 @@ def open_gate(
         program: the first argument of what init becomes.
         hooks: what runs in the container before.
         on_listener: takes over the listener of its seccomp filter, if it has one.
+        meanwhile: is called when init is on its way.
 
     Raises:
         ProgramError: the program could not be executed; init has ended.
@@ -54,6 +57,7 @@ def open_gate(
     try:
         connection = control_connect(folder.gate_address)
         control_send(connection, wire.GO_MESSAGE)
+        meanwhile()
         report = _receive(connection, left, on_listener)
     except TimeoutError as error:
         message = f"init of container {folder.id!r} does not answer at its gate"

@@ -25,7 +25,7 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ from libcontainer.bindings.control import (
 from libcontainer.bindings.memfd import sealed_memfd
 from libcontainer.bindings.pidfd import pidfd_pid
 from libcontainer.errors import HelperError, LaunchTimeoutError, StepError
-from libcontainer.host.children import kill_and_reap, open_child, reap
+from libcontainer.host.children import kill, kill_and_reap, open_child, reap, reap_group
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
@@ -122,6 +122,13 @@ class Launch:
         self._opened.append(fd)
         self.slots[slot] = fd
 
+    def give(self, fds: list[int]) -> None:
+        """Send the helper what it takes as its next word, and close it here."""
+        try:
+            self._send_go(fds)
+        finally:
+            close_fds(fds)
+
     def run(self, given: Mapping[int, int]) -> None:
         """Carry out every step up to the program, or up to the gate.
 
@@ -179,11 +186,18 @@ class Launch:
             parts.callback(self._close)
             if self.monitor is not None:
                 parts.callback(self.monitor.end)
+            parts.callback(self._reap_helper)
             if (self._box.pidfd, self.pidfd) != (-1, -1):
                 parts.callback(self._drain)
             for pidfd in 2 * [*({self._box.pidfd, self.pidfd} - {-1})]:
                 # Twice: the first wait may be interrupted.
-                parts.callback(kill_and_reap, pidfd, timeout=_KILL_SECONDS)
+                end = kill if pidfd == self._box.pidfd else kill_and_reap
+                parts.callback(end, pidfd, timeout=_KILL_SECONDS)
+
+    def _reap_helper(self) -> None:
+        """Reap the helper last, with what it has cloned and nobody has told of."""
+        if self._box.pidfd >= 0:
+            reap_group(self._box.pidfd, self._box.pid, timeout=_KILL_SECONDS)
 
     def _forget(self) -> None:
         ours = {self.pidfd, self._box.pidfd, self.status} - {-1}
@@ -220,10 +234,10 @@ class Launch:
             self._at_barrier = False
             self._send_go()
 
-    def _send_go(self) -> None:
+    def _send_go(self, fds: Sequence[int] = ()) -> None:
         # A helper that has failed is no longer there; its report still is.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            control_send(self._control_end(), wire.GO_MESSAGE)
+            control_send(self._control_end(), wire.GO_MESSAGE, fds)
 
     def _await_exec(self) -> None:
         """Wait until the program has taken the helper's place."""
@@ -273,7 +287,8 @@ class Launch:
     def _await_barrier(self, step: Step, *, at_end: bool = False) -> None:
         received = self._receive(at_end=at_end)
         if received is None:
-            raise self._helper_died(step)
+            message = f"the helper ended before step {step.index} ({step.title})"
+            raise HelperError(message)
         kind, index, _, _ = received
         if kind != wire.AT_BARRIER or index != step.index:
             self._unexpected(kind)
@@ -386,11 +401,6 @@ class Launch:
     def _unexpected(self, kind: int) -> None:
         message = f"the helper sent message {kind}, which is not expected here"
         raise HelperError(message)
-
-    def _helper_died(self, step: Step) -> HelperError:
-        pidfd = self.pidfd if self.pidfd >= 0 else self._box.pidfd
-        kill_and_reap(pidfd, timeout=_KILL_SECONDS)
-        return HelperError(f"the helper ended before step {step.index} ({step.title})")
 
     def _control_end(self) -> int:
         if self._control < 0:

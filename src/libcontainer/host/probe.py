@@ -53,13 +53,12 @@ def read_facts(
 def _security(config: Config | None, settings: Settings | None) -> Security | None:
     if config is None or settings is None:
         return None
-    wishes = (
-        config.mount_label,
-        settings.apparmor_profile,
-        settings.process_label,
-        settings.landlock,
-    )
-    if all(wish is None for wish in wishes):
+    if (
+        config.mount_label is None
+        and settings.apparmor_profile is None
+        and settings.process_label is None
+        and settings.landlock is None
+    ):
         return None
     from libcontainer.host import security  # noqa: PLC0415 - loaded only if used
 

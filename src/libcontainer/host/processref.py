@@ -7,10 +7,8 @@ first and compared then: boot, pid and start time must all be the recorded ones.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import functools
-from collections.abc import Iterator
 
 from attrs import frozen
 
@@ -42,18 +40,38 @@ class ProcessRef:
         return has_ended(self.pidfd) or is_exiting(self.host_pid)
 
     @staticmethod
-    @contextlib.contextmanager
-    def open(record: ProcessRecord | None) -> Iterator[ProcessRef | None]:
-        """Open the process of *record* for a block; None if it is gone."""
-        pidfd = -1 if record is None else _open(record)
-        try:
-            if record is None or pidfd < 0:
-                yield None
-            else:
-                yield ProcessRef(pidfd, record.host_pid)
-        finally:
-            if pidfd >= 0:
-                close_all((pidfd,))
+    def open(record: ProcessRecord | None, known: int = -1) -> _Opened:
+        """Open the process of *record* for a block; None if it is gone.
+
+        Args:
+            record: who it is.
+            known: a pidfd of that very process, to be closed after the block; -1 if
+                there is none.
+        """
+        return _Opened(record, known)
+
+
+class _Opened:
+    """A process that is open for a block."""
+
+    # No generator: most verbs of a container have one of these.
+    __slots__ = ("_known", "_pidfd", "_record")
+
+    def __init__(self, record: ProcessRecord | None, known: int) -> None:
+        self._record = record
+        self._known = self._pidfd = known
+
+    def __enter__(self) -> ProcessRef | None:
+        record = self._record
+        if record is None:
+            return None
+        if self._known < 0:
+            self._pidfd = _open(record)
+        return None if self._pidfd < 0 else ProcessRef(self._pidfd, record.host_pid)
+
+    def __exit__(self, *_: object) -> None:
+        if self._pidfd >= 0:
+            close_all((self._pidfd,))
 
 
 def _open(record: ProcessRecord) -> int:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -27,6 +28,9 @@ MAX_CHUNK: Final = 64 * 1024
 
 # The kernel answers EAGAIN when a rename ran into the resolution of "..".
 _MAX_TRIES: Final = 128
+# Times of files are as coarse as the clock of the kernel, or of another machine.
+_STILL_NS: Final = 2_000_000_000
+_MOST_FILES: Final = 32
 _RESOLVE: Final = int(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 _AGAIN: Final = (-errno.EAGAIN, -errno.EINTR)
 _LOOK: Final = os.O_PATH | os.O_CLOEXEC
@@ -44,12 +48,45 @@ def open_root(path: str) -> int:
     return os.open(path, _LOOK | os.O_DIRECTORY)
 
 
-def read_capped(dir_fd: int, path: str) -> bytes | None:
+class Seen:
+    """What small files hold that have not changed since they were read."""
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[int, ...], bytes] = {}
+
+    def get(self, status: os.stat_result) -> bytes | None:
+        """Return what a file held when fstat(2) said this of it, None if not known."""
+        return self._files.get(_stamp(status))
+
+    def put(self, status: os.stat_result, began: int, data: bytes) -> None:
+        """Remember what a file holds.
+
+        Args:
+            status: what fstat(2) said of it,
+            began: at this time, nanoseconds since 1970.
+            data: what was read then.
+        """
+        # What has just been changed may be changed again with the same time.
+        still = 0 <= status.st_ctime_ns < began - _STILL_NS
+        if not still or len(data) > MAX_CHUNK or len(data) != status.st_size:
+            return
+        if len(self._files) >= _MOST_FILES:
+            self._files.clear()
+        self._files[_stamp(status)] = data
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    file = status.st_dev, status.st_ino, status.st_size
+    return (*file, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def read_capped(dir_fd: int, path: str, seen: Seen | None = None) -> bytes | None:
     """Return what a regular file holds, or None if there is no such file.
 
     Args:
         dir_fd: root of the container, as the links in it mean it.
         path: relative to *dir_fd*.
+        seen: spares the reading of what it knows, and learns.
 
     Raises:
         UserLookupError: it is no regular file, larger than 1 MiB, or cannot
@@ -61,7 +98,7 @@ def read_capped(dir_fd: int, path: str) -> bytes | None:
     if found < 0:
         raise _unreadable(path, -found)
     try:
-        return _read(found, path)
+        return _read(found, path, seen)
     except OSError as error:
         raise _unreadable(path, error.errno or 0) from error
     finally:
@@ -147,9 +184,21 @@ def _open(dir_fd: int, path: str, flags: int) -> int:
     return found
 
 
-def _read(found: int, path: str) -> bytes:
-    if not stat.S_ISREG(os.fstat(found).st_mode):
+def _read(found: int, path: str, seen: Seen | None) -> bytes:
+    status = os.fstat(found)
+    if not stat.S_ISREG(status.st_mode):
         raise UserLookupError(f"read /{path} of the container: no regular file")
+    if seen is None:
+        return _read_all(found, path)
+    data = seen.get(status)
+    if data is None:
+        began = time.time_ns()
+        data = _read_all(found, path)
+        seen.put(status, began, data)
+    return data
+
+
+def _read_all(found: int, path: str) -> bytes:
     # Through our own fd, so it is the same inode that has just been looked at.
     with _closing(os.open(f"/proc/self/fd/{found}", _READ)) as file:
         data = b""

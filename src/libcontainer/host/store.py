@@ -15,7 +15,6 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
 
 from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.bindings.renameat2 import RENAME_NOREPLACE, renameat2
@@ -70,7 +69,7 @@ class Store:
             _make(private, root_fd, self.root)
             folder = self._open_new(private, state.id, root_fd)
             try:
-                fcntl.flock(folder.fd, fcntl.LOCK_EX)
+                folder.lock_new()
                 folder.write_config(config)
                 folder.write_first(state)
                 renameat2(root_fd, private, root_fd, state.id, RENAME_NOREPLACE)
@@ -116,11 +115,11 @@ class Store:
         finally:
             close_all((root_fd,))
         try:
-            check_owner(fd, f"{self.root}/{container_id}")
+            status = check_owner(fd, f"{self.root}/{container_id}")
         except BaseException:
             os.close(fd)
             raise
-        return Folder(container_id, self.root, fd, self._states)
+        return Folder(container_id, self.root, fd, self._states, status)
 
     def ids(self) -> list[str]:
         """Return the ids of all containers, sorted; half-made ones are left out."""
@@ -181,19 +180,30 @@ class Folder:
     """The open state folder of one container."""
 
     def __init__(
-        self, container_id: str, root: str, fd: int, states: States | None = None
+        self,
+        container_id: str,
+        root: str,
+        fd: int,
+        states: States | None = None,
+        status: os.stat_result | None = None,
     ) -> None:
         self.id = container_id
         self.path = f"{root}/{container_id}"
         self._root = root
+        self._is_locked = False
         self.fd = -1
         try:
-            self._identity = identity(fd)
+            self._identity = identity(fd, status)
         except BaseException:
             close_all((fd,))
             raise
         self.fd = fd
         self._states = States() if states is None else states
+
+    def lock_new(self) -> None:
+        """Take the lock of a folder that nobody else knows of yet."""
+        self._is_locked = True
+        fcntl.flock(self.fd, fcntl.LOCK_EX)
 
     def lock(self, *, timeout: float, shared: bool = False) -> None:
         """Take the container's lock; it is let go when the folder is closed.
@@ -203,6 +213,7 @@ class Folder:
             ContainerNotFoundError: the container was deleted meanwhile.
         """
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        self._is_locked = True
         deadline = time.monotonic() + timeout
         pause = 0.0005
         while True:
@@ -387,9 +398,9 @@ class Folder:
         except FileNotFoundError:
             return
         # Most have no other files than these.
-        for name in (_STATE, _CONFIG):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self.fd)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_STATE, dir_fd=self.fd)
+            os.unlink(_CONFIG, dir_fd=self.fd)
         try:
             os.rmdir(private)
         except OSError as error:
@@ -400,29 +411,49 @@ class Folder:
 
     def close(self) -> None:
         """Close the folder and let go of its lock."""
-        if self.fd >= 0:
+        if self.fd < 0:
+            return
+        if self._is_locked:
             with contextlib.suppress(OSError):
                 # Said, not left to the close: a fork of the program has the fd too.
                 fcntl.flock(self.fd, fcntl.LOCK_UN)
-            with contextlib.suppress(OSError):
-                os.close(self.fd)
-            self.fd = -1
+        close_all((self.fd,))
+        self.fd = -1
 
     def __del__(self) -> None:
+        if self.fd < 0:
+            return
         # Of a Ctrl-C on the way to close(): the lock must not stay with us. Another
         # file may have the number by now.
         with contextlib.suppress(OSError):
-            if self.fd >= 0 and identity(self.fd) == self._identity:
+            if identity(self.fd) == self._identity:
                 os.close(self.fd)
 
-    @contextlib.contextmanager
-    def locked(self, *, timeout: float) -> Iterator[Folder]:
+    def locked(self, *, timeout: float) -> Locked:
         """Hold the lock for a block, then close the folder."""
+        return Locked(self, timeout)
+
+
+class Locked:
+    """A folder whose lock is held for a block."""
+
+    # No generator: each verb of a container has one of these.
+    __slots__ = ("_folder", "_timeout")
+
+    def __init__(self, folder: Folder, timeout: float) -> None:
+        self._folder = folder
+        self._timeout = timeout
+
+    def __enter__(self) -> Folder:
         try:
-            self.lock(timeout=timeout)
-            yield self
-        finally:
-            self.close()
+            self._folder.lock(timeout=self._timeout)
+        except BaseException:
+            self._folder.close()
+            raise
+        return self._folder
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.close()
 
 
 def _private_name() -> str:

@@ -24,7 +24,13 @@ from libcontainer.config import Config, Directory
 from libcontainer.config.report import Report, show
 from libcontainer.config.rules import MAX_ID, user
 from libcontainer.errors import StepError, UserLookupError
-from libcontainer.host.rootfiles import open_root, read_capped, read_layered
+from libcontainer.host.rootfiles import (
+    MAX_CHUNK,
+    Seen,
+    open_root,
+    read_capped,
+    read_layered,
+)
 from libcontainer.plan.facts import Identity
 from libcontainer.process import Process
 
@@ -64,8 +70,15 @@ class _Group:
     members: tuple[bytes, ...]
 
 
-def identity_in_rootfs(config: Config, process: Process) -> Identity:
+def identity_in_rootfs(
+    config: Config, process: Process, seen: Seen | None = None
+) -> Identity:
     """Return who *process* is, by the files of a rootfs that is not mounted yet.
+
+    Args:
+        config: of the container.
+        process: its first process.
+        seen: what is known of the files of directories.
 
     Raises:
         UserLookupError: a name is not there, or a file cannot be used.
@@ -76,7 +89,7 @@ def identity_in_rootfs(config: Config, process: Process) -> Identity:
         # The files are those of a namespace that the caller is not in.
         return _identity(config, process, lambda path: None)
     if isinstance(rootfs, Directory):
-        return _identity_in(config, process, rootfs.path)
+        return _identity_in(config, process, rootfs.path, seen)
     upper = () if rootfs.upper is None else (rootfs.upper,)
     paths = (*upper, *rootfs.lower)
     with contextlib.ExitStack() as stack:
@@ -84,7 +97,9 @@ def identity_in_rootfs(config: Config, process: Process) -> Identity:
         return _identity(config, process, lambda path: read_layered(layers, path))
 
 
-def identity_in_container(config: Config, process: Process, host_pid: int) -> Identity:
+def identity_in_container(
+    config: Config, process: Process, host_pid: int, seen: Seen | None = None
+) -> Identity:
     """Return who *process* is, by the files of a running container.
 
     Args:
@@ -92,12 +107,13 @@ def identity_in_container(config: Config, process: Process, host_pid: int) -> Id
         process: what is to join it.
         host_pid: the container's init in the caller's pid namespace; the caller
             holds a pidfd of it, and checks afterwards that it still runs.
+        seen: what is known of the files of directories.
 
     Raises:
         UserLookupError: a name is not there, or a file cannot be used.
         StepError: the container's root cannot be opened.
     """
-    return _identity_in(config, process, f"/proc/{host_pid}/root")
+    return _identity_in(config, process, f"/proc/{host_pid}/root", seen)
 
 
 def resolve_user(
@@ -151,10 +167,12 @@ def _open_root(path: str) -> int:
         raise StepError(error.errno or 0, title, stage="identity") from error
 
 
-def _identity_in(config: Config, process: Process, path: str) -> Identity:
+def _identity_in(
+    config: Config, process: Process, path: str, seen: Seen | None = None
+) -> Identity:
     root = _open_root(path)
     try:
-        return _identity(config, process, lambda file: read_capped(root, file))
+        return _identity(config, process, lambda file: read_capped(root, file, seen))
     finally:
         os.close(root)
 
@@ -177,15 +195,22 @@ def _check_form(spec: str) -> None:
 
 def _find_user(part: str, open_file: OpenFile) -> _User:
     """Return the entry of a user; a number that has none gets an empty one."""
-    entries = _users(open_file)
+    data = open_file(_USER_FILE) or b""
+    find = _user_in if len(data) <= MAX_CHUNK else _user_in.__wrapped__
+    found: _User = find(part, data)
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _user_in(part: str, data: bytes) -> _User:
     if part.isdigit():
         uid = int(part)
-        found = next((entry for entry in entries if entry.uid == uid), None)
+        found = next((entry for entry in _users(data) if entry.uid == uid), None)
         if found is None:
             return _User(name=b"", uid=uid, gid=None, home="/")
     else:
         name = part.encode()
-        found = next((entry for entry in entries if entry.name == name), None)
+        found = next((entry for entry in _users(data) if entry.name == name), None)
         if found is None:
             message = f"user {part!r} is not in the container's /{_USER_FILE}"
             raise UserLookupError(message)
@@ -220,21 +245,21 @@ def _valid(group: _Group) -> int:
     return group.gid
 
 
-def _users(open_file: OpenFile) -> Iterator[_User]:
-    for fields in _entries(_USER_FILE, open_file, columns=6):
+def _users(data: bytes) -> Iterator[_User]:
+    for fields in _entries(_USER_FILE, data, columns=6):
         name, _, uid, gid, _, home = fields[:6]
         yield _User(name=name, uid=_id(uid), gid=_id(gid), home=_home(home))
 
 
 def _groups(open_file: OpenFile) -> Iterator[_Group]:
-    for fields in _entries(_GROUP_FILE, open_file, columns=4):
+    for fields in _entries(_GROUP_FILE, open_file(_GROUP_FILE) or b"", columns=4):
         members = tuple(member.strip() for member in fields[3].split(b","))
         yield _Group(name=fields[0], gid=_id(fields[2]), members=members)
 
 
-def _entries(path: str, open_file: OpenFile, *, columns: int) -> Iterator[list[bytes]]:
-    """Return the columns of each line; missing ones are empty."""
-    lines = (open_file(path) or b"").split(b"\n")
+def _entries(path: str, data: bytes, *, columns: int) -> Iterator[list[bytes]]:
+    """Return the columns of each line of a file; missing ones are empty."""
+    lines = data.split(b"\n")
     for number, line in enumerate(lines, start=1):
         if len(line) > MAX_LINE_BYTES:
             message = f"read /{path}: line {number} is longer than {MAX_LINE_BYTES}"

@@ -14,7 +14,8 @@ from libcontainer.errors import ImageError, UnsupportedError
 from libcontainer.host.subids import subid_mappings
 from libcontainer.image.digests import Readable
 from libcontainer.image.unpack import Policy
-from libcontainer.launcher import Launcher
+from libcontainer.launches.engine import Engine
+from libcontainer.launches.live import run_mapped
 from libcontainer.process import PIPE, Process
 
 _START = (
@@ -65,15 +66,15 @@ def _ask(order: dict[str, Any], blob: Readable | None) -> dict[str, Any]:
     # The modules of this very program, wherever they are.
     words += [json.dumps(order), json.dumps(sys.path)]
     process = Process(words, env={}, stdin=PIPE, stdout=PIPE, stderr=PIPE)
-    launcher = Launcher()
+    engine = Engine()
     try:
-        with launcher.run_mapped(_config(), process) as worker:
+        with run_mapped(engine, _config(), process) as worker:
             if blob is not None and worker.stdin is not None:
                 _feed(blob, worker.stdin)
             out, err = worker.communicate()
             status = worker.wait()
     finally:
-        launcher.close()
+        engine.close()
     if status.code != 0 or not out:
         text = (err or b"").decode("utf-8", "replace").strip()[-500:]
         message = f"the process that unpacks has failed: {text or status}"

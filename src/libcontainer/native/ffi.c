@@ -308,8 +308,25 @@ int lc_control_listen(const char *path, int backlog) {
 int lc_control_connect(const char *path) { return at_path(path, connect); }
 
 // The program around us may have SIGPIPE at its default, which would end it.
-int lc_control_send(int control, const void *message, size_t size) {
-    return result(send(control, message, size, MSG_NOSIGNAL));
+int lc_control_send(int control, const void *message, size_t size, const int *fds,
+                    int nfds) {
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(LC_MAX_TAKEN * sizeof(int))];
+    } rights;
+    if (nfds <= 0) return result(send(control, message, size, MSG_NOSIGNAL));
+    if (nfds > LC_MAX_TAKEN) return -EINVAL;
+    struct iovec part = {(void *)message, size};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = &rights,
+                            .msg_controllen = CMSG_SPACE((size_t)nfds * sizeof(int))};
+    memset(&rights, 0, sizeof rights);
+    rights.header.cmsg_level = SOL_SOCKET;
+    rights.header.cmsg_type = SCM_RIGHTS;
+    rights.header.cmsg_len = CMSG_LEN((size_t)nfds * sizeof(int));
+    memcpy(CMSG_DATA(&rights.header), fds, (size_t)nfds * sizeof(int));
+    return result(sendmsg(control, &header, MSG_NOSIGNAL));
 }
 
 static int take_message(int control, void *message, size_t size, int *fd) {

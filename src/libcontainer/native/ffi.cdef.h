@@ -17,7 +17,8 @@ int lc_spawn(int image_fd, unsigned long long flags, int cgroup_fd, const int *f
 int lc_control_pair(int *ends);
 int lc_control_listen(const char *path, int backlog);
 int lc_control_connect(const char *path);
-int lc_control_send(int control, const void *message, size_t size);
+int lc_control_send(int control, const void *message, size_t size, const int *fds,
+                    int nfds);
 // 1 with the next message of *size* bytes and the fd that came with it, or -1; 0 at
 // the end. milliseconds: how long to wait, -1 for ever; then -ETIMEDOUT. at_end: sleep
 // until the other side has closed, whatever it says before.

@@ -24,6 +24,7 @@ enum lc_limits {
     LC_MAX_OPS = 65000,
     LC_MAX_GROUPS = 65536,
     LC_MAX_LOGS = 32,
+    LC_MAX_TAKEN = 64,
 };
 
 struct lc_plan {
@@ -87,7 +88,8 @@ enum lc_op_kind {
     LC_OP_SECCOMP = 24,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
     LC_OP_OPEN_PROC = 25,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
     LC_OP_TELL = 26,        /* report mode, LC_TERMINAL_FD, with the fd in slot, and let go of that */
-    LC_OP_LAST = 26,
+    LC_OP_TAKE = 27,        /* wait for LC_GO, which carries arg fds, for the slots from slot on */
+    LC_OP_LAST = 27,
 };
 
 /*

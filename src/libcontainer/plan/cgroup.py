@@ -10,11 +10,13 @@ from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.record import NONE
-from libcontainer.plan.steps import AttachToUnit, MakeCgroup, OpenCgroup, Plan
+from libcontainer.plan.steps import AttachToUnit, MakeCgroup, OpenCgroup, OpenJoins
 from libcontainer.plan.unified import UNIFIED
 
 CLONE_NEWCGROUP = 0x02000000
 _PREFIX = "cgroup "
+MOST_TAKEN = 64
+"""How many descriptors one message carries, ``LC_MAX_TAKEN``."""
 
 
 @frozen
@@ -68,13 +70,33 @@ def make_cgroup(builder: Builder, group: CgroupSlots) -> None:
             builder.host(tree)
 
 
-def cgroup_slots(plan: Plan) -> tuple[int, ...]:
-    """Return the slots of the cgroup in a plan, in the order of the hierarchies."""
-    return tuple(
-        number
-        for number, slot in enumerate(plan.slots)
-        if slot.name.startswith(_PREFIX)
-    )
+def can_make_meanwhile(group: CgroupSlots) -> bool:
+    """Tell whether a cgroup can be made while the helper makes its namespaces.
+
+    Nothing may be born in it, nor be mounted of it. On v1 it takes as long as a network
+    namespace does.
+    """
+    count = len(group.v1)
+    alone = group.unified == NONE and not group.by_unit and not group.trees
+    return alone and 0 < count <= MOST_TAKEN
+
+
+def make_cgroup_meanwhile(builder: Builder, group: CgroupSlots) -> None:
+    """Add the step that makes the cgroup, right after the start of the helper."""
+    builder.stage("limits")
+    builder.host(MakeCgroup(group.slots, meanwhile=True))
+
+
+def take_cgroup_fds(builder: Builder, group: CgroupSlots) -> None:
+    """Add the step that waits for the cgroup made, or opened, meanwhile."""
+    if group.slots:
+        builder.init(ops.Take(group.slots[0], len(group.slots), "the cgroup"))
+
+
+def open_cgroup_meanwhile(builder: Builder, group: CgroupSlots) -> None:
+    """Add the step that opens a cgroup which is there, if it is entered by fd."""
+    if group.slots:
+        builder.host(OpenJoins())
 
 
 def cgroup_owner(config: Config) -> tuple[int, int] | None:

@@ -14,7 +14,9 @@ from libcontainer.plan.cgroup import (
     CLONE_NEWCGROUP,
     CgroupSlots,
     enter_cgroup,
+    open_cgroup_meanwhile,
     take_cgroup,
+    take_cgroup_fds,
 )
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.identity import (
@@ -60,6 +62,7 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     resources.open_sources()
     builder.stage("spawn")
     builder.host(Spawn(0))
+    open_cgroup_meanwhile(builder, group)
     resources.inherited(new_core=False)
     keep_groups = keeps_groups(config, facts)
     filters = syscall_filter(config, settings, facts)
@@ -99,6 +102,7 @@ def _enter(
     if flags & CLONE_NEWPID:
         # Last, so that no process of the container can see the helper earlier.
         builder.init(ops.Setns(init, CLONE_NEWPID, "init"))
+    take_cgroup_fds(builder, group)
     builder.init(ops.Clone(0, group.unified))
     enter_cgroup(builder, group)
     if late:

@@ -11,9 +11,12 @@ from libcontainer.plan.builder import Builder
 from libcontainer.plan.cgroup import (
     CLONE_NEWCGROUP,
     CgroupSlots,
+    can_make_meanwhile,
     enter_cgroup,
     enter_cgroup_namespace,
     make_cgroup,
+    make_cgroup_meanwhile,
+    take_cgroup_fds,
 )
 from libcontainer.plan.change import MS_PRIVATE, MS_SHARED, MS_SLAVE
 from libcontainer.plan.facts import Facts
@@ -38,6 +41,8 @@ from libcontainer.plan.steps import (
 )
 
 _CLONE_NEWUSER = NamespaceType.USER.clone_flag
+# What takes long to make, and can as well be made by the helper.
+_SLOW = NamespaceType.NETWORK.clone_flag | NamespaceType.IPC.clone_flag
 _CLONE_NEWTIME = NamespaceType.TIME.clone_flag
 
 
@@ -165,12 +170,21 @@ def _enter_by_first_clone(
 ) -> None:
     flags = _first_flags(config, group)
     template = _take_template(builder, config, facts)
-    make_cgroup(builder, group)
+    meanwhile = can_make_meanwhile(group)
+    later = flags & _SLOW if meanwhile else 0
+    if not meanwhile:
+        make_cgroup(builder, group)
     builder.stage("spawn")
     flags_now = flags if template is None else flags & ~CLONE_NEWNS
-    builder.host(Spawn(flags_now, group.unified))
+    builder.host(Spawn(flags_now & ~later, group.unified))
+    if meanwhile:
+        make_cgroup_meanwhile(builder, group)
     begin()
     builder.stage("namespaces")
+    if later:
+        builder.init(Unshare(later))
+    if meanwhile:
+        take_cgroup_fds(builder, group)
     _enter_cgroup(builder, config, group)
     _join(builder, joined)
     if template is not None:

@@ -16,6 +16,10 @@ STAGES: dict[str, str] = {
         " the sources, which fail more often"
     ),
     "spawn": "the helper starts; no line of Python runs between here and execve",
+    "limits": (
+        "a v1 cgroup is made while the helper makes the namespaces; nothing of the"
+        " container is there before the helper is in it"
+    ),
     "monitor": (
         "who outlives the caller splits off before all else: it stays outside, and"
         " gets nothing of what is meant for the container"

@@ -165,13 +165,29 @@ class UseTemplate:
 
 @frozen
 class MakeCgroup:
-    """Make the container's cgroup, with its limits; its fds go into *slots*."""
+    """Make the container's cgroup, with its limits; its fds go into *slots*.
+
+    Attributes:
+        slots: of the fds that a process enters it through.
+        meanwhile: whether the helper is at work already, and takes them when it
+            needs them (`ops.Take`).
+    """
 
     slots: tuple[int, ...]
+    meanwhile: bool = False
 
     @property
     def title(self) -> str:
         return "make the cgroup and write its limits"
+
+
+@frozen
+class OpenJoins:
+    """Open the container's cgroup for a further process, which takes its fds."""
+
+    @property
+    def title(self) -> str:
+        return "open the cgroup"
 
 
 @frozen

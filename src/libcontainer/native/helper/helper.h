@@ -54,6 +54,7 @@ void message_failed(int control, uint32_t step, int error, uint32_t where);
 int message_pass(int socket, struct lc_message *message, int fd, int flags);
 int message_receive(int socket, struct lc_message *message, int *fd);
 int message_await_go(int socket);
+int message_take(int socket, int32_t *fds, uint32_t count);
 int message_accept_go(int listener);
 
 // namespaces.c

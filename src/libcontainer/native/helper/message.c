@@ -60,6 +60,36 @@ int message_await_go(int socket)
     return got == sizeof(message) && message.kind == LC_GO ? 0 : -EPROTO;
 }
 
+// The same, with exactly `count` fds, at most LC_MAX_TAKEN.
+int message_take(int socket, int32_t *fds, uint32_t count)
+{
+    struct lc_message message = {0};
+    struct iovec part = {&message, sizeof(message)};
+    struct {
+        size_t size;
+        int level;
+        int type;
+        int fds[LC_MAX_TAKEN];
+    } rights = {0};
+    struct msghdr header = {.parts = &part,
+                            .nparts = 1,
+                            .control = &rights,
+                            .control_size = sizeof(rights)};
+    long got;
+    do
+        got = sys(recvmsg, socket, &header, MSG_CMSG_CLOEXEC);
+    while (got == -EINTR);
+    if (got <= 0)
+        return got < 0 ? (int)got : -EPIPE;
+    size_t wanted = offsetof(__typeof__(rights), fds) + count * sizeof(int);
+    if (got != sizeof(message) || message.kind != LC_GO || header.control_size == 0 ||
+        rights.type != SCM_RIGHTS || rights.size != wanted)
+        return -EPROTO;
+    for (uint32_t i = 0; i < count; i++)
+        fds[i] = rights.fds[i];
+    return 0;
+}
+
 // One message of any kind, with at most one fd; -EPIPE when the other side is gone.
 int message_receive(int socket, struct lc_message *message, int *fd)
 {

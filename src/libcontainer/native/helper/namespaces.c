@@ -26,8 +26,12 @@ int report_clone(struct helper *helper, uint64_t flags)
 // CLONE_PARENT makes the new process a child of our caller, which can wait for it.
 // With it the exit signal must be 0; the child gets ours. Both tell the caller of it:
 // either may be killed at any moment, and a child that nobody knows is never reaped.
+// Where both are, before either has told, the caller finds it in our process group.
 int op_clone(struct helper *helper, const struct lc_op *op)
 {
+    int result = sys(setpgid, 0, 0);
+    if (result < 0)
+        return result;
     int pidfd = -1;
     struct clone_args args = {.flags = op->flags | (CLONE_PARENT | CLONE_PIDFD),
                               .pidfd = (uint64_t)(uintptr_t)&pidfd};
@@ -35,7 +39,7 @@ int op_clone(struct helper *helper, const struct lc_op *op)
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (__u64)helper->slots[op->slot];
     }
-    int result = sys(clone3, &args, sizeof(args));
+    result = sys(clone3, &args, sizeof(args));
     if (result < 0)
         return at(LC_WHERE_CLONE, result);
     // In a pid namespace that it joins, others may end the new process before it can

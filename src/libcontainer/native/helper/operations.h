@@ -15,6 +15,7 @@ enum { MANY = 0x7fffffff };
 #define OPERATIONS(X)                                                             \
     X(CLONE, op_clone, 0, SLOT, 0, 0, 0, NAMESPACES)                              \
     X(BARRIER, op_barrier, 0, SLOT, 0, 0, 0, 0)                                   \
+    X(TAKE, op_take, SLOT | ARG, 0, 0, 0, 0, 0)                                   \
     X(CLONE_TREE, op_clone_tree, SLOT, 0, 1, 1, 0, AT_RECURSIVE | AT_SYMLINK_NOFOLLOW) \
     X(MAKE_FS, op_make_fs, SLOT, 0, 1, MANY, 0, ATTRIBUTES)                       \
     X(ROOT, op_root, SLOT, 0, 0, 1, 0, 0)                                         \

@@ -160,6 +160,9 @@ static bool monitor_ok(const struct plan *plan, const struct lc_op *op)
 static bool details_ok(const struct plan *plan, const struct lc_op *op)
 {
     switch (op->kind) {
+    case LC_OP_TAKE:
+        return op->arg <= LC_MAX_TAKEN &&
+               op->arg <= plan->head->nslots - (uint32_t)op->slot;
     case LC_OP_ATTACH:
         return (op->flags & MAKES & ((op->flags & MAKES) - 1)) == 0;  // one at most
     case LC_OP_MASK:

@@ -3,16 +3,28 @@
 
 #include "helper.h"
 
+// R17: a caller that is gone needs no container, and reads no report.
+static int end_alone(int result)
+{
+    if (result == -EPIPE || result == -ECONNRESET)
+        exit_group(1);
+    return result;
+}
+
 int op_barrier(struct helper *helper, const struct lc_op *op)
 {
     int fd = op->slot < 0 ? -1 : helper->slots[op->slot];
     int result = message_send(helper, LC_AT_BARRIER, fd);
     if (result == 0)
         result = message_await_go(helper->control);
-    // R17: a caller that is gone needs no container, and reads no report.
-    if (result == -EPIPE || result == -ECONNRESET)
-        exit_group(1);
-    return result;
+    return end_alone(result);
+}
+
+// The caller goes on without a word of ours.
+int op_take(struct helper *helper, const struct lc_op *op)
+{
+    return end_alone(message_take(helper->control, &helper->slots[op->slot],
+                                  (uint32_t)op->arg));
 }
 
 int op_tell(struct helper *helper, const struct lc_op *op)

@@ -58,6 +58,7 @@ from libcontainer.plan.ops.process import (
     NoNewPrivs,
     SetIdentity,
     SetRlimit,
+    Take,
     Umask,
 )
 from libcontainer.plan.ops.seccomp import Seccomp
@@ -113,6 +114,7 @@ __all__ = [
     "Setns",
     "SlotRef",
     "Symlink",
+    "Take",
     "Tell",
     "Terminal",
     "Umask",

@@ -40,6 +40,30 @@ class Barrier(Op):
 
 
 @frozen
+class Take(Op):
+    """Wait for descriptors that the host opens while the helper is at work.
+
+    Attributes:
+        slot: of the first of them; the others follow.
+        count: how many there are.
+        what: what they are.
+    """
+
+    KIND = 27
+    MAN = "unix(7)"
+    slot: int
+    count: int
+    what: str
+
+    def record(self) -> Record:
+        return Record(slot=self.slot, arg=self.count)
+
+    @property
+    def title(self) -> str:
+        return f"take {self.what} from the host"
+
+
+@frozen
 class SetRlimit(Op):
     """Set one resource limit."""
 

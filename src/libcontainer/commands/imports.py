@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a command imports the library's own modules: with less ado than Python does.
+
+To find a module, to lock it, to describe it and to look for its code takes longer than
+to execute most of the library's, of which a command loads a hundred. Here the code
+comes from one file (`codecache`), and what a module of the library imports of the
+standard library's large ones are stand-ins (`stand_ins`). Nobody else's imports are
+touched, and the usual import system, too, finds our modules here.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from _frozen_importlib import ModuleSpec
+from _thread import RLock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import CodeType, ModuleType
+    from typing import Any
+
+    from libcontainer.commands.codecache import Cache
+
+_PACKAGE = "libcontainer"
+_OURS = "libcontainer."
+_NATIVE = "libcontainer._native"
+_Module = type(sys)
+
+
+class Importer:
+    """Imports the library's modules; a finder and loader of Python's import system."""
+
+    def __init__(self, cache: Cache, stand_ins: Mapping[str, Any]) -> None:
+        self._cache = cache
+        self._stand_ins = stand_ins
+        self._usual = builtins.__import__
+        self._lock = RLock()
+        # What is being executed, which other threads must not see.
+        self._unfinished = 0
+        self._builtins = {**vars(builtins), "__import__": self._import}
+
+    def save(self) -> None:
+        """Let the next command find what this one had to look for."""
+        self._cache.save()
+
+    def _import(
+        self,
+        name: str,
+        scope: Mapping[str, object] | None = None,
+        local: Mapping[str, object] | None = None,
+        wanted: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> Any:  # noqa: ANN401 - a module
+        """Carry out an import statement of a module of the library."""
+        if wanted and name.startswith(_OURS):
+            module = self._ours(name, wanted)
+            if module is not None:
+                return module
+        elif name in self._stand_ins:
+            return self._stand_ins[name]
+        elif wanted == ("_native",) and name == _PACKAGE:
+            # Not by way of the package, which would ask for much more first.
+            self._usual(_NATIVE, None, None, wanted)
+        return self._usual(name, scope, local, wanted, level)
+
+    def _ours(self, name: str, wanted: Sequence[str]) -> ModuleType | None:
+        module = sys.modules.get(name)
+        if module is None or self._unfinished:
+            module = self._load(name)
+        if module is not None and "__path__" in vars(module):
+            for each in wanted:
+                # As Python does: a package may have the name without the module.
+                if each not in vars(module) and not hasattr(module, each):
+                    self._load(f"{name}.{each}")
+        return module
+
+    def _load(self, name: str) -> ModuleType | None:
+        """Return a module, executed now if it was not; None if it is not found."""
+        with self._lock:
+            module = sys.modules.get(name)
+            if module is not None:
+                return module
+            spec = self.find_spec(name)
+            if spec is None:
+                return None
+            above, _, last = name.rpartition(".")
+            package = sys.modules.get(above) or self._load(above)
+            module = _Module(name)
+            vars(module).update(
+                __spec__=spec,
+                __loader__=self,
+                __file__=spec.origin,
+                __package__=above,
+            )
+            if spec.submodule_search_locations is not None:
+                vars(module).update(
+                    __package__=name, __path__=spec.submodule_search_locations
+                )
+            sys.modules[name] = module
+            self._unfinished += 1
+            try:
+                self.exec_module(module)
+            except BaseException:
+                del sys.modules[name]
+                raise
+            finally:
+                self._unfinished -= 1
+            setattr(package, last, module)
+            return module
+
+    # -- what Python's own import system asks
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Return how a module is loaded, or None to leave it to others."""
+        del path, target
+        found = self._cache.find(name) if name.startswith(_OURS) else None
+        if found is None:
+            return None
+        loader: Any = self
+        spec = ModuleSpec(name, loader, origin=found.path, is_package=found.is_package)
+        spec.has_location = True
+        if found.is_package:
+            spec.submodule_search_locations = [found.path.rpartition("/")[0]]
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to Python to make the module."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the code of a module."""
+        vars(module)["__builtins__"] = self._builtins
+        exec(self.get_code(module.__name__), vars(module))  # noqa: S102
+
+    def get_code(self, name: str) -> CodeType:
+        """Return the code of a module.
+
+        Raises:
+            ImportError: it is not one of the library's.
+        """
+        found = self._cache.find(name)
+        if found is None:
+            message = f"no module named {name!r}"
+            raise ImportError(message)
+        return self._cache.code(name)
+
+    def get_filename(self, name: str) -> str:
+        """Return the path of the source of a module."""
+        spec = self.find_spec(name)
+        return "" if spec is None else str(spec.origin)
+
+    def get_source(self, name: str) -> str | None:
+        """Return the source of a module, which tracebacks show."""
+        with open(self.get_filename(name), encoding="utf-8") as file:
+            return file.read()
+
+
+class Site:
+    """Finds what Python's own search for packages would, which was put off (-S)."""
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Return how a module is loaded, now that all places are known."""
+        sys.meta_path.remove(self)
+        import site  # noqa: PLC0415
+
+        site.main()
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                return spec
+        return None
+
+
+def install() -> Importer:
+    """Let the library's modules be imported this way from here on."""
+    from libcontainer.commands import codecache, stand_ins  # noqa: PLC0415
+
+    cache = codecache.Cache()
+    importer = Importer(cache, stand_ins.stand_ins(cache))
+    sys.meta_path.insert(0, importer)
+    if sys.flags.no_site and "site" not in sys.modules:
+        sys.meta_path.append(Site())
+    return importer
