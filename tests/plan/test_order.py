@@ -70,7 +70,7 @@ NAMED: Final[dict[type[Any], tuple[str, ...]]] = {
     ops.Terminal: ("console_base",),
 }
 """What names slots in fields of other names than `slot`."""
-MAKERS: Final = (ops.MakeFs, ops.Overlay, ops.Terminal)
+MAKERS: Final = (ops.MakeFs, ops.Overlay, ops.Terminal, ops.Loopback)
 
 
 def plans(
@@ -528,6 +528,8 @@ def _made(step: Step) -> set[int]:
     action = step.action
     if isinstance(action, ops.Call | ops.OpenProc):
         return {action.result} - {NONE}
+    if isinstance(action, ops.Mkdir | ops.Mknod):
+        return {action.parent} - {NONE}
     if isinstance(action, ops.Terminal):
         return {action.slot, action.master, action.console} - {NONE}
     if isinstance(action, MakeMonitorEnds):

@@ -14,6 +14,7 @@ struct helper {
     int root;              // fd of the container's root; -1: none yet
     uint32_t step;         // of the operation that runs
     uint32_t umask;        // what EXEC sets; until then it is 0 so that modes are exact
+    uint32_t streams;      // bit: that standard stream was given, and stays over execve(2)
     bool limit_files;      // RLIMIT_NOFILE was asked for: see op_rlimit
     struct rlimit64 files;
     const char *program;   // what FIND_PROGRAM found

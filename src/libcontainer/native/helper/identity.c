@@ -60,21 +60,6 @@ static bool is_member(const uint32_t *groups, uint32_t count, uint32_t group)
     return false;
 }
 
-// The kernel sorts the list by the ids of the host, so the order may differ.
-static int verify_groups(const struct lc_identity *wanted, uint32_t *held,
-                         uint32_t count)
-{
-    const uint32_t *groups = (const uint32_t *)(wanted + 1);
-    if (count != wanted->ngroups ||
-        (count > 0 && sys(getgroups, (int)count, held) != (int)count))
-        return -EPERM;
-    for (uint32_t i = 0; i < count; i++)
-        if (held[i] != groups[i] &&
-            (!is_member(held, count, groups[i]) || !is_member(groups, count, held[i])))
-            return -EPERM;
-    return 0;
-}
-
 // What stands behind a key of /proc/self/status, which begins a line.
 static const char *find_key(const char *text, const char *key)
 {
@@ -95,7 +80,7 @@ static const char *find_key(const char *text, const char *key)
 static uint64_t next_number(const char **text, unsigned int base)
 {
     uint64_t value = 0;
-    while (**text == '\t')
+    while (**text == '\t' || **text == ' ')
         (*text)++;
     const char *start = *text;
     for (;; (*text)++) {
@@ -140,29 +125,48 @@ static bool is_as_wanted(const struct lc_identity *wanted, const char *status,
            (!no_new_privs || mask_of(status, "NoNewPrivs:") == 1);
 }
 
+// The kernel sorts the list by the ids of the host, so the order may differ.
+static bool are_groups(const struct lc_identity *wanted, const char *text,
+                       uint32_t *held)
+{
+    const uint32_t *groups = (const uint32_t *)(wanted + 1), count = wanted->ngroups;
+    uint32_t found = 0;
+    for (; found < count; found++) {
+        uint64_t next = next_number(&text, 10);
+        if (next > UINT32_MAX)
+            return false;
+        held[found] = (uint32_t)next;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (held[i] != groups[i] &&
+            (!is_member(held, count, groups[i]) || !is_member(groups, count, held[i])))
+            return false;
+    return next_number(&text, 10) == UINT64_MAX;
+}
+
 // The kernel's own words, out of the file that was opened before anything could keep
 // this process from it.
 static int verify(const struct helper *helper, const struct lc_op *op)
 {
     const struct lc_identity *wanted = plan_data(&helper->plan, op);
-    int count = sys(getgroups, 0, NULL);
+    int count = wanted->keep_groups ? sys(getgroups, 0, NULL) : (int)wanted->ngroups;
     if (count < 0)
         return count;
-    // With room for the groups that the file names too.
-    size_t size = STATUS + (size_t)count * (DIGITS + sizeof(uint32_t));
-    char *text = room(size);
-    if (text == NULL)
+    // The groups as numbers, then the file, which names them too.
+    const size_t size = STATUS + (size_t)count * DIGITS;
+    uint32_t *held = room((size_t)count * sizeof(*held) + size);
+    if (held == NULL)
         return -ENOMEM;
-    int result = wanted->keep_groups
-                     ? 0
-                     : verify_groups(wanted, (uint32_t *)(void *)text, (uint32_t)count);
-    if (result < 0)
-        return result;
-    long got = sys(read, helper->slots[op->slot], text, size - 1);
+    char *text = (char *)(held + count);
+    int got = sys(read, helper->slots[op->slot], text, size - 1);
     if (got < 0)
-        return (int)got;
+        return got;
     text[got] = '\0';
-    return is_as_wanted(wanted, text, op->flags & LC_NO_NEW_PRIVS) ? 0 : -EPERM;
+    if (!is_as_wanted(wanted, text, op->flags & LC_NO_NEW_PRIVS))
+        return -EPERM;
+    return wanted->keep_groups || are_groups(wanted, find_key(text, "Groups:"), held)
+               ? 0
+               : -EPERM;
 }
 
 int op_identity(struct helper *helper, const struct lc_op *op)

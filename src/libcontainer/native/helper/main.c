@@ -141,17 +141,20 @@ int sweep(struct helper *helper)
 }
 
 // What the plan does not name does not outlive the first microseconds, and nothing
-// outlives execve(2) unless EXEC says so.
+// outlives execve(2) unless EXEC says so; it looks after the standard streams itself.
 static int close_unlisted(struct helper *helper, int plan)
 {
     const uint32_t nslots = helper->plan.head->nslots;
     int result = sweep(helper);
     bool listed = false;
-    for (uint32_t i = 0; i < nslots; i++)
-        listed = listed || helper->slots[i] == plan;
+    for (uint32_t i = 0; i < nslots; i++) {
+        const int fd = helper->slots[i];
+        listed = listed || fd == plan;
+        helper->streams |= fd >= 0 && fd <= 2 ? 1u << fd : 0u;
+    }
     if (plan <= 2 && !listed)
         sys(close, plan);
-    return result < 0 ? result : sys(close_range, 0, ~0u, CLOSE_RANGE_CLOEXEC);
+    return result < 0 ? result : sys(close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
 // What a fault test asked for instead of the operation.

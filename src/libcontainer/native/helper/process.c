@@ -23,8 +23,8 @@ int op_barrier(struct helper *helper, const struct lc_op *op)
 // The caller goes on without a word of ours.
 int op_take(struct helper *helper, const struct lc_op *op)
 {
-    return end_alone(message_take(helper->control, &helper->slots[op->slot],
-                                  (uint32_t)op->arg));
+    return end_alone(
+        message_take(helper->control, &helper->slots[op->slot], (uint32_t)op->arg));
 }
 
 int op_tell(struct helper *helper, const struct lc_op *op)
@@ -175,13 +175,22 @@ static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
             return moved;
         helper->control = moved;
     }
+    uint32_t others = 7;  // bit: that standard stream is nobody's target
     for (uint32_t i = 0; i < count; i++) {
-        int result = copies[i] == fds[i].target
-                         ? sys(fcntl, copies[i], F_SETFD, 0)
-                         : sys(dup3, copies[i], fds[i].target, 0);
+        const int target = fds[i].target;
+        const uint32_t stream = target <= 2 ? 1u << target : 0u;
+        int result = 0;
+        others &= ~stream;
+        if (copies[i] != target)
+            result = sys(dup3, copies[i], target, 0);
+        else if ((helper->streams & stream) == 0)
+            result = sys(fcntl, target, F_SETFD, 0);
         if (result < 0)
             return result;
     }
+    for (int fd = 0; fd <= 2; fd++)
+        if (others >> fd & 1)
+            sys(fcntl, fd, F_SETFD, FD_CLOEXEC);
     return 0;
 }
 

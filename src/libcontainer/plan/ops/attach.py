@@ -6,8 +6,9 @@ from __future__ import annotations
 from attrs import frozen
 
 from libcontainer.plan.change import MS_SLAVE
+from libcontainer.plan.describe import attributes_text
 from libcontainer.plan.ops.base import Op
-from libcontainer.plan.ops.call import SlotRef, call
+from libcontainer.plan.ops.call import SlotRef, call, text
 from libcontainer.plan.record import NONE, Record
 
 MAKE_DIRECTORY = 1
@@ -18,6 +19,9 @@ ON_PROC = 16
 NO_FOLLOW = 32
 
 AT_FDCWD = -100
+MOUNT_FLAGS = {2: 2, 4: 4, 8: 8, 0x10: 1 << 10, 0x20: 1 << 24, 0x80: 1 << 11}
+"""MS_* of each MOUNT_ATTR_* that mount(2) sets of the mount, not of the filesystem."""
+
 _F_EMPTY_PATH = 4
 _MS_REC = 16384
 
@@ -171,3 +175,40 @@ class Pivot(Op):
     @property
     def title(self) -> str:
         return "pivot_root to the rootfs, detach the old root"
+
+
+@frozen
+class MountNew(Op):
+    """Make the directory *name* of the working directory, mount a new filesystem there.
+
+    The working directory is a tree of our own, in a mount namespace of our own: there
+    is no path that anybody could exchange, and the filesystem is there with all of its
+    attributes at once. Elsewhere it is made by `MakeFs` and attached from fd to fd.
+
+    Attributes:
+        attributes: MOUNT_ATTR_*, none but those of `MOUNT_FLAGS`.
+        data: its options, joined.
+        path: where that is in the container.
+    """
+
+    MAN = "mount(2)"
+    name: str
+    fstype: str
+    source: str
+    attributes: int
+    data: str
+    path: str
+
+    def records(self) -> tuple[Record, ...]:
+        name, fstype = text(self.name), text(self.fstype)
+        data = text(self.data) if self.data else 0
+        flags = sum(f for bit, f in MOUNT_FLAGS.items() if self.attributes & bit)
+        return (
+            call("mkdirat", AT_FDCWD, name, 0o755),
+            call("mount", text(self.source), name, fstype, flags, data),
+        )
+
+    @property
+    def title(self) -> str:
+        words = [attributes_text(self.attributes), *filter(None, self.data.split(","))]
+        return f"mount a {self.fstype} filesystem ({', '.join(words)}) on {self.path!r}"
