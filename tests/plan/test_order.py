@@ -44,7 +44,9 @@ from tests.plan.strategies import EXAMPLES, Case, cases
 
 NEWNS, NEWPID, NEWUSER, NEWTIME = 0x00020000, 0x20000000, 0x10000000, 0x80
 
-TREE: Final = (ops.Root, ops.Attach, ops.CloneTree, ops.Mask, ops.Readonly)
+TREE: Final = (
+    *(ops.Root, ops.Attach, ops.MountNew, ops.CloneTree, ops.Mask, ops.Readonly),
+)
 PRIVILEGED_OPS: Final = (
     *TREE,
     ops.Pivot,
@@ -219,6 +221,13 @@ def test_trees_are_cloned_before_the_root_is_attached(made: tuple[Case, Plan]) -
     assert before(plan, (ops.Attach,), ops.Mask)
 
 
+def _place(action: ops.Attach | ops.MountNew) -> str:
+    if isinstance(action, ops.MountNew):
+        return action.path
+    base, path = action.base_path, action.path
+    return f"{base}/{path}" if base else path
+
+
 @EXAMPLES
 @given(creations())
 def test_every_mount_of_the_configuration_is_attached_in_order(
@@ -227,9 +236,10 @@ def test_every_mount_of_the_configuration_is_attached_in_order(
     case, plan = made
     actions = [step.action for step in plan.steps]
     attached = [
-        f"{a.base_path}/{a.path}" if a.base_path else a.path
+        _place(a)
         for a in actions
-        if isinstance(a, ops.Attach) and not a.what.startswith("the host's '/dev")
+        if isinstance(a, ops.MountNew)
+        or (isinstance(a, ops.Attach) and not a.what.startswith("the host's '/dev"))
     ]
     wanted = [m.destination for m in case.config.base_mounts + case.config.mounts]
     assert attached == (wanted if "/dev" in wanted else ["/dev", *wanted])
@@ -471,9 +481,13 @@ def test_what_covers_our_dev_takes_the_mounts_that_come_after() -> None:
         Mount.tmpfs("/dev/after"),
     ]
     plan = create(Config(mounts=mounts), process=Process(["sh"], terminal=True))
-    attached = [s.action for s in plan.steps if isinstance(s.action, ops.Attach)]
+    kinds = ops.Attach | ops.MountNew
+    attached = [s.action for s in plan.steps if isinstance(s.action, kinds)]
     before, cover, after = attached[-3:]
-    assert (before.path, before.base != NONE) == ("before", True)
+    assert isinstance(before, ops.MountNew)
+    assert isinstance(cover, ops.Attach)
+    assert isinstance(after, ops.Attach)
+    assert before.path == "/dev/before"
     assert (cover.path, cover.base) == ("/dev", NONE)
     assert (after.path, after.base) == ("/dev/after", NONE)
     terminal = plan.steps[place(plan, ops.Terminal)].action

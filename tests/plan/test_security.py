@@ -121,6 +121,10 @@ def test_new_filesystems_have_the_mount_label_and_kernel_ones_have_not() -> None
         (action.fstype, action.purpose): option in action.options
         for action in actions(samples.create(config, facts()))
         if isinstance(action, ops.MakeFs)
+    } | {
+        (action.fstype, action.path): option in action.data
+        for action in actions(samples.create(config, facts()))
+        if isinstance(action, ops.MountNew)
     }
     assert {kind: seen[kind, path] for kind, path in seen if path.startswith("/")} == {
         "proc": False,
