@@ -22,8 +22,8 @@ from benchmarks.output import say
 from benchmarks.view import enter_private_view, hide_unified_hierarchy
 
 
-def main(arguments: list[str]) -> int:
-    """Run the benchmark that the arguments name; return the exit status."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     for module in (
@@ -42,7 +42,12 @@ def main(arguments: list[str]) -> int:
         chosen = benchmarks.add_parser(name, help=said, description=module.__doc__)
         module.add_arguments(chosen)
         chosen.set_defaults(run=module.run)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmark that the arguments name; return the exit status."""
+    options = make_parser().parse_args(arguments)
     if enter_private_view(arguments):
         hide_unified_hierarchy()
     else:

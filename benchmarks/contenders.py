@@ -64,7 +64,10 @@ class Field:
     missing: Mapping[str, str]
 
 
-def make_contender(name: str, bundle: Bundle) -> Contender:
+Makers = Mapping[str, Callable[[str, Bundle], Contender]]
+
+
+def make_contender(name: str, bundle: Bundle, makers: Makers = MAKERS) -> Contender:
     """Return the contender `name` after one launch that proves that it can run.
 
     That launch also pays what is paid once: page cache, templates, imports.
@@ -73,8 +76,8 @@ def make_contender(name: str, bundle: Bundle) -> Contender:
         MissingError: it cannot run here.
     """
     try:
-        contender = MAKERS[name](name, bundle)
-    except (OSError, AttributeError) as error:
+        contender = makers[name](name, bundle)
+    except (OSError, AttributeError, LaunchError) as error:
         raise MissingError(str(error)) from error
     try:
         contender.launch()
@@ -88,14 +91,16 @@ def make_contender(name: str, bundle: Bundle) -> Contender:
 
 
 @contextmanager
-def gather(names: Iterable[str], bundle: Bundle) -> Iterator[Field]:
+def gather(
+    names: Iterable[str], bundle: Bundle, makers: Makers = MAKERS
+) -> Iterator[Field]:
     """Make the named contenders; close those made at the end."""
     made: list[Contender] = []
     missing: dict[str, str] = {}
     try:
         for name in names:
             try:
-                made.append(make_contender(name, bundle))
+                made.append(make_contender(name, bundle, makers))
             except MissingError as error:
                 missing[name] = str(error)
         yield Field(tuple(made), missing)

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
-from benchmarks.ours import import_library
+from benchmarks.bundle import make_bundle
+from benchmarks.contender import Contender
+from benchmarks.entering import OursPool
+from benchmarks.launch import summaries
+from benchmarks.ours import ByFactory
 from benchmarks.output import say
 from benchmarks.quiet import QuietGate
-from benchmarks.stats import summarise
+from benchmarks.sampling import sample_cold, sample_tight
 from benchmarks.table import Cell, format_table
 
 _BUDGET_MS = 0.4
@@ -24,51 +26,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure up to the confirmed execution of /bin/true; print the table."""
-    library = import_library()
-    gate = None if options.tight else QuietGate()
-    config, process = library.Config(), library.Process(["/bin/true"])
-    factory = library.Factory()
-
-    def launch(number: int) -> float:
-        begin = time.perf_counter_ns()
-        with factory.create(f"bench-{number}", config) as container:
-            container.run(process)
-            return (time.perf_counter_ns() - begin) / 1e6
-
-    rows = [_row("create, run", _sample(launch, options.runs, gate))]
-    # As many as are taken, so that no refill runs beside a sample.
-    with library.Pool(config, process, options.runs, factory=factory) as pool:
-        while pool.ready < options.runs:
-            time.sleep(0.05)
-        pool.pause()
-
-        def take(_: int) -> float:
-            begin = time.perf_counter_ns()
-            container = pool.take()
-            taken = (time.perf_counter_ns() - begin) / 1e6
-            container.delete(force=True)
-            return taken
-
-        taken = _sample(take, options.runs, gate)
-    rows.append(_row("Pool.take", taken))
-    factory.close()
+    with make_bundle() as bundle:
+        launch = ByFactory("launch", bundle, cgroup=True)
+        take = OursPool("Pool.take", bundle, cgroup=True)
+        contenders: list[Contender] = [launch, take]
+        try:
+            if options.tight:
+                samples = sample_tight(contenders, options.runs)
+            else:
+                samples = sample_cold(contenders, options.runs, QuietGate())
+        finally:
+            take.close()
+    rows: list[list[Cell]] = [
+        [name, own.count, own.minimum, own.median]
+        for name, own in summaries(samples).items()
+    ]
     mode = "tight" if options.tight else "cold"
     say(format_table([mode, "n", "min ms", "median ms"], rows))
     say(f"budget of Pool.take: {_BUDGET_MS} ms")
     return 0
-
-
-def _sample(
-    measure: Callable[[int], float], runs: int, gate: QuietGate | None
-) -> list[float]:
-    values = []
-    for number in range(runs):
-        if gate:
-            gate.wait()
-        values.append(measure(number))
-    return values
-
-
-def _row(name: str, values: list[float]) -> list[Cell]:
-    own = summarise(values)
-    return [name, own.count, own.minimum, own.median]

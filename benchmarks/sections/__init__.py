@@ -72,8 +72,10 @@ def sections() -> Mapping[str, Section]:
     """Return every section by name, in the order of the page."""
     from benchmarks.sections import (  # noqa: PLC0415 - they need this module
         command_line,
+        entering,
         launching,
         lifecycle,
+        ray,
         scale,
         size,
         surroundings,
@@ -83,6 +85,7 @@ def sections() -> Mapping[str, Section]:
         {
             "launch": launching.measure,
             "life": lifecycle.measure,
+            "enter": entering.measure,
             "throughput": scale.measure_throughput,
             "alive": scale.measure_alive,
             "heap": surroundings.measure_heap,
@@ -91,5 +94,6 @@ def sections() -> Mapping[str, Section]:
             "commands": command_line.measure,
             "memory": size.measure_memory,
             "counts": size.measure_counts,
+            "ray": ray.measure,
         }
     )

@@ -395,16 +395,16 @@ class ProcessHandle:
 
 
 def _named_signal(name: str) -> int | None:
-    import re  # noqa: PLC0415 - a number is what most give
-
-    found = re.fullmatch(r"(RTMIN|RTMAX)([+-][0-9]{1,2})", name)
-    if found is not None:
-        number = signals.Signals[f"SIG{found[1]}"] + int(found[2])
-        return number if signals.SIGRTMIN <= number <= signals.SIGRTMAX else None
-    try:
-        return signals.Signals[f"SIG{name}"].value
-    except KeyError:
-        return None
+    for border in ("RTMIN", "RTMAX"):
+        sign, digits = name[len(border) :][:1], name[len(border) + 1 :]
+        if name.startswith(border) and sign:
+            if sign not in "+-" or not digits.isdigit() or len(digits) > 2:
+                return None
+            number = int(getattr(signals, f"SIG{border}")) + int(sign + digits)
+            return number if signals.SIGRTMIN <= number <= signals.SIGRTMAX else None
+    # Not by its enumeration, which takes longer to load than to send a signal.
+    found = getattr(signals, f"SIG{name}", None) if name.isalnum() else None
+    return None if found is None else int(found)
 
 
 def signal_number(signal: int | str) -> int:

@@ -299,7 +299,11 @@ class _Stock:
                     message = "no container of the pool was ready in time"
                     raise LaunchTimeoutError(message)
                 self._changed.wait(left)
-            return self.containers.popleft()
+            container = self.containers.popleft()
+            if not self.containers and not self._is_paused:
+                # Others may be waiting by now.
+                self._changed.notify_all()
+        return container
 
     def refill(self) -> None:
         """Let the thread that makes new ones look whether there are enough."""

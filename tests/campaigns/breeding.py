@@ -23,7 +23,7 @@ MINIMAL: dict[str, Any] = {
     "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}]},
 }
 _POOL = 64
-_MAX_CHARACTERS = 3000
+_MAX_CHARACTERS = 1000
 _DONATED_DEPTH = 4
 _SCHEMA_DOCUMENTS = 30
 

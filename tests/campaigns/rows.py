@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 class Rows:
-    """The rows of one campaign, written as they come.
+    """The rows of one campaign, written as they come; at a terminal how far it is.
 
     Args:
         name: of the campaign.
@@ -92,6 +93,8 @@ class Rows:
         good = (row for row in tried(name, place) if row["verdict"] == "good")
         self._done = {row["key"] for row in good}
         self._file = self.path.open("a", encoding="utf-8")
+        self._added = self._findings = 0
+        self._shows = sys.stderr.isatty()
         self._write({"session": session()})
 
     def __contains__(self, key: object) -> bool:
@@ -101,6 +104,11 @@ class Rows:
         """Write a row; *verdict* is ``good``, or says what went wrong."""
         self._done.add(key)
         self._write({"key": key, "verdict": verdict, **fields})
+        self._added += 1
+        self._findings += verdict != "good"
+        if self._shows:
+            line = f"{self._added} tried, {self._findings} findings, last {key}"
+            print(f"\r\x1b[K{line[:78]}", end="", file=sys.stderr, flush=True)
 
     def _write(self, row: dict[str, Any]) -> None:
         self._file.write(json.dumps(row, sort_keys=True) + "\n")
@@ -109,6 +117,8 @@ class Rows:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        if self._shows:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def nice() -> None:

@@ -33,7 +33,7 @@ from tests.campaigns.documents import TEXTS, Generator
 MAX_SECONDS = 1.0
 MAX_GROWTH_KIB = 64 * 1024
 
-_FACTS = (
+FACTS = (
     Facts(euid=0, egid=0, privileged=True, template=True, machine="x86_64"),
     Facts(euid=0, egid=0, privileged=True, template=False, machine="aarch64"),
     Facts(euid=1000, egid=1000, privileged=False, template=False, machine="x86_64"),
@@ -41,7 +41,7 @@ _FACTS = (
 _ROOT = Identity(uid=0, gid=0, groups=(), home="/root")
 
 
-def plan_of(document: Any, facts: Facts) -> str:
+def plan_of(document: Any, facts: Facts = FACTS[0]) -> str:
     """Return ``plan`` or ``refused`` for a document of a bundle."""
     try:
         bundle = parse_bundle(document, "/bundle")
@@ -69,17 +69,17 @@ class Config:
     def once(self) -> str:
         """Try one input; return what became of it."""
         how = self._generator.chance.random()
-        if how < 0.35:
+        if how < 0.5:
             self.last = text = self._breeder.text()
             try:
                 self.last = document = parse_strict_json(text, "config.json")
             except ConfigError:
                 return "no document"
-        elif how < 0.36:
+        elif how < 0.505:
             self.last = document = self._generator.document()
         else:
             self.last = document = self._breeder.child()
-        answer = plan_of(document, self._generator.chance.choice(_FACTS))
+        answer = plan_of(document, self._generator.chance.choice(FACTS))
         # What is accepted is worth more as a beginning than what is not.
         if answer == "plan" and self._generator.chance.random() < 0.1:
             self._breeder.keep(document)

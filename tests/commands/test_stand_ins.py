@@ -35,7 +35,8 @@ if sys.argv[1] == "stand-ins":
 import libcontainer.bindings, libcontainer
 names = [f"libcontainer.bindings.{m.name}"
          for m in pkgutil.iter_modules(libcontainer.bindings.__path__)]
-names += ["libcontainer.status", "libcontainer.config", "libcontainer.verdict",
+names += ["libcontainer.status", "libcontainer.verdict",
+          "libcontainer.config.mounts", "libcontainer.config.namespaces",
           "libcontainer.cgroups.hierarchy", "libcontainer.cgroups.watch",
           "libcontainer.events", "libcontainer.plan.steps"]
 seen = {}
@@ -190,6 +191,11 @@ def test_named_tuples_and_protocols(little: dict[str, Any], which: str) -> None:
         *(("one", "two"), "Two."),
         ("one", "two"),
     )
+    assert Pair(1)._asdict() == {"one": 1, "two": "2"}
+    changed = Pair(1)._replace(one=3)
+    assert (type(changed), changed) == (Pair, (3, "2"))
+    with pytest.raises(ValueError, match="three"):
+        Pair(1)._replace(three=3)
     for wrong in ({}, {"one": 1, "three": 3}):
         with pytest.raises(TypeError):
             Pair(**wrong)
@@ -396,7 +402,8 @@ threads = [threading.Thread(target=load) for _ in range(8)]
 [t.start() for t in threads]; [t.join() for t in threads]
 assert len(set(map(id, seen))) == 1 and len(seen) == 8
 import importlib
-assert importlib.reload(sys.modules["libcontainer.status"]).Status
+import libcontainer.status
+assert importlib.reload(libcontainer.status).Status
 try:
     importlib.import_module("libcontainer.nothing")
 except ModuleNotFoundError as error:

@@ -5,42 +5,23 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 PROGRAM = Path(__file__).with_name("ray_sandboxes.py")
-APPLETS = ("sh", "echo", "cat", "id", "touch", "ls", "head", "tail", "sleep", "pwd")
-
 pytestmark = pytest.mark.needs("root", "rootfs", "ray_sandbox")
 
 
 @pytest.fixture(scope="module")
-def image(public_tmp: Path) -> Path:
-    """The archive of a small root filesystem."""
-    tree = public_tmp / "tree"
-    for name in ("bin", "etc", "work", "tmp"):
-        (tree / name).mkdir(parents=True)
-    shutil.copy(str(shutil.which("busybox")), tree / "bin" / "busybox")
-    for name in APPLETS:
-        (tree / "bin" / name).symlink_to("busybox")
-    archive = public_tmp / "box.tar"
-    with tarfile.open(archive, "w") as file:
-        file.add(tree, ".")
-    return archive
-
-
-@pytest.fixture(scope="module")
-def seen(image: Path, public_tmp: Path) -> dict[str, Any]:
+def seen(ray_image: Path, public_tmp: Path) -> dict[str, Any]:
     """What the program saw that runs the cluster."""
     places = {"RAY_TMPDIR": str(public_tmp), "HOME": str(public_tmp)}
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), str(image)],
+        [sys.executable, str(PROGRAM), str(ray_image)],
         capture_output=True,
         text=True,
         check=False,

@@ -10,20 +10,27 @@ The word behind the fence says what a block is:
 
 Where a block runs is the test's choice: here, or behind the words of a `Place`.
 
-``...`` in an output stands for any text.
+``...`` in an output stands for any text. A comment right before the fence says more:
+``<!-- needs: WORDS -->`` what the block needs of the machine (`tests/capabilities.py`),
+``<!-- typed: TEXT -->`` that it runs at a terminal, and what is typed there.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
-from dataclasses import dataclass
+import termios
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests import capabilities
 
+COMMENT = re.compile(r"<!-- (needs|typed): (.*) -->\n\Z")
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 RUNNABLE = ("python", "console", "sh")
 FORMATS = ("text", "json", "toml", "yaml", "ini")
@@ -40,6 +47,8 @@ class Block:
     text: str
     output: str
     line: int
+    needs: tuple[str, ...] = ()
+    typed: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,12 +82,15 @@ def runnable(page: str) -> list[Block]:
     """Return the blocks of a page that run, in their order."""
     blocks: list[Block] = []
     before = ""
+    lines = page.splitlines(keepends=True)
     for word, text, line, follows in fences(page):
         if word in RUNNABLE:
-            blocks.append(Block(word, text, "", line))
+            said = COMMENT.search("".join(lines[max(line - 2, 0) : line - 1]))
+            more = {} if said is None else {said[1]: said[2]}
+            needs = tuple(more.get("needs", "").split())
+            blocks.append(Block(word, text, "", line, needs, more.get("typed", "")))
         elif word == "" and follows and before == "python":
-            last = blocks.pop()
-            blocks.append(Block(last.word, last.text, text, last.line))
+            blocks.append(replace(blocks.pop(), output=text))
         before = word
     return blocks
 
@@ -141,12 +153,43 @@ def _differs(output: str, wanted: str) -> bool:
     return re.fullmatch(".*".join(parts), STEP.sub("step", output), re.DOTALL) is None
 
 
+def _type(words: list[str], place: Place, text: str) -> tuple[int, str]:
+    """Run a program at a terminal of its own, type a line; return what is seen."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    inner = ["setsid", "--ctty", "--wait", *words]
+    process = subprocess.Popen(
+        [*place.prefix, *inner],
+        cwd=place.folder,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    os.write(master, f"{text}\n".encode())
+    seen = b""
+    while True:
+        try:
+            data = os.read(master, 4096)
+        except OSError:  # the end of a terminal is EIO
+            data = b""
+        if not data:
+            break
+        seen += data
+    os.close(master)
+    return process.wait(60), seen.decode().replace("\r\n", "\n")
+
+
 def failure(block: Block, where: Path | Place) -> str | None:
     """Run *block*, in a folder or a place; return what went wrong, or None."""
     place = where if isinstance(where, Place) else Place(where)
     if block.word == "python":
         warnings = ["-W", "error"] if place.silent else []
         words = [sys.executable, *warnings, "-c", block.text]
+        if block.typed:
+            code, seen = _type(words, place, block.typed)
+            wrong = code or _differs(seen, block.output)
+            return f"{block.line}: [{code}]\n{seen}" if wrong else None
         done = _run(words, place, subprocess.PIPE)
         loud = place.silent and done.stderr
         if done.returncode or loud or _differs(done.stdout, block.output):

@@ -38,13 +38,25 @@ NEEDS = {
 }
 # Their blocks run where an engine does; the test there takes them from the page.
 ELSEWHERE = {
+    "docs/how/dask.md": "tests/contrib/test_pages.py",
+    "docs/how/engines.md": "tests/engines/test_page.py",
+    "docs/how/ray.md": "tests/contrib/test_pages.py",
     "docs/how/slurm.md": "tests/engines/test_slurm.py",
 }
-RUNNING = {
-    name: text
+BLOCKS = {
+    name: found
     for name, text in PAGES.items()
-    if blocks.runnable(text) and name not in ELSEWHERE
+    if name not in ELSEWHERE and (found := blocks.runnable(text))
 }
+RUNNING = {
+    name: own
+    for name, found in BLOCKS.items()
+    if (own := [block for block in found if not block.needs])
+}
+# Of other machines: `./dev vm` has them.
+SPECIAL = sorted(
+    {(name, block.needs) for name in BLOCKS for block in BLOCKS[name] if block.needs}
+)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -79,8 +91,25 @@ def test_a_program_of_the_page_prints_what_the_page_says(
 ) -> None:
     """Do as a reader does: one block after the other, in one folder."""
     tmp_path.chmod(0o755)
-    found = (blocks.failure(block, tmp_path) for block in blocks.runnable(PAGES[page]))
+    found = (blocks.failure(block, tmp_path) for block in RUNNING[page])
     assert [text for text in found if text is not None] == []
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize(
+    ("page", "needs"),
+    [
+        pytest.param(*one, marks=pytest.mark.needs(*one[1]), id=f"{one[0]}-{one[1][0]}")
+        for one in SPECIAL
+    ],
+)
+def test_a_block_for_another_machine_does_what_the_page_says(
+    page: str, needs: tuple[str, ...], tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    own = [block for block in BLOCKS[page] if block.needs == needs]
+    found = [blocks.failure(block, tmp_path) for block in own]
+    assert found == [None] * len(own)
 
 
 @pytest.mark.needs("root", "userns")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.docs import blocks
 from tests.engines.images import write_image
 from tests.engines.world import World
 
@@ -18,16 +19,21 @@ pytestmark = [pytest.mark.engines, pytest.mark.needs("containerd", "cni", "grpc"
 
 SOCKET = "/run/containerd/socket"
 HANDLER = "libcontainer"
+PLACE = "/usr/local/bin/libcontainer"
 IMAGE = "example.org/box:latest"
 PAUSE = "example.org/pause:1"
 POD, CONTAINER = 0, 1
 MIB = 1 << 20
-CONF = """
-version = 2
+PAGE = Path(__file__).parents[2].joinpath("docs", "how", "kubernetes.md").read_text()
+BLOCKS = {word: text for word, text, *_ in blocks.fences(PAGE)}
+# What the page says, and what is of this machine: after the first line, and at the end.
+FIRST = """
 oom_score = 0
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs",
   "io.containerd.snapshotter.v1.devmapper"]
+"""
+LAST = """
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{pause}"
   restrict_oom_score_adj = true
@@ -35,12 +41,6 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs",
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "{data}/cni"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    default_runtime_name = "{handler}"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{handler}]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{handler}.options]
-      BinaryName = "{runtime}"
 """
 NETWORK = {
     "cniVersion": "0.4.0",
@@ -126,7 +126,10 @@ def node(
     world.run("mkdir", "-p", world.data / "cni", world.data / "logs")
     world.run("tee", world.data / "cni" / "1.conflist", input=json.dumps(NETWORK))
     conf = world.data / "containerd.toml"
-    text = CONF.format(pause=PAUSE, data=world.data, handler=HANDLER, runtime=runtime)
+    first, rest = BLOCKS["toml"].split("\n", 1)
+    text = f"{first}\n{FIRST}{rest}{LAST.format(pause=PAUSE, data=world.data)}"
+    assert f'BinaryName = "{PLACE}"' in text
+    text = text.replace(PLACE, runtime)
     world.run("tee", conf, input=text)
     log = public_tmp / "containerd.log"
     daemon = world.start(
@@ -310,3 +313,10 @@ def test_a_handler_that_nobody_knows_is_refused(node: Node) -> None:
     with pytest.raises(grpc.RpcError, match="nobody"):
         config = node.config("third")
         node.cri("RunPodSandbox", config=config, runtime_handler="nobody")
+
+
+def test_the_pages_objects_name_the_handler_of_the_node() -> None:
+    runtime_class, pod = BLOCKS["yaml"].split("---\n")
+    assert f"\nhandler: {HANDLER}\n" in runtime_class
+    assert f"\n  name: {HANDLER}\n" in runtime_class
+    assert f"\n  runtimeClassName: {HANDLER}\n" in pod

@@ -51,6 +51,7 @@ def test_images_come_are_listed_and_go(store: Path, tmp_path: Path) -> None:
     assert table[2].split() == ["other", "1", "-"]
     assert run(store, "list", "-q").stdout == "box:1\nother\n"
     listed = json.loads(run(store, "list", "-f", "json").stdout)
+    assert json.loads(run(store, "list", "--json").stdout) == listed
     assert [Path(listed[1]["layers"][0], "a").read_text()] == ["one"]
     assert run(store, "rm", "box:1").returncode == 0
     assert run(store, "gc").stdout == f"{digest(LAYERS[1])}\n"

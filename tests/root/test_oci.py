@@ -441,6 +441,7 @@ def test_an_oom_kill_is_told_as_it_happens(oci: Oci, bundle: Path) -> None:
 def test_list_as_table_json_and_ids(oci: Oci, running: str, bundle: Path) -> None:
     assert oci.said("list", "--quiet") == f"{running}\n"
     (found,) = json.loads(oci.said("list", "--format", "json"))
+    assert json.loads(oci.said("list", "--json")) == [found]
     assert found["id"] == running
     assert found["bundle"] == str(bundle)
     title, line = oci.said("list").splitlines()
@@ -451,6 +452,7 @@ def test_list_as_table_json_and_ids(oci: Oci, running: str, bundle: Path) -> Non
 def test_ps_as_table_and_json(oci: Oci, running: str) -> None:
     pid = _state(oci, running)["pid"]
     assert json.loads(oci.said("ps", "--format", "json", running)) == [pid]
+    assert json.loads(oci.said("ps", "--json", running)) == [pid]
     title, line = oci.said("ps", running).splitlines()
     assert title.split()[1] == "PID"
     assert line.split()[1] == str(pid)

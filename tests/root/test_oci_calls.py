@@ -833,6 +833,7 @@ def test_a_receiver_stands_between_caller_and_terminal(
             time.sleep(0.02)
         oci.said("run", "-d", "--console-socket", path, "-b", str(bundle), box)
         said, _ = process.communicate("typed\n", timeout=20)
-    assert said.splitlines()[0] == "/dev/pts/0"
+    # The terminal may have said what is typed before the program runs.
+    assert "/dev/pts/0" in said.splitlines()
     assert said.splitlines()[-1] == "got typed"
     assert process.returncode == 0

@@ -26,15 +26,19 @@ readonly python=$PWD/.venv/bin/python
 export VMTEST_PACKAGES="gcc libc6-dev uidmap"
 machine=()
 session=()
+# Blocks of pages that run on such machines alone.
+programs=tests/docs/test_programs.py
+page="$programs::test_a_block_for_another_machine_does_what_the_page_says[docs/PAGE]"
+security="$programs::test_a_program_of_the_page_prints_what_the_page_says[docs/guide/security.md]"
 case ${1:-} in
     apparmor)
-        tests=(tests/root/test_apparmor.py)
+        tests=(tests/root/test_apparmor.py "$security")
         needs=root,rootfs,apparmor
         ;;
     selinux)
         VMTEST_PACKAGES+=" selinux-policy-default policycoreutils"
         machine=(--suite trixie --systemd --append "security=selinux enforcing=0")
-        tests=(tests/root/test_selinux.py)
+        tests=(tests/root/test_selinux.py "$security")
         needs=root,rootfs,selinux
         ;;
     old) # no fs_context of overlayfs (6.5), no exit status by pidfd (6.15), ...
@@ -59,7 +63,7 @@ case ${1:-} in
         ;;
     systemd)
         machine=(--kernel 6.1 --systemd)
-        tests=(tests/root/test_systemd.py)
+        tests=(tests/root/test_systemd.py "${page/PAGE/how/systemd.md-systemd}")
         needs=root,rootfs,systemd,controllers2
         ;;
     systemd-v1) # hybrid, as systemd lays it out
@@ -78,7 +82,7 @@ case ${1:-} in
         ;;
     journald)
         machine=(--systemd)
-        tests=(tests/host/test_journal.py)
+        tests=(tests/host/test_journal.py "${page/PAGE/guide/terminals.md-journald}")
         needs=root,rootfs,journald
         ;;
     links) # dummies, VLANs, macvlan and ipvlan as modules

@@ -16,6 +16,7 @@ from libcontainer.calls.sending import encode_call
 from libcontainer.errors import CallError, CallFailedError, TimeoutExpired
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.fds import above_stdio
+from libcontainer.host.sockets import take_socket
 from libcontainer.process import DEVNULL, Process
 
 MESSAGE_MOST = 1 << 30
@@ -34,7 +35,7 @@ class Interpreter:
 
     def __init__(self, start: Callable[[Process], ProcessHandle]) -> None:
         ours, theirs = socket.socketpair()
-        self._socket = socket.socket(fileno=above_stdio(ours.detach()))
+        self._socket = take_socket(above_stdio(ours.detach()))
         inside = above_stdio(theirs.detach())
         try:
             command = (*this_python().command, str(_SOCKET_INSIDE))

@@ -137,6 +137,8 @@ class AutoCgroups:
 
     def __init__(self) -> None:
         self._cgroupfs = Cgroupfs()
+        # Directories that have been found to be the caller's to make cgroups in.
+        self._own: set[str] = set()
 
     def place(self, container_id: str, config: Config) -> Placement:
         """Return the directories, or nothing where the caller may make none.
@@ -159,7 +161,7 @@ class AutoCgroups:
             if wanted:
                 raise
             return Placement()
-        if all(_is_writable(path) for path in placement.paths.values()):
+        if all(self._may_make(path) for path in placement.paths.values()):
             return placement
         if wanted:
             need = (
@@ -169,6 +171,15 @@ class AutoCgroups:
             )
             raise UnsupportedError("limits on resources", need)
         return Placement()
+
+    def _may_make(self, path: str) -> bool:
+        parent = os.path.dirname(path)
+        if parent in self._own:
+            return True
+        may = _is_writable(path)
+        if may and os.path.isdir(parent):
+            self._own.add(parent)
+        return may
 
 
 STRATEGIES = ("auto", "cgroupfs", "hybrid", "systemd", "disabled")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
+    from libcontainer.commands.rewrite import Late
+
     _sre: Any
 else:
     import _sre
@@ -64,18 +66,21 @@ class Cache:
         # code is in the file.
         self._index: dict[str, _Entry] = {}
         self._found: dict[str, Source] = {}
-        self._missing: dict[str, bytes] = {}
+        self._missing: set[str] = set()
         # What regular expressions are compiled to, by pattern and flags.
         self._patterns: dict[tuple[str | bytes, int], bytes] = {}
         self._is_old = False
+        # What another version of these has made is of no use.
+        self._makers = [_version_of(name) for name in ("codecache.py", "rewrite.py")]
         try:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             head = os.pread(self._fd, _HEAD, 0)
             if head.startswith(MAGIC_NUMBER):
                 size = int.from_bytes(head[len(MAGIC_NUMBER) :], "little")
                 whole = marshal.loads(os.pread(self._fd, size, _HEAD))  # noqa: S302
-                self._index, self._patterns = whole
-        except (OSError, EOFError, ValueError, TypeError):
+                if whole[0] == self._makers:
+                    _, self._index, self._patterns = whole
+        except (OSError, EOFError, ValueError, TypeError, IndexError):
             self._index, self._patterns = {}, {}
 
     def find(self, name: str) -> Source | None:
@@ -104,14 +109,14 @@ class Cache:
         """Tell whether the file has the code of a module."""
         return name in self._index
 
-    def code(self, name: str) -> CodeType:
-        """Return the code of a module that was found."""
+    def code(self, name: str) -> tuple[CodeType, Late]:
+        """Return the code of a module that was found, and what it imports later."""
         if name in self._index:
-            code: CodeType = marshal.loads(self._stored(name))  # noqa: S302
-            return code
-        found = SourceFileLoader(name, self._found[name].path).get_code(name)
-        self._missing[name] = marshal.dumps(found)
-        return found  # type: ignore[return-value]
+            kept: tuple[CodeType, Late] = marshal.loads(self._stored(name))  # noqa: S302
+            return kept
+        self._missing.add(name)
+        found: Any = SourceFileLoader(name, self._found[name].path).get_code(name)
+        return found, {}
 
     def _stored(self, name: str) -> bytes:
         *_, offset, size = self._index[name]
@@ -149,9 +154,13 @@ class Cache:
         """Add what was not there to the file, if there is something."""
         if not (self._missing or self._is_old) or sys.dont_write_bytecode:
             return
-        codes = {name: self._stored(name) for name in self._index} | self._missing
-        for name in self._missing:
+        codes = {name: self._stored(name) for name in self._index}
+        for name in sorted(self._missing):
             found = self._found[name]
+            code = _rewritten(found)
+            if code is None:
+                continue
+            codes[name] = code
             source = (found.path, found.size, found.changed_ns, found.is_package)
             self._index[name] = (*source, 0, 0)
         index = self._placed(codes)
@@ -169,17 +178,36 @@ class Cache:
     def _placed(self, codes: dict[str, bytes]) -> bytes:
         """Return the index as bytes, with the place of each code in the file."""
         # Numbers of this size are five bytes long each, whatever their value.
-        start = _HEAD + len(marshal.dumps((self._index, self._patterns)))
+        start = _HEAD + len(marshal.dumps((self._makers, self._index, self._patterns)))
         for name, code in codes.items():
             self._index[name] = (*self._index[name][:4], start, len(code))
             start += len(code)
-        return marshal.dumps((self._index, self._patterns))
+        return marshal.dumps((self._makers, self._index, self._patterns))
 
 
 def _default() -> str:
     folder = os.path.dirname(cache_from_source(__file__))
     kind = f"{sys.implementation.cache_tag}-{sys.flags.optimize}"
     return f"{folder}/commands.{kind}"
+
+
+def _version_of(name: str) -> tuple[int, int]:
+    status = os.stat(f"{_FOLDER}/commands/{name}")
+    return status.st_size, status.st_mtime_ns
+
+
+def _rewritten(source: Source) -> bytes | None:
+    """Return what is kept of a module; None if it has changed since it was found."""
+    from libcontainer.commands.rewrite import rewrite  # noqa: PLC0415 - seldom
+
+    try:
+        with open(source.path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if (status.st_size, status.st_mtime_ns) != (source.size, source.changed_ns):
+                return None
+            return marshal.dumps(rewrite(file.read(), source.path))
+    except (OSError, SyntaxError):
+        return None
 
 
 def _search(name: str) -> Source | None:

@@ -17,7 +17,7 @@ from _thread import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import CodeType, ModuleType
     from typing import Any
 
@@ -39,7 +39,12 @@ class Importer:
         self._lock = RLock()
         # What is being executed, which other threads must not see.
         self._unfinished = 0
-        self._builtins = {**vars(builtins), "__import__": self._import}
+        self._builtins = {
+            **vars(builtins),
+            "__import__": self._import,
+            # Both for what `rewrite` has made of a module.
+            "__pending__": stand_ins["attrs"].pending,
+        }
 
     def save(self) -> None:
         """Let the next command find what this one had to look for."""
@@ -60,10 +65,17 @@ class Importer:
                 return module
         elif name in self._stand_ins:
             return self._stand_ins[name]
-        elif wanted == ("_native",) and name == _PACKAGE:
-            # Not by way of the package, which would ask for much more first.
-            self._usual(_NATIVE, None, None, wanted)
+        elif wanted and name == _PACKAGE:
+            self._below_package(wanted)
         return self._usual(name, scope, local, wanted, level)
+
+    def _below_package(self, wanted: Sequence[str]) -> None:
+        """Load modules of the package; its own way would load more to do so."""
+        for each in wanted:
+            if each == "_native":
+                self._usual(_NATIVE, None, None, wanted)
+            elif each not in vars(sys.modules[_PACKAGE]):
+                self._load(_OURS + each)
 
     def _ours(self, name: str, wanted: Sequence[str]) -> ModuleType | None:
         module = sys.modules.get(name)
@@ -135,8 +147,45 @@ class Importer:
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the code of a module."""
-        vars(module)["__builtins__"] = self._builtins
-        exec(self.get_code(module.__name__), vars(module))  # noqa: S102
+        code, late = self._code(module.__name__)
+        names = vars(module)
+        names["__builtins__"] = self._builtins
+        if not late:
+            exec(code, names)  # noqa: S102
+            return
+        find = self._finder_of(names, late)
+        names["__late__"] = owner = _Module("__late__")
+        vars(owner)["__getattr__"] = names["__getattr__"] = find
+        exec(code, names)  # noqa: S102
+        own = names["__getattr__"]
+        if own is not find:
+            names["__getattr__"] = _either(own, find)
+
+    def _finder_of(
+        self, names: dict[str, Any], late: Mapping[str, tuple[str, str]]
+    ) -> Callable[[str], Any]:
+        """Return what imports for a module what it has put off."""
+
+        def find(name: str) -> Any:  # noqa: ANN401
+            if name not in late:
+                message = f"module {names['__name__']!r} has no attribute {name!r}"
+                raise AttributeError(message)
+            home, there = late[name]
+            module = self._import(home, None, None, (there,))
+            if not hasattr(module, there):
+                message = f"cannot import name {there!r} from {home!r}"
+                raise ImportError(message, name=home)
+            value = getattr(module, there)
+            names[name] = vars(names["__late__"])[name] = value
+            return value
+
+        return find
+
+    def _code(self, name: str) -> tuple[CodeType, Mapping[str, tuple[str, str]]]:
+        if self._cache.find(name) is None:
+            message = f"no module named {name!r}"
+            raise ImportError(message, name=name)
+        return self._cache.code(name)
 
     def get_code(self, name: str) -> CodeType:
         """Return the code of a module.
@@ -144,11 +193,7 @@ class Importer:
         Raises:
             ImportError: it is not one of the library's.
         """
-        found = self._cache.find(name)
-        if found is None:
-            message = f"no module named {name!r}"
-            raise ImportError(message)
-        return self._cache.code(name)
+        return self._code(name)[0]
 
     def get_filename(self, name: str) -> str:
         """Return the path of the source of a module."""
@@ -159,6 +204,18 @@ class Importer:
         """Return the source of a module, which tracebacks show."""
         with open(self.get_filename(name), encoding="utf-8") as file:
             return file.read()
+
+
+def _either(
+    own: Callable[[str], Any], late: Callable[[str], Any]
+) -> Callable[[str], Any]:
+    def find(name: str) -> Any:  # noqa: ANN401
+        try:
+            return late(name)
+        except AttributeError:
+            return own(name)
+
+    return find
 
 
 class Site:

@@ -86,8 +86,7 @@ def delete(arguments: Arguments) -> int:
     """Remove containers."""
     with open_factory(arguments) as factory:
         if arguments.regex:
-            for container in matching(factory, arguments.id):
-                container.delete(force=arguments.force)
+            _delete_all(matching(factory, arguments.id), force=arguments.force)
             return 0
         try:
             load(factory, arguments).delete(force=arguments.force)
@@ -96,6 +95,15 @@ def delete(arguments: Arguments) -> int:
             if not arguments.force:
                 raise
     return 0
+
+
+def _delete_all(found: list[Container], *, force: bool) -> None:
+    from libcontainer.commands.progress import Waiting  # noqa: PLC0415 - for many only
+
+    with Waiting("deleting") as waiting:
+        for number, container in enumerate(found, start=1):
+            waiting.text = f"deleting {number} of {len(found)}"
+            container.delete(force=force)
 
 
 def pause(arguments: Arguments) -> int:

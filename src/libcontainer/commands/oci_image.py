@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from libcontainer.commands.options import Arguments
+from libcontainer.commands.progress import Waiting
 from libcontainer.image import Image, Policy, Progress, Store, pull, unpack
 
 
@@ -37,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     take.add_argument("path", metavar="PATH")
     show = add("list", "list the images")
     show.add_argument("-f", "--format", choices=("table", "json"), default="table")
+    show.add_argument("--json", action="store_const", const="json", dest="format")
     show.add_argument("-q", "--quiet", action="store_true", help="the names alone")
     add("rm", "forget an image").add_argument("name", metavar="NAME")
     add("gc", "remove layers that no image has, and print their digests")
@@ -64,38 +66,39 @@ def _pull(store: Store, arguments: argparse.Namespace) -> None:
     auth = None
     if arguments.user is not None:
         auth = arguments.user, sys.stdin.readline().rstrip("\n")
-    shows = not arguments.quiet and sys.stderr.isatty()
-    found = pull(
-        arguments.name,
-        store=store,
-        auth=auth,
-        insecure=arguments.insecure,
-        progress=_show_progress if shows else None,
-        architecture=arguments.arch,
-    )
+    with Waiting(f"pulling {arguments.name}", quiet=arguments.quiet) as waiting:
+
+        def show(progress: Progress) -> None:
+            waiting.text = _how_far(progress)
+
+        found = pull(
+            arguments.name,
+            store=store,
+            auth=auth,
+            insecure=arguments.insecure,
+            progress=show,
+            architecture=arguments.arch,
+        )
     _tell(found, arguments)
 
 
-def _show_progress(progress: Progress) -> None:
+def _how_far(progress: Progress) -> str:
     mib = 1024**2
-    end = "\n" if progress.done == progress.total else ""
-    print(
-        f"\rlayer {progress.layer}/{progress.layers}:"
-        f" {progress.done / mib:.1f} of {progress.total / mib:.1f} MiB",
-        end=end,
-        file=sys.stderr,
-        flush=True,
-    )
+    where = f"layer {progress.layer}/{progress.layers}"
+    if progress.done == progress.total:
+        return f"{where}: unpacking {progress.total / mib:.1f} MiB"
+    return f"{where}: {progress.done / mib:.1f} of {progress.total / mib:.1f} MiB"
 
 
 def _unpack(store: Store, arguments: argparse.Namespace) -> None:
-    found = unpack(
-        arguments.path,
-        store=store,
-        name=arguments.name,
-        reference=arguments.reference,
-        architecture=arguments.arch,
-    )
+    with Waiting(f"unpacking {arguments.path}", quiet=arguments.quiet):
+        found = unpack(
+            arguments.path,
+            store=store,
+            name=arguments.name,
+            reference=arguments.reference,
+            architecture=arguments.arch,
+        )
     _tell(found, arguments)
 
 

@@ -42,9 +42,16 @@ def names(cache: Cache) -> dict[str, Any]:
     def compile(pattern: Any, flags: int = 0) -> _Pattern:  # noqa: A001, ANN401
         return _Pattern(cache, pattern, flags)
 
+    def at_once(name: str) -> Any:  # noqa: ANN401
+        def method(pattern: Any, text: Any, flags: int = 0) -> Any:  # noqa: ANN401
+            return getattr(compile(pattern, flags), name)(text)
+
+        return method
+
     # The numbers of the flags are those of all versions of Python.
     return {
         "compile": compile,
+        **{name: at_once(name) for name in ("fullmatch", "match", "search")},
         "IGNORECASE": 2,
         "MULTILINE": 8,
         "DOTALL": 16,

@@ -61,19 +61,6 @@ class Attribute:
         self.repr = repr
         self.init = init
 
-    def value(self) -> Any:  # noqa: ANN401
-        """Return the default.
-
-        Raises:
-            TypeError: there is none.
-        """
-        if self.default is _UNSET:
-            message = f"missing argument: {self.name!r}"
-            raise TypeError(message)
-        if isinstance(self.default, Factory):
-            return self.default.factory()
-        return self.default
-
 
 field = Attribute
 
@@ -117,9 +104,9 @@ def fields(cls: type) -> Fields:
 
 def evolve(inst: Any, /, **changes: Any) -> Any:  # noqa: ANN401
     """Return an object that differs from *inst* in the named fields only."""
-    for attribute in inst.__attrs_attrs__:
-        if attribute.init and _argument(attribute) not in changes:
-            changes[_argument(attribute)] = getattr(inst, attribute.name)
+    for name, key, *_ in inst.__steps__:
+        if key is not None and key not in changes:
+            changes[key] = getattr(inst, name)
     return type(inst)(**changes)
 
 
@@ -189,39 +176,63 @@ def _maker(cls: type | None, *, frozen: bool, kw_only: bool, order: bool) -> Any
     return make if cls is None else make(cls)
 
 
-def _make(cls: type, *, frozen: bool, kw_only: bool, order: bool) -> type:
-    own = _own_fields(cls, kw_only=kw_only)
-    names = {attribute.name for attribute in own}
-    inherited = [
-        attribute
-        for attribute in getattr(cls, "__attrs_attrs__", ())
-        if attribute.name not in names
-    ]
-    content = {
-        key: value
-        for key, value in cls.__dict__.items()
-        if key not in names and key not in {"__dict__", "__weakref__"}
-    }
-    slots = tuple(attribute.name for attribute in own)
-    if not any("__weakref__" in vars(base) for base in cls.__mro__[1:-1]):
-        slots = (*slots, "__weakref__")
-    if frozen and not any(hasattr(base, _HASH) for base in cls.__mro__[1:]):
-        slots = (*slots, _HASH)
-    content.update(__slots__=slots, __attrs_attrs__=Fields((*inherited, *own)))
-    content.setdefault("__match_args__", _match_args(content["__attrs_attrs__"]))
+class _Pending:
+    """A class that is not made yet: what its body has said."""
+
+    __slots__ = ("bases", "content", "name")
+
+    def __init__(
+        self, name: str, bases: tuple[type, ...], content: dict[str, Any]
+    ) -> None:
+        self.name = name
+        self.bases = bases
+        self.content = content
+
+
+def pending(name: str, bases: tuple[type, ...], content: dict[str, Any]) -> _Pending:
+    """Put off the making of a class, whose decorator would make it once more.
+
+    To be its metaclass: no type, so that Python leaves it alone with the bases.
+    """
+    return _Pending(name, bases, content)
+
+
+def _make(cls: Any, *, frozen: bool, kw_only: bool, order: bool) -> type:  # noqa: ANN401
+    is_pending = isinstance(cls, _Pending)
+    name = cls.name if is_pending else cls.__name__
+    bases = cls.bases if is_pending else cls.__bases__
+    content = dict(cls.content if is_pending else cls.__dict__)
+    own = _take_fields(content, kw_only=kw_only)
+    names = [attribute.name for attribute in own]
+    every = Fields((*_inherited(bases, names), *own))
+    content.update(
+        __attrs_attrs__=every,
+        __steps__=tuple(map(_step, every)),
+        __slots__=(*names, *_slots(bases, frozen=frozen)),
+    )
+    content.setdefault(
+        "__match_args__", tuple(a.name for a in every if a.init and not a.kw_only)
+    )
     _add_methods(content, frozen=frozen, order=order)
-    made = type(cls)(cls.__name__, cls.__bases__, content)
+    kind = _Frozen if frozen else _Open
+    if not any(issubclass(base, kind) for base in bases):
+        bases = (kind, *(base for base in bases if base is not object))
+    if is_pending:
+        return type(name, bases, content)
+    made: type = type(cls)(name, bases, content)
     _correct_cells(cls, made)
     return made
 
 
-def _own_fields(cls: type, *, kw_only: bool) -> list[Attribute]:
+def _take_fields(content: dict[str, Any], *, kw_only: bool) -> list[Attribute]:
+    """Take the fields out of what the body of a class has said."""
+    content.pop("__dict__", None)
+    content.pop("__weakref__", None)
     found = []
-    own = cls.__dict__
-    for name, kind in own.get("__annotations__", {}).items():
-        if str(kind).startswith(("ClassVar", "typing.ClassVar")):
+    for name, kind in content.get("__annotations__", {}).items():
+        if kind.startswith(("ClassVar", "typing.ClassVar")):
             continue
-        value = cls.__dict__.get(name, _UNSET)
+        value = content.pop(name, _UNSET)
         attribute = value if isinstance(value, Attribute) else Attribute(value)
         attribute.name = name
         attribute.kw_only = attribute.kw_only or kw_only
@@ -229,31 +240,41 @@ def _own_fields(cls: type, *, kw_only: bool) -> list[Attribute]:
     return found
 
 
-def _match_args(attributes: Fields) -> tuple[str, ...]:
-    return tuple(a.name for a in attributes if a.init and not a.kw_only)
+def _inherited(bases: tuple[type, ...], names: list[str]) -> list[Attribute]:
+    return [
+        attribute
+        for base in bases
+        for attribute in getattr(base, "__attrs_attrs__", ())
+        if attribute.name not in names
+    ]
+
+
+def _slots(bases: tuple[type, ...], *, frozen: bool) -> list[str]:
+    """Return what an object has room for besides its fields."""
+    above = [vars(each) for base in bases for each in base.__mro__[:-1]]
+    wanted = ["__weakref__", _HASH] if frozen else ["__weakref__"]
+    return [slot for slot in wanted if not any(slot in names for names in above)]
+
+
+def _step(attribute: Attribute) -> tuple[Any, ...]:
+    """Return what the making of an object needs of a field, next to each other."""
+    default, make = attribute.default, None
+    if isinstance(default, Factory):
+        default, make = _UNSET, default.factory
+    is_positional = attribute.init and not attribute.kw_only
+    key = attribute.name.lstrip("_") if attribute.init else None
+    return attribute.name, key, is_positional, default, make, attribute.converter
 
 
 def _add_methods(content: dict[str, Any], *, frozen: bool, order: bool) -> None:
-    methods: dict[str, Any] = {
-        "__init__": _init,
-        "__repr__": _repr,
-        "__eq__": _eq,
-        "__getstate__": _getstate,
-        "__setstate__": _setstate,
-        "__hash__": _hash if frozen else None,
-    }
-    if frozen:
-        methods.update(__setattr__=_refuse, __delattr__=_refuse)
-    elif any(a.converter for a in content["__attrs_attrs__"]):
-        methods["__setattr__"] = _convert_and_set
+    """Add what the class has not written itself and none above it has."""
+    if "__eq__" in content and content.get("__hash__") is None:
+        content["__hash__"] = _hash if frozen else None
+    if not frozen and any(a.converter for a in content["__attrs_attrs__"]):
+        content.setdefault("__setattr__", _convert_and_set)
     if order:
-        methods.update(__lt__=_lt, __le__=_le, __gt__=_gt, __ge__=_ge)
-    for name, method in methods.items():
-        # What the class has written itself stays.
-        if content.get(name) is None or (
-            name == "__hash__" and "__eq__" not in content
-        ):
-            content[name] = method
+        for name, method in _ORDER.items():
+            content.setdefault(name, method)
 
 
 def _correct_cells(old: type, new: type) -> None:
@@ -268,34 +289,32 @@ def _correct_cells(old: type, new: type) -> None:
                 continue
 
 
-def _argument(attribute: Attribute) -> str:
-    return attribute.name.lstrip("_")
-
-
 # -- the methods, the same for every class
 
 
 def _init(self: Any, *args: Any, **named: Any) -> None:  # noqa: ANN401
-    put = object.__setattr__
-    given = iter(args)
-    left = len(args)
-    for attribute in self.__attrs_attrs__:
-        value: Any = _UNSET
-        if attribute.init:
-            if left and not attribute.kw_only:
-                value = next(given)
-                left -= 1
-            elif named:
-                value = named.pop(_argument(attribute), _UNSET)
-        if value is _UNSET:
-            value = attribute.value()
-        if attribute.converter is not None:
-            value = attribute.converter(value)
-        put(self, attribute.name, value)
-    if left or named:
-        extra = ", ".join(named) or f"{left} positional"
+    at, count = 0, len(args)
+    for name, key, is_positional, default, make, convert in self.__steps__:
+        if is_positional and at < count:
+            value = args[at]
+            at += 1
+        elif named and key in named:
+            value = named.pop(key)
+        elif make is not None:
+            value = make()
+        elif default is not _UNSET:
+            value = default
+        else:
+            message = f"missing argument: {name!r}"
+            raise TypeError(message)
+        _put(self, name, value if convert is None else convert(value))
+    if at < count or named:
+        extra = ", ".join(named) or f"{count - at} positional"
         message = f"{type(self).__name__}() got unexpected arguments: {extra}"
         raise TypeError(message)
+
+
+_put = object.__setattr__
 
 
 def _refuse(self: Any, name: str, *_: Any) -> None:  # noqa: ANN401
@@ -320,28 +339,13 @@ def _eq(self: Any, other: object) -> bool:  # noqa: ANN401
     return bool(_key(self) == _key(other))
 
 
-def _lt(self: Any, other: Any) -> bool:  # noqa: ANN401
-    if other.__class__ is not self.__class__:
-        return NotImplemented  # type: ignore[no-any-return]
-    return bool(_key(self) < _key(other))
+def _ordered(compare: Any) -> Any:  # noqa: ANN401 - a method of tuples
+    def method(self: Any, other: Any) -> bool:  # noqa: ANN401
+        if other.__class__ is not self.__class__:
+            return NotImplemented  # type: ignore[no-any-return]
+        return bool(compare(_key(self), _key(other)))
 
-
-def _le(self: Any, other: Any) -> bool:  # noqa: ANN401
-    if other.__class__ is not self.__class__:
-        return NotImplemented  # type: ignore[no-any-return]
-    return bool(_key(self) <= _key(other))
-
-
-def _gt(self: Any, other: Any) -> bool:  # noqa: ANN401
-    if other.__class__ is not self.__class__:
-        return NotImplemented  # type: ignore[no-any-return]
-    return bool(_key(self) > _key(other))
-
-
-def _ge(self: Any, other: Any) -> bool:  # noqa: ANN401
-    if other.__class__ is not self.__class__:
-        return NotImplemented  # type: ignore[no-any-return]
-    return bool(_key(self) >= _key(other))
+    return method
 
 
 def _hash(self: Any) -> int:  # noqa: ANN401
@@ -367,3 +371,32 @@ def _getstate(self: Any) -> dict[str, Any]:  # noqa: ANN401
 def _setstate(self: Any, state: dict[str, Any]) -> None:  # noqa: ANN401
     for name, value in state.items():
         object.__setattr__(self, name, value)
+
+
+class _Record:  # noqa: PLW1641 - the two below have it
+    """What every class that is made here has above it."""
+
+    __slots__ = ()
+    __init__ = _init
+    __repr__ = _repr
+    __eq__ = _eq
+    __getstate__ = _getstate
+    __setstate__ = _setstate
+
+
+class _Open(_Record):
+    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Frozen(_Record):
+    __slots__ = ()
+    __hash__ = _hash
+    __setattr__ = _refuse
+    __delattr__ = _refuse
+
+
+_ORDER = {
+    f"__{name}__": _ordered(getattr(tuple, f"__{name}__"))
+    for name in ("lt", "le", "gt", "ge")
+}

@@ -84,6 +84,23 @@ def _checkable(cls: type) -> type:
     return _Checked(cls.__name__, (_Form,), {**vars(cls), "__slots__": ()})
 
 
+def _as_dict(self: Any) -> dict[str, Any]:  # noqa: ANN401 - a named tuple
+    return dict(zip(self._fields, self, strict=True))
+
+
+def _replace(self: Any, **named: Any) -> Any:  # noqa: ANN401
+    wrong = [key for key in named if key not in self._fields]
+    if wrong:
+        message = f"Got unexpected field names: {wrong}"
+        raise ValueError(message)
+    return type(self)(**{**_as_dict(self), **named})
+
+
+def _show(self: Any) -> str:  # noqa: ANN401
+    pairs = _as_dict(self).items()
+    return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in pairs)})"
+
+
 class _Tuples(type):
     """The class of named tuples: made as any other class, with fewer parts."""
 
@@ -109,14 +126,12 @@ class _Tuples(type):
                 message = f"{name}() lacks {error}"
                 raise TypeError(message) from None
 
-        def show(self: Any) -> str:  # noqa: ANN401
-            pairs = zip(fields, self, strict=True)
-            return f"{name}({', '.join(f'{key}={value!r}' for key, value in pairs)})"
-
         content: dict[str, Any] = {
             "__slots__": (),
             "__new__": new,
-            "__repr__": show,
+            "__repr__": _show,
+            "_asdict": _as_dict,
+            "_replace": _replace,
             "_fields": fields,
             "_field_defaults": defaults,
             "__match_args__": fields,
@@ -293,6 +308,20 @@ class _Alone(StandIn):
         super().__init__(name, {})
 
 
+class _Twin(StandIn):
+    """A module with what its part in C has, loaded when something is asked of it."""
+
+    def __init__(self, name: str, part: str) -> None:
+        super().__init__(name, {})
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        try:
+            return getattr(whole(self._part), name)
+        except (ImportError, AttributeError):
+            return super().__getattr__(name)
+
+
 class _Anew:
     """`__future__`, of which nothing is needed any more."""
 
@@ -334,6 +363,7 @@ def stand_ins(cache: Cache) -> dict[str, Any]:
         "__future__": _Anew,
         "struct": _struct,
         "attrs": records,
+        "datetime": _Twin("datetime", "_datetime"),
         "enum": StandIn("enum", {k: getattr(enums, k) for k in _ENUMS}),
         "json": jsons.stand_in(),
         "re": StandIn("re", patterns.names(cache)),

@@ -54,6 +54,9 @@ _CONFIG = Option(
 _FORMAT = Option(
     "--format -f", what="table or json", choices=("table", "json"), default="table"
 )
+_JSON = Option(
+    "--json", "flag", "as --format=json", dest="format", default="table", const="json"
+)
 _FORCE = Option("--force -f", "flag", "kill it first")
 _REGEX = Option("--regex -r", "flag", "ID is a regular expression: all that match")
 
@@ -102,7 +105,7 @@ COMMANDS: Mapping[str, Command] = {
         "oci_show",
         "show_list",
         "list the containers",
-        (_FORMAT, Option("--quiet -q", "flag", "the ids alone")),
+        (_FORMAT, _JSON, Option("--quiet -q", "flag", "the ids alone")),
     ),
     "kill": Command(
         "oci_control",
@@ -120,7 +123,7 @@ COMMANDS: Mapping[str, Command] = {
         "oci_show",
         "ps",
         "list the processes of a container",
-        (_FORMAT,),
+        (_FORMAT, _JSON),
         "ID",
         rest="PS_OPTIONS",
     ),
@@ -165,7 +168,7 @@ COMMANDS: Mapping[str, Command] = {
         "check",
         "run",
         "try what works on this machine, for this user",
-        (_FORMAT,),
+        (_FORMAT, _JSON),
         "[FEATURES...]",
     ),
     "image": Command(

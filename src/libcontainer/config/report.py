@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
-from libcontainer.config.convert import is_integer, is_iterable
+from libcontainer.config.convert import is_integer
 from libcontainer.errors import Problem
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ class Report:
         if isinstance(value, str):
             self.add(path, f"must be a sequence of {wanted}, not one string")
             return []
-        if not is_iterable(value) or not isinstance(value, list | tuple):
+        if not isinstance(value, list | tuple):
             self.wrong_type(path, f"a sequence of {wanted}", value)
             return []
         return [(f"{path}[{number}]", item) for number, item in enumerate(value)]

@@ -290,16 +290,20 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
         maker = actions.unit_maker
         maker.make(group, group.unit, launch.helper, actions.limits, actions.owner)
     actions.made_group = True
-    joins = group.open_joins() if action.slots else []
     if action.meanwhile:
-        launch.give(joins)
+        _give_joins(launch, group)
         return
+    joins = group.open_joins() if action.slots else []
     for slot, fd in zip(action.slots, joins, strict=True):
         launch.own(slot, above_stdio(fd))
 
 
 def _open_joins(actions: JoinActions, launch: Launch, _: OpenJoins) -> None:
-    launch.give(_group_of(actions.entered).open_joins())
+    _give_joins(launch, _group_of(actions.entered))
+
+
+def _give_joins(launch: Launch, group: Group) -> None:
+    launch.give([above_stdio(fd) for fd in group.open_joins()])
 
 
 def _group_of(group: Group | None) -> Group:

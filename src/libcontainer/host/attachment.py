@@ -12,6 +12,7 @@ from libcontainer.errors import HelperError
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.keys import DEFAULT_KEYS
 from libcontainer.host.relay import Relay
+from libcontainer.host.sockets import take_socket
 from libcontainer.host.store import Folder
 from libcontainer.plan import wire
 
@@ -43,9 +44,8 @@ class Attachment:
             HelperError: it does not answer, or has eight attached already.
         """
         raw = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-        connection = socket.socket(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=above_stdio(raw.detach())
-        )
+        fd = above_stdio(raw.detach())
+        connection = take_socket(fd, socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             connection.settimeout(_SECONDS)
             connection.connect(folder.attach_address)

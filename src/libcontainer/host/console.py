@@ -14,6 +14,7 @@ from typing import Self
 
 from libcontainer.errors import StepError
 from libcontainer.host.fds import above_stdio
+from libcontainer.host.sockets import take_socket
 
 _SECONDS = 10.0
 _NAME = b"/dev/ptmx"
@@ -79,12 +80,8 @@ def _open(target: str | int) -> socket.socket:
         fd = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).detach()
     else:
         fd = os.dup(target)
-    try:
-        # Asked of the kernel: what it is not told, it looks up.
-        made = socket.socket(fileno=above_stdio(fd))
-    except OSError:
-        os.close(fd)
-        raise
+    # Asked of the kernel: what it is not told, it looks up.
+    made = take_socket(above_stdio(fd))
     try:
         if isinstance(target, str):
             made.settimeout(_SECONDS)

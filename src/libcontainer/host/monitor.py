@@ -17,6 +17,7 @@ from libcontainer.host.children import has_ended
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.launch import Launch
 from libcontainer.host.processref import ProcessRef, record_of
+from libcontainer.host.sockets import take_socket
 from libcontainer.plan import wire
 from libcontainer.plan.monitor import HandOver, MakeMonitorEnds
 from libcontainer.state import ProcessRecord
@@ -123,4 +124,4 @@ def _open_folder(path: str, *, at: int | None = None) -> int:
 
 def _above_stdio(end: socket.socket) -> socket.socket:
     fd = above_stdio(end.detach())
-    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fd)
+    return take_socket(fd, socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -15,6 +15,7 @@ import socket
 import threading
 
 from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.sockets import take_socket
 
 _SIZE = 4096
 _MAX_FDS = 16
@@ -138,4 +139,4 @@ class Relay:
 
 def _above_stdio(raw: socket.socket) -> socket.socket:
     fd = above_stdio(raw.detach())
-    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM, fileno=fd)
+    return take_socket(fd, socket.AF_UNIX, socket.SOCK_DGRAM)

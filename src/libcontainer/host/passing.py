@@ -7,6 +7,8 @@ import errno
 import os
 import socket
 
+from libcontainer.host.sockets import take_socket
+
 _NAME = b"pidfd"
 _SECONDS = 10.0
 _TYPES = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM)
@@ -32,7 +34,7 @@ def send_pidfd(pidfd: int, to: str | int) -> None:
 
 
 def _duplicate(fd: int) -> socket.socket:
-    return socket.socket(fileno=os.dup(fd))
+    return take_socket(os.dup(fd))
 
 
 def _connect(path: str) -> socket.socket:

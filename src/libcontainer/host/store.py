@@ -15,6 +15,7 @@ import fcntl
 import os
 import stat
 import time
+from typing import TYPE_CHECKING
 
 from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.bindings.renameat2 import RENAME_NOREPLACE, renameat2
@@ -31,7 +32,11 @@ from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.files import check_owner, identity, read_all, write_all
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.states import States
+from libcontainer.host.turns import Turns
 from libcontainer.state import State, check_id
+
+if TYPE_CHECKING:
+    from _thread import LockType
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STATE = "state.json"
@@ -52,6 +57,7 @@ class Store:
     def __init__(self, root: str) -> None:
         self.root = root
         self._states = States()
+        self._turns = Turns()
 
     def create(self, state: State, config: bytes) -> Folder:
         """Make the folder of a new container and return it, locked.
@@ -119,7 +125,9 @@ class Store:
         except BaseException:
             os.close(fd)
             raise
-        return Folder(container_id, self.root, fd, self._states, status)
+        folder = Folder(container_id, self.root, fd, self._states, status)
+        folder.turns = self._turns
+        return folder
 
     def ids(self) -> list[str]:
         """Return the ids of all containers, sorted; half-made ones are left out."""
@@ -191,6 +199,7 @@ class Folder:
         self.path = f"{root}/{container_id}"
         self._root = root
         self._is_locked = False
+        self.turns: Turns | None = None
         self.fd = -1
         try:
             self._identity = identity(fd, status)
@@ -438,22 +447,34 @@ class Locked:
     """A folder whose lock is held for a block."""
 
     # No generator: each verb of a container has one of these.
-    __slots__ = ("_folder", "_timeout")
+    __slots__ = ("_folder", "_timeout", "_turn")
 
     def __init__(self, folder: Folder, timeout: float) -> None:
         self._folder = folder
         self._timeout = timeout
+        self._turn: LockType | None = None
 
     def __enter__(self) -> Folder:
+        folder = self._folder
         try:
-            self._folder.lock(timeout=self._timeout)
+            if folder.turns is not None:
+                self._turn = folder.turns.wait(folder.id, self._timeout)
+            folder.lock(timeout=self._timeout)
         except BaseException:
-            self._folder.close()
+            self._let_go()
             raise
-        return self._folder
+        return folder
 
     def __exit__(self, *_: object) -> None:
-        self._folder.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        folder = self._folder
+        try:
+            folder.close()
+        finally:
+            if folder.turns is not None and self._turn is not None:
+                folder.turns.leave(folder.id, self._turn)
 
 
 def _private_name() -> str:

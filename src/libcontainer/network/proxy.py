@@ -40,12 +40,14 @@ class Strategy(LeavesNothing):
 
 
 def _listen(fd: int, port: int, what: str) -> None:
-    with socket.socket(fileno=os.dup(fd)) as listener:
-        try:
-            listener.bind(("127.0.0.1", port))
-            listener.listen(_BACKLOG)
-        except OSError as error:
-            raise NetworkError(error.errno or 0, what) from error
+    listener = socket.socket(fileno=fd)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise NetworkError(error.errno or 0, what) from error
+    finally:
+        listener.detach()  # It is somebody else's to close.
 
 
 def _rules(network: Proxy) -> int:
@@ -56,7 +58,7 @@ def _rules(network: Proxy) -> int:
         "networks": network.networks,
         "ports": network.target_ports,
     }
-    with open(os.dup(fd), "w") as file:
+    with open(fd, "w", closefd=False) as file:
         json.dump(rules, file)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In which order the threads of this process take the lock of a container.
+
+A lock that is polled for goes to whoever asks at the right moment: mostly to the
+thread that has just let go of it, while another may wait for ever. Nothing but the
+order depends on this: the lock itself is the kernel's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from _thread import LockType, allocate_lock
+from typing import Final
+
+_PATIENCE_SECONDS: Final = 2.0
+
+
+class Turns:
+    """A queue for each container that more than one thread wants just now."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, list[LockType]] = {}
+        self._pid = os.getpid()
+
+    def wait(self, container_id: str, timeout: float) -> LockType:
+        """Wait until all who came before have left; return what `leave` takes.
+
+        Who stays for long, or has been interrupted on its way out, is passed.
+        """
+        turn = allocate_lock()
+        turn.acquire()
+        queue = self._queues.setdefault(container_id, [])
+        queue.append(turn)
+        first = queue[0]
+        if first is turn:
+            return turn
+        if self._pid != os.getpid():
+            # They were threads of the process that this is a fork of.
+            self._queues, self._pid = {}, os.getpid()
+            return turn
+        if not turn.acquire(timeout=min(timeout, _PATIENCE_SECONDS)):
+            self._remove(container_id, queue, first)
+        return turn
+
+    def leave(self, container_id: str, turn: LockType) -> None:
+        """Let the next one go on."""
+        queue = self._queues.get(container_id)
+        if queue is not None:
+            self._remove(container_id, queue, turn)
+
+    def _remove(self, container_id: str, queue: list[LockType], turn: LockType) -> None:
+        with contextlib.suppress(ValueError):
+            queue.remove(turn)
+        # Whoever is first may go on, and may have been told so already.
+        try:
+            queue[0].release()
+        except IndexError:
+            # One who comes right now is in a queue of its own: no harm.
+            self._queues.pop(container_id, None)
+        except RuntimeError:
+            return
