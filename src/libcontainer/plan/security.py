@@ -8,6 +8,9 @@ written through the caller's own procfs, by an fd from outside: what an image ha
 
 from __future__ import annotations
 
+import os
+import struct
+
 from libcontainer.config import Config
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import ops
@@ -21,6 +24,8 @@ APPARMOR = "self/attr/apparmor/exec"
 SELINUX = "self/attr/exec"
 STATUS = "self/status"
 _SLOT = "caller's /proc"
+_AT_FDCWD = -100
+_OPEN_PROC = 0o10000000 | os.O_DIRECTORY | os.O_CLOEXEC  # O_PATH
 _LABELLED = frozenset({"tmpfs", "devpts", "overlay"})
 
 
@@ -47,6 +52,17 @@ def open_procfs(builder: Builder, settings: Settings, *, own: bool = False) -> N
     if own and settings.apparmor_profile is None and settings.process_label is None:
         return
     builder.host(OpenPath(builder.slot(_SLOT, given=True), "/proc"))
+
+
+def take_procfs(builder: Builder) -> None:
+    """Add the operation by which the helper itself opens the caller's procfs.
+
+    It is still where the caller is, before it joins anything.
+    """
+    how = struct.pack("=3Q", _OPEN_PROC, 0, 0)
+    args = (_AT_FDCWD, b"/proc\0", how, len(how))
+    slot = builder.slot(_SLOT)
+    builder.init(ops.Call("openat2", args, "open the caller's '/proc'", result=slot))
 
 
 def plan_labels(builder: Builder, settings: Settings, procfs: int = NONE) -> int:
