@@ -98,6 +98,8 @@ def verdict(
     shifted = result.struck not in {None, name}
     if shifted and result.struck in _NEVER_FAIL and strike.action.isdigit():
         return "good"  # Nothing that can happen.
+    if shifted and name in _EXEC and strike.process > 0:
+        wrong = [word for word in wrong if word != "hung"]  # The program does.
     # One call later or earlier it may be one of the program that is struck.
     if wrong or (shifted and strike.process > 0):
         return "; ".join(wrong)[:500] or "good"

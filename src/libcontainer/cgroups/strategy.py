@@ -107,7 +107,10 @@ class Cgroupfs:
     ) -> dict[str, str]:
         if found.mode is CgroupMode.UNIFIED and found.unified is not None:
             base = _unified_base(found.unified)
-            return {UNIFIED: _path(found.unified, base, container_id, config)}
+            both = {h.name: _path(h, h.own, container_id, config) for h in found.v1}
+            wanted = _of_v1_alone(config.resources)
+            paths = {n: p for n, p in both.items() if wanted & set(n.split(","))}
+            return {**paths, UNIFIED: _path(found.unified, base, container_id, config)}
         return {h.name: _path(h, h.own, container_id, config) for h in found.v1}
 
 
@@ -209,6 +212,15 @@ def is_wanted(config: Config) -> bool:
 def is_of_systemd(config: Config) -> bool:
     """Tell whether a path is ``slice:prefix:name``."""
     return config.cgroups_path is not None and ":" in config.cgroups_path
+
+
+def _of_v1_alone(resources: Resources) -> set[str]:
+    """Return the controllers that are asked for and that v2 has not."""
+    wanted = {
+        "net_cls": resources.net_cls_classid is not None,
+        "net_prio": bool(resources.net_prio),
+    }
+    return {controller for controller, is_asked in wanted.items() if is_asked}
 
 
 def _path(hierarchy: Hierarchy, base: str, container_id: str, config: Config) -> str:
