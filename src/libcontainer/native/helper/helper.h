@@ -15,7 +15,7 @@ struct helper {
     uint32_t step;         // of the operation that runs
     uint32_t umask;        // what EXEC sets; until then it is 0 so that modes are exact
     uint32_t streams;      // bit: that standard stream was given, and stays over execve(2)
-    bool limit_files;      // RLIMIT_NOFILE was asked for: see op_rlimit
+    bool limit_files;      // EXEC sets files: asked for by RLIMIT, or raised by us
     struct rlimit64 files;
     const char *program;   // what FIND_PROGRAM found
     uint32_t hook;         // number of the one that runs, here or beside us; 0: none

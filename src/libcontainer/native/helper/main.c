@@ -10,6 +10,7 @@ _Noreturn void helper_start(const long *stack);
 
 enum {
     SWEEP_EVERY = 64,  // operations
+    FILES = 256,       // more than are open between two sweeps
     EXIT_FAILED = 1,
     EXIT_BAD_PLAN = 125,
     EXIT_EXEC = 127,
@@ -140,6 +141,17 @@ int sweep(struct helper *helper)
     return close_others(helper->slots, nslots, 2);
 }
 
+// Where the caller may have few files, we get as many as it could have until EXEC.
+static void allow_files(struct helper *helper)
+{
+    struct rlimit64 raised;
+    if (sys(prlimit64, 0, RLIMIT_NOFILE, NULL, &helper->files) < 0 ||
+        helper->files.rlim_cur >= FILES)
+        return;
+    raised = (struct rlimit64){helper->files.rlim_max, helper->files.rlim_max};
+    helper->limit_files = sys(prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
+}
+
 // What the plan does not name does not outlive the first microseconds, and nothing
 // outlives execve(2) unless EXEC says so; it looks after the standard streams itself.
 static int close_unlisted(struct helper *helper, int plan)
@@ -222,6 +234,7 @@ void helper_start(const long *stack)
                        LC_WHERE_FDS);
         exit_group(EXIT_FAILED);
     }
+    allow_files(helper);
     helper->umask = (uint32_t)sys(umask, 0);
     run_all(helper);
     exit_group(0);
