@@ -263,6 +263,19 @@ def test_an_empty_home_and_the_processors_of_the_caller(oci: Oci, bundle: Path) 
     assert f"{processors}\n" in everything
 
 
+def test_a_shell_with_a_terminal_ends_with_the_input_of_its_caller(
+    oci: Oci, bundle: Path
+) -> None:
+    content = _content("sh")
+    content["process"]["terminal"] = True
+    write(bundle, content)
+    line = [*oci.prefix, "run", "-b", str(bundle), new_id()]
+    done = subprocess.run(
+        line, stdin=DEVNULL, capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
 # -- cgroups
 
 
