@@ -97,8 +97,6 @@ class Relay:
             self.resize()
             while True:
                 ready = self._poll(ended, wake)
-                if not ready:
-                    self._end_again()
                 if wake in ready and on_wake is not None:
                     on_wake()
                 if self._typed and ready.get(self._terminal or -1, 0) & select.POLLOUT:
@@ -140,7 +138,10 @@ class Relay:
         for fd, events in wanted.items():
             poll.register(fd, events)
         waits = self._quiet and self._ends_left and not self._typed
-        return dict(poll.poll(_QUIET_MILLISECONDS if waits else None))
+        ready = dict(poll.poll(_QUIET_MILLISECONDS if waits else None))
+        if not ready:
+            self._end_again()
+        return ready
 
     def _read_typed(self) -> bool:
         """Take what was typed; tell whether it was the detach keys."""
