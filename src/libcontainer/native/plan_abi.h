@@ -65,7 +65,7 @@ enum lc_op_kind {
     LC_OP_CLONE = 1,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: both report LC_CLONED, the child goes on, the parent exits */
     LC_OP_BARRIER = 2,      /* report LC_AT_BARRIER, with the fd in slot if there is one; wait for LC_GO */
     LC_OP_CLONE_TREE = 3,   /* slot, an O_PATH fd, becomes open_tree(text, flags) of the same inode */
-    LC_OP_MAKE_FS = 4,      /* slot := new filesystem text with options list, mounted detached with attributes flags */
+    LC_OP_MAKE_FS = 4,      /* slot := new filesystem text with options list, mounted detached with attributes flags; mode LC_MODE_OF: with the permissions of the directory text2 inside, if it is there */
     LC_OP_ROOT = 5,        /* tree slot attached on text (none: "/"), entered, and from now on the container's root */
     LC_OP_ATTACH = 6,      /* tree slot on text inside (or beneath tree slot2); flags: enum lc_attach; mode of what is made */
     LC_OP_MASK = 7,        /* text inside (or beneath tree arg-1) hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
@@ -147,6 +147,8 @@ enum lc_use_proc { LC_LAST_USE = 1 /* let go of the procfs */ };
 enum lc_seccomp { LC_SECCOMP_AT_EXEC = 0, LC_SECCOMP_NOW = 1 };
 
 enum lc_identity_flags { LC_NO_NEW_PRIVS = 1 /* set already, and to be found set */ };
+
+enum lc_make_fs { LC_MODE_OF = 1 };
 
 enum lc_attach {
     LC_MAKE_DIRECTORY = 1,   /* make the target as a directory where it is absent */

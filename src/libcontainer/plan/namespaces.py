@@ -20,7 +20,7 @@ from libcontainer.plan.cgroup import (
 )
 from libcontainer.plan.change import MS_PRIVATE, MS_SHARED, MS_SLAVE
 from libcontainer.plan.facts import Facts
-from libcontainer.plan.hooks import before_pivot
+from libcontainer.plan.hooks import starts_from_template
 from libcontainer.plan.kinds import is_joined
 from libcontainer.plan.ops import (
     CLONE_NEWNS,
@@ -287,8 +287,7 @@ def _set_clocks(builder: Builder, config: Config, facts: Facts, flags: int) -> i
 
 def begins_in_template(config: Config, facts: Facts) -> bool:
     """Tell whether the first root of the launch is the template's."""
-    # Hooks before the pivot look for the host's files.
-    wanted = facts.template and not before_pivot(config.hooks)
+    wanted = starts_from_template(config, facts)
     return wanted and not is_joined(config, NamespaceType.MOUNT)
 
 

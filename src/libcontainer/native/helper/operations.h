@@ -17,7 +17,7 @@ enum { MANY = 0x7fffffff };
     X(BARRIER, op_barrier, 0, SLOT, 0, 0, 0, 0)                                   \
     X(TAKE, op_take, SLOT | ARG, 0, 0, 0, 0, 0)                                   \
     X(CLONE_TREE, op_clone_tree, SLOT, 0, 1, 1, 0, AT_RECURSIVE | AT_SYMLINK_NOFOLLOW) \
-    X(MAKE_FS, op_make_fs, SLOT, 0, 1, MANY, 0, ATTRIBUTES)                       \
+    X(MAKE_FS, op_make_fs, SLOT, 0, 1, MANY, LC_MODE_OF, ATTRIBUTES)                       \
     X(ROOT, op_root, SLOT, 0, 0, 1, 0, 0)                                         \
     X(ATTACH, op_attach, SLOT, SLOT2, 1, 1, PERMISSIONS, ATTACH_FLAGS)            \
     X(MASK, op_mask, SLOT | SLOT2, ARG, 1, 1, 0, 0)                               \

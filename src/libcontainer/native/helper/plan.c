@@ -163,6 +163,8 @@ static bool details_ok(const struct plan *plan, const struct lc_op *op)
     case LC_OP_TAKE:
         return op->arg <= LC_MAX_TAKEN &&
                op->arg <= plan->head->nslots - (uint32_t)op->slot;
+    case LC_OP_MAKE_FS:
+        return op->count > op->mode;
     case LC_OP_ATTACH:
         return (op->flags & MAKES & ((op->flags & MAKES) - 1)) == 0;  // one at most
     case LC_OP_MASK:

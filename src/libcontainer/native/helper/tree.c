@@ -50,6 +50,23 @@ static int configure(int fs, const char *option)
     return sys(fsconfig, fs, FSCONFIG_SET_STRING, key, option + size + 1, 0);
 }
 
+// The permissions of the directory that the filesystem is to cover. If it is not
+// there, it is made with the mount; why else it cannot be opened, that tells.
+static int configure_mode(struct helper *helper, const char *path, int fs)
+{
+    struct statx found = {0};
+    char mode[5] = {0};
+    struct place place = place_inside(helper, path);
+    int target = place_open(&place, O_PATH | O_DIRECTORY);
+    if (target < 0)
+        return 0;
+    int result = fd_statx(target, STATX_MODE, &found);
+    for (int i = 0; i < 4; i++)
+        mode[i] = (char)('0' + (found.stx_mode >> (9 - 3 * i) & 7));
+    return result < 0 ? result
+                      : sys(fsconfig, fs, FSCONFIG_SET_STRING, "mode", mode, 0);
+}
+
 int op_make_fs(struct helper *helper, const struct lc_op *op)
 {
     const char *text = plan_text(&helper->plan, op);
@@ -57,7 +74,11 @@ int op_make_fs(struct helper *helper, const struct lc_op *op)
     if (fs < 0)
         return fs;
     int result = 0;
-    for (uint32_t i = 1; i < op->count && result == 0; i++) {
+    if (op->mode == LC_MODE_OF) {
+        text = plan_next(text);
+        result = configure_mode(helper, text, fs);
+    }
+    for (uint32_t i = 1 + op->mode; i < op->count && result == 0; i++) {
         text = plan_next(text);
         result = configure(fs, text);
     }

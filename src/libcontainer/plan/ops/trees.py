@@ -49,7 +49,12 @@ class CloneTree(Op):
 
 @frozen
 class MakeFs(Op):
-    """Make a new filesystem of *fstype*, mounted nowhere yet."""
+    """Make a new filesystem of *fstype*, mounted nowhere yet.
+
+    Attributes:
+        mode_of: container path of a directory whose permissions it gets, if it is
+            there.
+    """
 
     KIND = 4
     MAN = "fsopen(2)"
@@ -58,14 +63,17 @@ class MakeFs(Op):
     options: tuple[str, ...] = ()
     attributes: int = 0
     purpose: str = ""
+    mode_of: str | None = None
 
     def record(self) -> Record:
         named = any(option.startswith("source=") for option in self.options)
         source = () if named else ("source=libcontainer",)
+        place = () if self.mode_of is None else (self.mode_of,)
         return Record(
             slot=self.slot,
             flags=self.attributes,
-            strings=(self.fstype, *self.options, *source),
+            mode=int(self.mode_of is not None),
+            strings=(self.fstype, *place, *self.options, *source),
         )
 
     @property
@@ -73,6 +81,8 @@ class MakeFs(Op):
         named = f"source={self.fstype}"
         options = (option for option in self.options if option != named)
         words = ", ".join((attributes_text(self.attributes), *options))
+        if self.mode_of is not None:
+            words += ", mode as it is there"
         what = f"make a {self.fstype} filesystem ({words})"
         return f"{what} for {self.purpose}" if self.purpose else what
 
