@@ -14,6 +14,7 @@ from benchmarks.floor import Floor
 from benchmarks.ours import (
     ByFactory,
     ByRun,
+    InUnified,
     WithOverlay,
     WithSeccomp,
     WithUserNamespace,
@@ -30,6 +31,7 @@ MAKERS: Mapping[str, Callable[[str, Bundle], Contender]] = MappingProxyType(
     {
         "ours": lambda name, bundle: ByFactory(name, bundle, cgroup=False),
         "ours-cgroup": lambda name, bundle: ByFactory(name, bundle, cgroup=True),
+        "ours-cgroup2": InUnified,
         "ours-seccomp": WithSeccomp,
         "ours-userns": WithUserNamespace,
         "ours-overlay": WithOverlay,
@@ -52,6 +54,7 @@ MAKERS: Mapping[str, Callable[[str, Bundle], Contender]] = MappingProxyType(
         "floor": Floor,
         "floor-template": lambda name, bundle: Floor(name, bundle, "-T"),
         "floor-cgroup": lambda name, bundle: Floor(name, bundle, "-T", "-G"),
+        "floor-cgroup2": lambda name, bundle: Floor(name, bundle, "-T", "-2"),
     }
 )
 

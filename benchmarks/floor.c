@@ -4,19 +4,22 @@
 // default OCI configuration asks for (without cgroups), from a small static process.
 // What a runtime needs beyond this figure is its own doing.
 //
-//   floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] [-G] ROOTFS PROGRAM
+//   floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] [-G] [-2] ROOTFS PROGRAM
 //
 //   -n N  launch N times and print one line of JSON (default 20)
 //   -q    before each launch wait until the machine is quiet ("cold")
-//   -s    serve: for each line on stdin launch once, answer the microseconds
+//   -s    serve: for each line on stdin launch once, answer the microseconds that
+//         passed, and those of processor time used until then
 //   -T    enter a kept template mount namespace, do not copy the caller's
 //   -U    with a user namespace (host ids 0 to 65535 mapped to themselves)
 //   -N    without a network namespace
 //   -C    with a cgroup namespace
 //   -G    with a cgroup in each v1 hierarchy, and the device rules of `runc spec`
+//   -2    with a cgroup in the v2 hierarchy, and the shortest program for its devices
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
@@ -46,7 +49,7 @@ enum { DETACH = 2, P_BY_PIDFD = 3, SAMPLES_MAX = 100000, QUIET_MS = 50 };
 
 static struct {
     int runs;
-    bool quiet, serve, template, userns, no_netns, cgroupns, cgroups;
+    bool quiet, serve, template, userns, no_netns, cgroupns, cgroups, unified;
     const char *rootfs, *program;
     int template_fd;
     int last_cap;
@@ -187,6 +190,54 @@ static void remove_groups(void)
         close(groups[i].tasks);
         TRY(rmdir(groups[i].path));
     }
+}
+
+// ---- cgroup v2
+
+static char unified[256];
+
+static void find_unified(void)
+{
+    const char *top = "/sys/fs/cgroup/unified";
+    char line[512];
+    FILE *own = fopen("/proc/self/cgroup", "re");
+    if (access("/sys/fs/cgroup/unified/cgroup.procs", F_OK)) top = "/sys/fs/cgroup";
+    while (own && fgets(line, sizeof line, own)) {
+        if (strncmp(line, "0::", 3)) continue;
+        line[strcspn(line, "\n")] = 0;
+        const char *path = strcmp(line + 3, "/") ? line + 3 : "";
+        snprintf(unified, sizeof unified, "%s%.200s/floor-%d", top, path, (int)getpid());
+    }
+    if (own) fclose(own);
+}
+
+// "return 1;"
+static int load_device_program(void)
+{
+    static const struct bpf_insn all[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+        {.code = BPF_JMP | BPF_EXIT}};
+    union bpf_attr attr = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+                           .insns = (uint64_t)(uintptr_t)all,
+                           .insn_cnt = COUNT(all),
+                           .license = (uint64_t)(uintptr_t)"Apache-2.0"};
+    return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+}
+
+// Returns an fd of the cgroup, for clone3.
+static int make_unified(void)
+{
+    int group, program;
+    TRY(mkdir(unified, 0755));
+    TRY(group = open(unified, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    TRY(program = load_device_program());
+    union bpf_attr attr = {.target_fd = (uint32_t)group,
+                           .attach_bpf_fd = (uint32_t)program,
+                           .attach_type = BPF_CGROUP_DEVICE,
+                           .attach_flags = BPF_F_ALLOW_MULTI};
+    TRY(syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof attr));
+    close(program);
+    return group;
 }
 
 // Attaches the tree of the rootfs and stands in it; enter_root() makes it the root.
@@ -349,6 +400,10 @@ static double launch(void)
         .exit_signal = SIGCHLD};
 
     make_groups();
+    if (opt.unified) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)make_unified();
+    }
     if (opt.template) TRY(tree = open_tree_clone(opt.rootfs));
     else args.flags |= CLONE_NEWNS;
     if (!opt.no_netns) args.flags |= CLONE_NEWNET;
@@ -370,6 +425,10 @@ static double launch(void)
     TRY(syscall(SYS_waitid, P_BY_PIDFD, pidfd, &info, WEXITED, NULL));
     close(pidfd);
     remove_groups();
+    if (opt.unified) {
+        close((int)args.cgroup);
+        TRY(rmdir(unified));
+    }
     if (info.si_code != CLD_EXITED || info.si_status != 0) return -1;
     return now_us() - begin;
 }
@@ -450,13 +509,27 @@ static int run_batch(void)
     return 0;
 }
 
+static double processor_us(void)
+{
+    double sum = 0;
+    for (int who = RUSAGE_CHILDREN; who <= RUSAGE_SELF; who++) {
+        struct rusage used;
+        TRY(getrusage(who, &used));
+        sum += (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
+               (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+    }
+    return sum;
+}
+
+// Answers the microseconds that passed, and those of processor time until now.
 static int serve(void)
 {
     char line[64];
     ssize_t got;
     while ((got = read(0, line, sizeof line)) > 0) {
         if (opt.quiet) wait_until_quiet();
-        TRY(dprintf(1, "%.1f\n", launch()));
+        const double taken = launch();
+        TRY(dprintf(1, "%.1f %.1f\n", taken, processor_us()));
     }
     return got < 0;
 }
@@ -464,7 +537,7 @@ static int serve(void)
 int main(int argc, char **argv)
 {
     int letter;
-    while ((letter = getopt(argc, argv, "n:qsTUNCG")) != -1) {
+    while ((letter = getopt(argc, argv, "n:qsTUNCG2")) != -1) {
         if (letter == '?') return 2;
         if (letter == 'n') opt.runs = atoi(optarg);
         opt.quiet |= letter == 'q';
@@ -474,9 +547,10 @@ int main(int argc, char **argv)
         opt.no_netns |= letter == 'N';
         opt.cgroupns |= letter == 'C';
         opt.cgroups |= letter == 'G';
+        opt.unified |= letter == '2';
     }
     if (argc - optind != 2 || opt.runs < 1 || opt.runs > SAMPLES_MAX) {
-        fputs("usage: floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] [-G] ROOTFS PROGRAM\n", stderr);
+        fputs("usage: floor [-n N] [-qsTUNCG2] ROOTFS PROGRAM\n", stderr);
         return 2;
     }
     // The template belongs to the initial user namespace, so a new one may not enter
@@ -490,5 +564,6 @@ int main(int argc, char **argv)
     while (prctl(PR_CAPBSET_READ, opt.last_cap + 1, 0, 0, 0) >= 0) opt.last_cap++;
     if (opt.template) opt.template_fd = make_template();
     if (opt.cgroups) find_groups();
+    if (opt.unified) find_unified();
     return opt.serve ? serve() : run_batch();
 }

@@ -44,7 +44,7 @@ class Floor:
 
     def __init__(self, name: str, bundle: Bundle, *options: str) -> None:
         self.name = name
-        self.cgroup = "-G" in options
+        self.cgroup = not {"-G", "-2"}.isdisjoint(options)
         program = build_floor(bundle.directory)
         self._server = subprocess.Popen(
             [str(program), "-s", *options, str(bundle.rootfs), PROGRAM],
@@ -54,6 +54,7 @@ class Floor:
         )
         if self._server.stdin is None or self._server.stdout is None:
             raise MissingError("the floor has no pipes")
+        self._spent = 0.0
         self._request = self._server.stdin.fileno()
         self._answer = self._server.stdout.fileno()
 
@@ -67,9 +68,14 @@ class Floor:
         if not answer:
             said = self._server.communicate()[1].decode().strip()
             raise LaunchError(said or "the floor ended without a word")
-        if (microseconds := float(answer)) < 0:
+        taken, self._spent = map(float, answer.split())
+        if taken < 0:
             raise LaunchError("the program in the floor's container failed")
-        return microseconds
+        return taken
+
+    def processor_time(self) -> float:
+        """Return the microseconds that it and its launches have used so far."""
+        return self._spent
 
     def close(self) -> None:
         """End the co-process by end of file."""

@@ -63,6 +63,23 @@ class ByFactory:
         """Do nothing: each launch deleted its container."""
 
 
+class InUnified(ByFactory):
+    """The same with a cgroup in the v2 hierarchy alone, also beside v1."""
+
+    def __init__(self, name: str, bundle: Bundle) -> None:
+        super().__init__(name, bundle, cgroup=True)
+        hierarchy = importlib.import_module("libcontainer.cgroups.hierarchy")
+        strategy = importlib.import_module("libcontainer.cgroups.strategy")
+        found = hierarchy.read_hierarchies()
+        if found.unified is None:
+            raise MissingError("cgroup v2 is not mounted")
+        alone = hierarchy.Hierarchies((), found.unified)
+        self._factory.close()
+        self._factory = self._lc.Factory(
+            str(bundle.state(name)), cgroups=strategy.Cgroupfs(alone)
+        )
+
+
 class WithSeccomp(ByFactory):
     """The same with the default seccomp profile."""
 

@@ -6,6 +6,8 @@ Every check returns None if the machine has it, else the reason why not.
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import functools
 import importlib
 import importlib.util
@@ -91,8 +93,12 @@ def _hugetlb() -> str | None:
         if rest.startswith("cgroup ") and "hugetlb" in rest.split()[-1].split(","):
             return None
         if rest.startswith("cgroup2 "):
-            given = Path(fields.split()[4], "cgroup.controllers").read_text()
-            if "hugetlb" in given.split():
+            root = Path(fields.split()[4])
+            # What has processes, as all but the true root may have, can give none away.
+            file = (
+                "subtree_control" if (root / "cgroup.type").exists() else "controllers"
+            )
+            if "hugetlb" in (root / f"cgroup.{file}").read_text().split():
                 return None
     return "no hierarchy has the hugetlb controller"
 
@@ -103,6 +109,53 @@ def _bfq() -> str | None:
         if "bfq" in queue.read_text().replace("[", " ").replace("]", " ").split():
             return _programs("losetup")
     return "the kernel has no BFQ"
+
+
+def _bfq_debug() -> str | None:
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        is_blkio = rest.startswith("cgroup ") and "blkio" in rest.split()[-1].split(",")
+        if is_blkio and Path(fields.split()[4], "blkio.bfq.io_wait_time").exists():
+            return None
+    return "no CONFIG_BFQ_CGROUP_DEBUG: ./dev vm kernel-v1"
+
+
+def _rdma() -> str | None:
+    for module in ("rdma_rxe", "ib_uverbs"):
+        subprocess.run(["modprobe", "-q", module], check=False)
+    if not Path("/sys/class/infiniband_verbs").is_dir():
+        return "the kernel has no RDMA: ./dev vm cgroup2"
+    return _programs("rdma", "ip")
+
+
+def _misc() -> str | None:
+    try:
+        capacity = Path("/sys/fs/cgroup/misc.capacity").read_text()
+    except OSError:
+        capacity = ""
+    if capacity and Path("/sys/module/misc_stand_in").is_dir():
+        return None
+    return "nothing is registered with the misc controller: ./dev vm kernel"
+
+
+def _io_latency() -> str | None:
+    child = Path("/sys/fs/cgroup/lc-probe")
+    try:
+        child.mkdir()
+    except OSError as error:
+        return f"no cgroup v2: {error.strerror}"
+    found = (child / "io.latency").exists()
+    child.rmdir()
+    return None if found else "no CONFIG_BLK_CGROUP_IOLATENCY: ./dev vm kernel"
+
+
+def _core_scheduling() -> str | None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    cookie = ctypes.c_uint64()
+    if libc.prctl(62, 0, 0, 0, ctypes.byref(cookie)) == 0:
+        return None
+    name = errno.errorcode[ctypes.get_errno()]
+    return f"PR_SCHED_CORE is refused ({name}): ./dev vm kernel"
 
 
 def _controllers() -> str | None:
@@ -273,6 +326,11 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "hybrid": _hybrid,
     "hugetlb": _hugetlb,
     "bfq": _bfq,
+    "bfq_debug": _bfq_debug,
+    "rdma": _rdma,
+    "misc": _misc,
+    "io_latency": _io_latency,
+    "core_scheduling": _core_scheduling,
     "net_cls": lambda: _controllers1("net_cls,net_prio"),
     "systemd": _systemd,
     "journald": _journald,

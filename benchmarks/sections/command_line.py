@@ -68,8 +68,10 @@ def _table(
 
 def _bases(bundle: Bundle, told: Told) -> dict[str, list[str]]:
     import_library()
+    installed = Path(sys.executable).with_name("libcontainer")
     module = [sys.executable, "-m", "libcontainer.commands.program"]
-    found = {"ours": [*module, "--root", str(bundle.state("cli-ours"))]}
+    command = [str(installed)] if installed.exists() else module
+    found = {"ours": [*command, "--root", str(bundle.state("cli-ours"))]}
     for name, options in (
         ("crun", ["--cgroup-manager=cgroupfs"]),
         ("runc", []),

@@ -34,9 +34,10 @@ class LimitedContainer(KnownContainer):
     def update(self, resources: Resources) -> None:
         """Change limits of the container; what is None stays as it is.
 
-        Device rules are added to those in force. Either all limits hold afterwards,
-        or what held before does again; limits by device and *disable_oom_killer*
-        alone cannot be taken back.
+        Device rules are added to those in force. A limit on swap alone counts with
+        the limit on memory that holds, a burst alone with the quota. Either all
+        limits hold afterwards, or what held before does again; limits by device and
+        *disable_oom_killer* alone cannot be taken back.
 
         Raises:
             ConfigError: *resources* is wrong.
@@ -44,16 +45,22 @@ class LimitedContainer(KnownContainer):
             CgroupError: the kernel refused a limit.
             StateError: it has stopped, or nothing runs in it yet.
         """
+        from libcontainer.cgroups.current import lacks_other, with_current  # noqa: PLC0415
         from libcontainer.launches.live import update  # noqa: PLC0415
         from libcontainer.validate import validate_resources  # noqa: PLC0415
 
-        problems = validate_resources(resources)
+        completes = lacks_other(resources)
+        problems = [] if completes else validate_resources(resources)
         if problems:
             raise ConfigError(problems)
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
             require(self.id, self._status(folder, state), "update")
             group = self._group_of(state)
+            if completes:
+                resources = with_current(group, resources)
+                if problems := validate_resources(resources):
+                    raise ConfigError(problems)
             before = update(group, evolve(resources, devices=()))
             try:
                 self._add_rules(folder, state, resources.devices)

@@ -84,9 +84,14 @@ class Field:
         for real, evil in zip(race.real, race.evil, strict=True):
             base = self.shared if real.startswith("volume:") else self.image
             path = base / real.removeprefix("volume:")
+            link = path.with_name(f".{path.name}.evil")
+            if path.is_symlink():
+                # As the last attacker has left them.
+                path.unlink()
+                link.rename(path)
             (path / "folder").mkdir(parents=True, exist_ok=True)
             (path / "secret").write_text("the image's own")
-            link = path.with_name(f".{path.name}.evil")
+            link.unlink(missing_ok=True)
             link.symlink_to(evil.format(canary=self.canary))
             names += [str(path), str(link)]
         return names

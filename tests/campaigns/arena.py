@@ -162,10 +162,9 @@ class Arena:
         os.write(opening, b"x")
         os.close(opening)
         result = Result()
-        data = _read_until_end(
+        data, result.hung = _read_until_end(
             [tracer.stdout.fileno(), told], begun + trial.HANG_SECONDS
         )
-        result.hung = data is None
         if result.hung:
             _end(child)
             tracer.kill()
@@ -174,8 +173,7 @@ class Arena:
         os.close(told)
         os.waitpid(child, 0)
         result.seconds = time.monotonic() - begun
-        if data is not None:
-            _fill(result, said + data[0], data[1])
+        _fill(result, said + data[0], b"" if result.hung else data[1])
         return result
 
     def untraced(self, body: Callable[[], dict[str, Any]]) -> Result:
@@ -190,14 +188,14 @@ class Arena:
         for fd in (telling, gate, opening):
             os.close(fd)
         begun = time.monotonic()
-        data = _read_until_end([told], begun + trial.HANG_SECONDS)
-        if data is None:
+        data, hung = _read_until_end([told], begun + trial.HANG_SECONDS)
+        if hung:
             _end(child)
         os.close(told)
         os.waitpid(child, 0)
-        outcome = json.loads(data[0]) if data and data[0] else {}
+        outcome = json.loads(data[0]) if data[0] and not hung else {}
         seconds = time.monotonic() - begun
-        return Result(outcome, None, seconds, data is None)
+        return Result(outcome, None, seconds, hung)
 
     # -- after
 
@@ -272,20 +270,20 @@ def _complaints(outcome: dict[str, Any]) -> list[str]:
     return wrong
 
 
-def _read_until_end(fds: list[int], deadline: float) -> list[bytes] | None:
-    """Read all of them to their ends; None where the time was up."""
+def _read_until_end(fds: list[int], deadline: float) -> tuple[list[bytes], bool]:
+    """Read all of them to their ends; tell whether the time was up before."""
     data = dict.fromkeys(fds, b"")
     left = set(fds)
     while left:
         ready, _, _ = select.select(left, [], [], max(0, deadline - time.monotonic()))
         if not ready:
-            return None
+            return [data[fd] for fd in fds], True
         for fd in ready:
             chunk = os.read(fd, 1 << 16)
             data[fd] += chunk
             if not chunk:
                 left.discard(fd)
-    return [data[fd] for fd in fds]
+    return [data[fd] for fd in fds], False
 
 
 def _end(pid: int) -> None:

@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> int:
     add_options(parser)
     parser.add_argument("--only", choices=FAMILIES)
     parser.add_argument("--every", type=int, default=1, help="each N-th strike only")
+    parser.add_argument("--again", action="store_true", help="only the findings")
     parser.add_argument("--action", action="append", help="such as kill or EIO")
     parser.add_argument("--kind", action="append")
     parser.add_argument("--command", action="append")
@@ -46,7 +47,8 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="lc-campaign-") as folder:
         arena = Arena(Path(folder))
         if options.only in {None, "calls"}:
-            calls.campaign(arena, rows, every=options.every, **wishes)
+            calls.campaign(arena, rows, every=options.every, again=options.again,
+                           **wishes)  # fmt: skip
         if options.only in {None, "exceptions"}:
             exceptions.campaign(arena, rows, every=options.every)
         if options.only in {None, "limits"}:

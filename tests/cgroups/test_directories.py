@@ -136,6 +136,21 @@ def test_a_path_is_absolute_relative_or_the_default(
     assert both.unit is None
 
 
+def test_a_hierarchy_of_packets_beside_v2_is_used_only_if_it_is_asked_for() -> None:
+    packets = Hierarchy("net_cls,net_prio", "/mnt/net", "/")
+    found = Hierarchies((packets,), ALONE)
+    for strategy in (Cgroupfs(found), HybridCgroups(found)):
+        bare = strategy.place("x", lc.Config(resources=lc.Resources(memory="64M")))
+        assert set(bare.paths) == {UNIFIED}
+        for limits in (
+            lc.Resources(net_cls_classid=0),
+            lc.Resources(net_prio={"lo": 1}),
+        ):
+            asked = strategy.place("x", lc.Config(resources=limits))
+            assert asked.paths["net_cls,net_prio"] == "/mnt/net/libcontainer-x"
+            assert asked.paths[UNIFIED] == "/sys/fs/cgroup/libcontainer-x"
+
+
 def test_a_path_for_systemd_is_refused_by_who_makes_directories() -> None:
     config = lc.Config(cgroups_path="a.slice:b:c")
     with pytest.raises(lc.UnsupportedError, match="systemd"):

@@ -31,6 +31,17 @@ def v2(at: str, root: str = "/") -> str:
             "4:memory:/\n0::/\n",
             CgroupMode.HYBRID,
         ),
+        # Mounted by a program for its own packets, on a machine of v2.
+        (
+            v2("/sys/fs/cgroup") + v1("net_cls"),
+            "4:net_cls:/\n0::/\n",
+            CgroupMode.UNIFIED,
+        ),
+        (
+            v2("/sys/fs/cgroup") + v1("net_cls") + v1("pids"),
+            "5:pids:/\n4:net_cls:/\n0::/\n",
+            CgroupMode.HYBRID,
+        ),
         ("", "0::/\n", CgroupMode.NONE),
         # The kernel lists a hierarchy that is mounted nowhere.
         (TMPFS, "4:memory:/\n0::/\n", CgroupMode.NONE),

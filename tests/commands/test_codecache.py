@@ -15,8 +15,8 @@ SCRIPT = """
 import sys
 from libcontainer.commands import imports
 importer = imports.install()
-import libcontainer.commands.sample as sample
 known = importer._cache.is_known("libcontainer.commands.sample")
+import libcontainer.commands.sample as sample
 print("kept" if known else "read", sample.REST, sample.PATTERN.fullmatch("xay")["one"])
 print("re" in sys.modules, sample.__spec__.origin == sample.__file__, sample.which())
 importer.save()
@@ -55,6 +55,7 @@ def first(tree: Path, **changes: str) -> str:
 def copy(tmp_path: Path) -> Path:
     """Return a tree with a copy of what the script needs of the package."""
     source, target = Path(libcontainer.__path__[0]), tmp_path / "libcontainer"
+    target.mkdir(parents=True)
     shutil.copytree(source / "commands", target / "commands")
     shutil.rmtree(target / "commands" / "__pycache__", ignore_errors=True)
     (target / "__init__.py").touch()
@@ -92,6 +93,25 @@ def test_a_file_that_is_cut_or_foreign_is_passed_over(tmp_path: Path) -> None:
         cache.write_bytes(content)
         assert first(tree) == "read ... a"
     assert first(tree) == "kept ... a"
+
+
+def test_a_tree_that_was_moved_is_another(tmp_path: Path) -> None:
+    tree = copy(tmp_path / "one")
+    run(tree)
+    other = tmp_path / "other"
+    shutil.copytree(tree, other)
+    sample = other / "libcontainer/commands/sample.py"
+    assert first(other) == "kept ... a"
+    sample.write_text(SAMPLE.replace("...", "moved"))
+    assert first(other) == "read moved a"
+    assert first(tree) == "kept ... a"
+
+
+def test_who_may_not_write_there_goes_without(tmp_path: Path) -> None:
+    tree = copy(tmp_path)
+    (tree / "libcontainer/commands/__pycache__").write_text("no folder")
+    assert first(tree) == "read ... a"
+    assert first(tree) == "read ... a"
 
 
 def test_who_wants_no_such_files_gets_none(tmp_path: Path) -> None:

@@ -25,8 +25,7 @@ import libcontainer
 
 FIELDS = """
 OTHERS = (
-    "libcontainer.native", "libcontainer._native", "libcontainer.commands.records",
-    "libcontainer.contrib",  # other people's classes come along
+    "libcontainer.native", "libcontainer._native", "libcontainer.commands.records"
 )
 seen = {}
 for found in pkgutil.walk_packages(libcontainer.__path__, "libcontainer."):
@@ -38,7 +37,7 @@ for found in pkgutil.walk_packages(libcontainer.__path__, "libcontainer."):
         continue
     for name, value in vars(module).items():
         if isinstance(value, type) and value.__module__ == found.name:
-            if "__attrs_attrs__" in vars(value):
+            if attrs.has(value):
                 seen[f"{found.name}.{name}"] = value
 
 def default(attribute):

@@ -163,3 +163,28 @@ def test_an_exit_record_that_somebody_put_there_is_replaced(
         handle.kill()
         assert handle.wait(20) == lc.ExitStatus(signal=9)
         assert container.wait() == lc.ExitStatus(signal=9)
+
+
+# The monitor is the second process that the caller comes to have below it.
+_BLIND = """
+import errno, sys, tempfile
+from pathlib import Path
+from tests.campaigns.arena import Arena, Strike
+from tests.campaigns.calls import baseline
+with tempfile.TemporaryDirectory(prefix="lctests-") as folder:
+    arena = Arena(Path(folder))
+    calls = baseline(arena, "run", "detached").calls[2]
+    strike = Strike(2, calls.index("signalfd4") + 1, str(errno.EMFILE))
+    result = arena.attempt("run", "detached", strike)
+    print(result.struck, result.hung, result.outcome.get("error"), arena._removed())
+    arena.factory.close()
+"""
+
+
+@pytest.mark.needs("compiler")
+def test_a_monitor_that_cannot_see_inits_end_is_no_monitor() -> None:
+    """No descriptor is left for it: the launch is refused, nobody waits for ever."""
+    root = Path(__file__).resolve().parents[2]
+    words = [sys.executable, "-W", "ignore", "-c", _BLIND]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("signalfd4 False HelperError []\n", "")

@@ -2,7 +2,8 @@
 // The program that the tests run in a container: it prints what it sees there
 // as one JSON object. With --probe it tries to read, write and create paths,
 // with --exit N and --kill N it ends in a given way after printing. With --huge N
-// it takes N huge pages first, and a signal ends it if the kernel refuses one.
+// it takes N huge pages first, and a signal ends it if the kernel refuses one; with
+// --rdma PATH it opens a device of verbs and takes a handle of it.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -493,6 +494,19 @@ static void take_huge_pages(int count) {
         pages[(size_t)i * size] = 1;
 }
 
+// GET_CONTEXT of rdma/ib_user_verbs.h, which is a write(2).
+static void take_rdma_handle(const char *path) {
+    uint32_t answer[2];
+    struct {
+        uint32_t command;
+        uint16_t in_words, out_words;
+        uint64_t response;
+    } request = {0, sizeof request / 4, sizeof answer / 4, (uintptr_t)answer};
+    int fd = open(path, O_RDWR);
+    if (fd < 0 || write(fd, &request, sizeof request) < 0)
+        exit(errno);
+}
+
 int main(int argc, char **argv) {
     int code = 0, signal_number = 0, probes = argc;
     unsigned seconds = 0;
@@ -509,6 +523,8 @@ int main(int argc, char **argv) {
             seconds = (unsigned)atoi(argv[++i]);
         else if (i + 1 < argc && !strcmp(argv[i], "--huge"))
             take_huge_pages(atoi(argv[++i]));
+        else if (i + 1 < argc && !strcmp(argv[i], "--rdma"))
+            take_rdma_handle(argv[++i]);
     }
     putchar('{');
     put_everything(argv);

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import libcontainer as lc
+from libcontainer import Capabilities, CpuAffinity, DeviceRule
 from libcontainer.errors import ConfigError
 from libcontainer.oci import Bundle, parse_bundle
 from libcontainer.oci.template import template
@@ -78,8 +79,99 @@ def test_processors_of_further_processes_are_not_those_of_init() -> None:
     content["process"]["execCPUAffinity"] = {"initial": "0"}
     bundle = parse_bundle(content, "/bundle")
     assert bundle.process is not None
-    assert bundle.process.cpu_affinity is None
-    assert bundle.config.cpu_affinity is None
+    everywhere = CpuAffinity(final="0-8191")
+    assert bundle.process.cpu_affinity == everywhere
+    assert bundle.config.cpu_affinity == CpuAffinity(initial="0", final="0-8191")
+    # Nothing is asked: not those of the caller, but all that the cpuset has.
+    assert parse_bundle(document("true"), "/bundle").config.cpu_affinity == everywhere
+
+
+def test_capabilities_that_the_kernel_would_not_give_are_passed_over() -> None:
+    content = document("true")
+    content["process"]["capabilities"] = {
+        "bounding": ["CAP_KILL", "CAP_CHOWN", "CAP_SYSLOG"],
+        "permitted": ["CAP_KILL", "CAP_CHOWN", "CAP_SYS_ADMIN"],
+        "effective": ["CAP_KILL", "CAP_SYSLOG"],
+        "inheritable": ["CAP_KILL", "CAP_SYSLOG"],
+        "ambient": ["CAP_KILL", "CAP_CHOWN"],
+    }
+    bundle = parse_bundle(content, "/bundle")
+    assert bundle.config.capabilities == Capabilities(
+        bounding=["CAP_KILL", "CAP_CHOWN", "CAP_SYSLOG"],
+        permitted=["CAP_KILL", "CAP_CHOWN"],
+        effective=["CAP_KILL"],
+        inheritable=["CAP_KILL"],
+        ambient=["CAP_KILL"],
+    )
+    told = [str(warning) for warning in bundle.warnings]
+    assert len(told) == 4
+    assert any("can't raise ambient capability CAP_CHOWN: " in line for line in told)
+    check(bundle.config, bundle.process)
+
+
+def test_a_device_is_no_permission_where_a_bundle_has_rules() -> None:
+    node = {"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}
+    linux = document("true")["linux"] | {"devices": [node]}
+    denied = DeviceRule(allow=False, type="c", major=1, minor=11, access="rw")
+    none = _parse(linux=linux | {"resources": {}})
+    assert none.config.resources.devices == ()
+    rules: list[dict[str, object]] = [{"allow": False, "access": "rwm"}]
+    only = _parse(linux=linux | {"resources": {"devices": rules}})
+    assert only.config.resources.devices == (denied,)
+    rules.append({"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"})
+    both = _parse(linux=linux | {"resources": {"devices": rules}})
+    assert both.config.resources.devices == (
+        denied,
+        DeviceRule(allow=True, type="c", major=1, minor=11, access="r"),
+    )
+
+
+def test_a_tmpfs_without_a_mode_has_that_of_what_it_covers() -> None:
+    def options(*words: str) -> frozenset[str]:
+        entry = {"destination": "/x", "type": "tmpfs", "options": list(words)}
+        return _parse(mounts=[entry]).config.mounts[0].extras
+
+    assert options("nosuid") == {"keep-mode"}
+    assert options("nosuid", "mode=0700") == frozenset()
+
+
+def test_names_of_a_memory_policy_are_those_of_the_specification() -> None:
+    def policy(**fields: object) -> dict[str, object]:
+        return document("true")["linux"] | {"memoryPolicy": fields}
+
+    assert _parse(linux=policy()).config.memory_policy is None
+    assert _parse(linux=policy(mode="MPOL_BIND", nodes="0")).config.memory_policy
+    assert "linux.memoryPolicy.mode" in _problems(linux=policy(mode="BIND", nodes="0"))
+    wrong = policy(mode="MPOL_BIND", nodes="0", flags=["STATIC_NODES"])
+    assert "linux.memoryPolicy.flags" in _problems(linux=wrong)
+
+
+def test_what_others_read_of_an_absent_number_or_name() -> None:
+    content = document("true")
+    content["process"]["ioPriority"] = {"class": "IOPRIO_CLASS_IDLE"}
+    content["process"]["scheduler"] = {"policy": "SCHED_FIFO", "priority": 1, "nice": 5}
+    content["process"]["env"] = ["PATH=/bin", "HOME="]
+    content["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW"}
+    bundle = parse_bundle(content, "/bundle")
+    config = bundle.config
+    assert config.io_priority is not None
+    assert config.scheduler is not None
+    assert config.seccomp is not None
+    assert (config.io_priority.priority, config.scheduler.nice) == (0, 0)
+    assert config.env == (("PATH", "/bin"),)
+    assert config.seccomp.flags == ("SECCOMP_FILTER_FLAG_SPEC_ALLOW",)
+    content["linux"]["seccomp"]["flags"] = []
+    none = parse_bundle(content, "/bundle").config.seccomp
+    assert none is not None
+    assert none.flags == ()
+
+
+def test_the_template_has_a_cgroup_namespace_in_v2_alone() -> None:
+    def kinds(*, unified: bool) -> set[str]:
+        made = template(rootless=False, uid=0, gid=0, unified=unified)
+        return {entry["type"] for entry in made["linux"]["namespaces"]}
+
+    assert kinds(unified=True) - kinds(unified=False) == {"cgroup"}
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.0.2-dev", "1.2.1", "1.3.0+x"])

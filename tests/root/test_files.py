@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import libcontainer as lc
+from libcontainer.files.moving import give_name
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -131,6 +132,24 @@ def test_the_mounts_of_a_running_container_are_there(
             for path, folders, _ in container.fs.walk()
             if folders and "self" in path
         ]
+
+
+@pytest.mark.parametrize("box", ["root"], indirect=True)
+def test_a_directory_that_cannot_be_renamed_gets_its_name(box: lc.Container) -> None:
+    # One that comes from a lower layer, which an overlay renames nowhere.
+    init = box.state().init
+    assert init is not None
+    parent = os.open(f"/proc/{init.host_pid}/root", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with pytest.raises(OSError, match="cross-device"):
+            os.rename("etc", "new", src_dir_fd=parent, dst_dir_fd=parent)
+        give_name(parent, "etc", "new", replace=False)
+        assert sh(box, "ls -A /new; stat -c '%u %a' /new") == "group\npasswd\n0 755\n"
+        assert not box.fs.exists("/etc")
+        with pytest.raises(FileExistsError):
+            give_name(parent, "home", "new", replace=False)
+    finally:
+        os.close(parent)
 
 
 def test_a_tree_goes_in_and_out(box: lc.Container, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import libcontainer as lc
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.hierarchy import read_hierarchies
 from libcontainer.cgroups.io_cost import set_io_cost, set_io_cost_model
+from tests import capabilities
 from tests.root.conftest import new_id
 from tests.root.realtime import RUNTIME, real_time
 
@@ -264,32 +265,41 @@ def test_a_partition_that_the_kernel_does_not_make_is_an_error(make: Make) -> No
         assert "the kernel says: root invalid" in (caught.value.hint or "")
 
 
-@pytest.mark.needs("controllers2")
+def _disk() -> tuple[str, int, int]:
+    """Return a disk of the machine: ``major:minor``, and both as numbers."""
+    skipped = ("loop", "ram", "nullb", "zram")
+    name = next(n for n in os.listdir("/sys/block") if not n.startswith(skipped))
+    number = Path("/sys/block", name, "dev").read_text().strip()
+    major, minor = number.split(":")
+    return number, int(major), int(minor)
+
+
+@pytest.mark.needs("controllers2", "io_latency")
 def test_a_latency_target_is_held(make: Make) -> None:
-    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
-        pytest.skip("no v2")
-    names = [n for n in os.listdir("/sys/block") if not n.startswith(("loop", "ram"))]
-    number = Path("/sys/block", names[0], "dev").read_text().strip()
-    major, minor = map(int, number.split(":"))
+    number, major, minor = _disk()
     with make(io_latency=[lc.LatencyDevice(major, minor, 75000)]) as box:
-        try:
+        box.run(SLEEPER)
+        file = Path(Group(box.state().cgroup).paths[""], "io.latency")
+        assert file.read_text() == f"{number} target=75000\n"
+        more = [lc.LatencyDevice(major, minor, 20000)]
+        box.update(lc.Resources(io_latency=more))
+        assert file.read_text() == f"{number} target=20000\n"
+
+
+@pytest.mark.needs("controllers2")
+def test_a_latency_target_is_refused_where_the_kernel_keeps_none(make: Make) -> None:
+    if capabilities.lacking("io_latency") is None:
+        pytest.skip("the kernel keeps them")
+    _, major, minor = _disk()
+    with make(io_latency=[lc.LatencyDevice(major, minor, 75000)]) as box:
+        with pytest.raises(lc.CgroupError, match=r"io\.latency") as caught:
             box.run(SLEEPER)
-        except lc.CgroupError as error:
-            # The kernel has it or not; then it is said.
-            assert "this kernel has no io.latency" in (error.hint or "")  # noqa: PT017
-            return
-        group = Group(box.state().cgroup)
-        text = Path(group.paths[""], "io.latency").read_text()
-        assert text == f"{number} target=75000\n"
+        assert "this kernel has no io.latency" in (caught.value.hint or "")
 
 
 @pytest.mark.needs("controllers2")
 def test_the_machine_keeps_weights_by_cost() -> None:
-    name = next(
-        n for n in os.listdir("/sys/block") if not n.startswith(("loop", "ram"))
-    )
-    number = Path("/sys/block", name, "dev").read_text().strip()
-    major, minor = map(int, number.split(":"))
+    number, major, minor = _disk()
     set_io_cost(major, minor, enable=True, rpct=95, rlat=5000)
     try:
         (line,) = (

@@ -173,7 +173,9 @@ def test_a_link_of_another_name_is_that_program(tmp_path: Path) -> None:
     done = subprocess.run(
         [link, "--version"], capture_output=True, text=True, check=True
     )
-    assert re.match(r"runc version \d+\.\d+\.\d+\nspec: \d+\.\d+\.\d+\n", done.stdout)
+    number = r"\d+\.\d+\.\d+"
+    lines = rf"runc version {number}\ncommit: v{number}\nspec: {number}\n"
+    assert re.fullmatch(lines, done.stdout)
     done = subprocess.run(
         [link, "delete", "-h"], capture_output=True, text=True, check=True
     )

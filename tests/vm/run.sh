@@ -4,9 +4,11 @@
 #
 #   tests/vm/run.sh KIND [ARGUMENT...]    arguments go to pytest
 #
-# KIND is apparmor, selinux, old (kernel 6.1), criu, cgroup2 (v2 alone), links (every
-# kind of link), journald, systemd (as root), systemd-user (in a login session) or
-# systemd-v1 (as root, the hierarchies of v1).
+# KIND is apparmor, selinux, old (kernel 6.1), older (kernel 5.10), criu, cgroup2 (v2
+# alone), links (every kind of link), journald, systemd (as root), systemd-user (in a
+# login session), systemd-v1 (as root, the hierarchies of v1), kernel (what Debian's
+# kernels have not, on v2) or kernel-v1 (the same on v1). The last two boot the kernel
+# that tests/vm/kernel.sh builds: VM_KERNEL is what LIBCONTAINER_VMTEST knows it by.
 #
 # LIBCONTAINER_VMTEST names a program that boots a Debian machine, runs a command in it
 # as root and exits with its status. It must know these options:
@@ -46,6 +48,11 @@ case ${1:-} in
         tests=(tests/root -m "not slow")
         needs=root,rootfs
         ;;
+    older) # no mount_setattr (5.12), no idmapped mounts, no cgroup.kill (5.14), ...
+        machine=(--kernel bullseye:5.10)
+        tests=(tests/root/test_old_kernel.py)
+        needs=root,rootfs
+        ;;
     criu) # a kernel that tracks memory; CRIU is that of the test extra
         VMTEST_PACKAGES+=" busybox-static iproute2 nftables iptables"
         machine=(--kernel 6.1)
@@ -58,8 +65,8 @@ case ${1:-} in
             tests/root/test_live_devices.py tests/root/test_exec_cgroup.py
             tests/root/test_device_filter.py tests/root/test_stats.py
             tests/root/test_cgroup_events.py tests/root/test_factory_events.py
-            tests/root/test_cgroup_alone.py)
-        needs=root,rootfs,cgroup2,controllers2
+            tests/root/test_cgroup_alone.py tests/root/test_controllers.py)
+        needs=root,rootfs,cgroup2,controllers2,hugetlb,bfq,rdma
         ;;
     systemd)
         machine=(--kernel 6.1 --systemd)
@@ -90,6 +97,29 @@ case ${1:-} in
         machine=(--kernel 6.1)
         tests=(tests/network -m "not slow")
         needs=root,rootfs,dummy,macvlan,ipvlan,vlan,nft,tun,pasta,slirp4netns
+        ;;
+    kernel) # core scheduling needs two threads a core as well
+        machine=(--kernel "${VM_KERNEL:?build one: tests/vm/kernel.sh}")
+        tests=(tests/root/test_controllers.py
+            tests/root/test_limits.py::test_a_latency_target_is_held
+            tests/root/test_resources.py::test_only_a_containers_own_processes_share_a_core_with_it)
+        needs=root,rootfs,controllers2,bfq,misc,io_latency,core_scheduling
+        session=(sh -c 'modprobe misc_stand_in; exec "$@"' sh)
+        ;;
+    kernel-v1)
+        machine=(--kernel "${VM_KERNEL:?build one: tests/vm/kernel.sh}")
+        tests=(tests/root/test_controllers.py tests/root/test_limits.py)
+        needs=root,rootfs,cgroup1,bfq,bfq_debug
+        # Mounted one by one, once v2 has given them back.
+        session=(sh -c '
+            cd /sys/fs/cgroup
+            for c in $(cat cgroup.controllers); do echo "-$c" >cgroup.subtree_control; done
+            cd / && umount /sys/fs/cgroup && mount -t tmpfs cgroups /sys/fs/cgroup
+            for c in cpu cpuacct cpuset memory pids blkio devices freezer hugetlb; do
+                mkdir "/sys/fs/cgroup/$c"
+                mount -t cgroup -o "$c" cgroup "/sys/fs/cgroup/$c"
+            done
+            exec "$@"' sh)
         ;;
     *) die "which machine? $(sed -n 's/^# KIND is //p' "$0" | head -1) ..." ;;
 esac

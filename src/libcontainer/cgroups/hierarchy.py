@@ -11,6 +11,8 @@ from attrs import frozen
 
 from libcontainer.plan.unified import UNIFIED
 
+# Of v1 alone, or of no consequence: some programs mount them beside all of v2.
+_ALONE = frozenset({"net_cls", "net_prio", "perf_event"})
 _FIELDS = 6  # of a line of mountinfo, at the least, before those of the kind of mount
 
 
@@ -22,7 +24,8 @@ class CgroupMode(enum.StrEnum):
     LEGACY = "legacy"
     """Cgroup v1 alone."""
     HYBRID = "hybrid"
-    """Cgroup v1 controllers, with cgroup v2 beside them."""
+    """Cgroup v1 controllers, with cgroup v2 beside them. Those that v2 has none of,
+    such as net_cls, do not count: then v2 is what limits."""
     NONE = "none"
     """No cgroup file system is mounted."""
 
@@ -60,7 +63,8 @@ class Hierarchies:
         controllers = [h for h in self.v1 if not h.name.startswith("name=")]
         if self.unified is None:
             return CgroupMode.LEGACY if controllers else CgroupMode.NONE
-        return CgroupMode.HYBRID if controllers else CgroupMode.UNIFIED
+        limiting = [h for h in controllers if not _ALONE.issuperset(h.name.split(","))]
+        return CgroupMode.HYBRID if limiting else CgroupMode.UNIFIED
 
 
 def read_hierarchies() -> Hierarchies:

@@ -267,8 +267,16 @@ def _copy_cpuset(path: str, *, is_new: bool) -> None:
     # A new cpuset is empty, and nothing can enter an empty one.
     for file in ("cpuset.cpus", "cpuset.mems"):
         if is_new or not read_value(f"{path}/{file}").strip():
-            above = read_value(f"{os.path.dirname(path)}/{file}")
-            write_value(f"{path}/{file}", above.strip())
+            write_value(f"{path}/{file}", _cpuset_of(os.path.dirname(path), file))
+
+
+def _cpuset_of(path: str, file: str) -> str:
+    """Return what a cpuset has; one that others have left empty is filled first."""
+    numbers = read_value(f"{path}/{file}").strip()
+    if not numbers:
+        numbers = _cpuset_of(os.path.dirname(path), file)
+        write_value(f"{path}/{file}", numbers)
+    return numbers
 
 
 def _refuse_in_use(path: str) -> None:

@@ -84,8 +84,11 @@ class Cgroupfs:
 
     name = "cgroupfs"
 
-    def __init__(self, hierarchies: Hierarchies | None = None) -> None:
+    def __init__(
+        self, hierarchies: Hierarchies | None = None, *, prefix: str = PREFIX
+    ) -> None:
         self._hierarchies = read_hierarchies() if hierarchies is None else hierarchies
+        self._prefix = prefix
 
     def place(self, container_id: str, config: Config) -> Placement:
         """Return a directory in each v1 hierarchy, or one in the v2 hierarchy.
@@ -105,10 +108,14 @@ class Cgroupfs:
     def _paths(
         self, found: Hierarchies, container_id: str, config: Config
     ) -> dict[str, str]:
+        name = f"{self._prefix}{container_id}"
         if found.mode is CgroupMode.UNIFIED and found.unified is not None:
             base = _unified_base(found.unified)
-            return {UNIFIED: _path(found.unified, base, container_id, config)}
-        return {h.name: _path(h, h.own, container_id, config) for h in found.v1}
+            both = {h.name: _path(h, h.own, name, config) for h in found.v1}
+            wanted = _of_v1_alone(config.resources)
+            paths = {n: p for n, p in both.items() if wanted & set(n.split(","))}
+            return {**paths, UNIFIED: _path(found.unified, base, name, config)}
+        return {h.name: _path(h, h.own, name, config) for h in found.v1}
 
 
 class HybridCgroups(Cgroupfs):
@@ -126,7 +133,8 @@ class HybridCgroups(Cgroupfs):
         paths = super()._paths(found, container_id, config)
         if found.unified is not None and UNIFIED not in paths:
             base = _unified_base(found.unified)
-            paths[UNIFIED] = _path(found.unified, base, container_id, config)
+            name = f"{self._prefix}{container_id}"
+            paths[UNIFIED] = _path(found.unified, base, name, config)
         return paths
 
 
@@ -135,8 +143,8 @@ class AutoCgroups:
 
     name = "auto"
 
-    def __init__(self) -> None:
-        self._cgroupfs = Cgroupfs()
+    def __init__(self, *, prefix: str = PREFIX) -> None:
+        self._cgroupfs = Cgroupfs(prefix=prefix)
         # Directories that have been found to be the caller's to make cgroups in.
         self._own: set[str] = set()
 
@@ -186,8 +194,12 @@ STRATEGIES = ("auto", "cgroupfs", "hybrid", "systemd", "disabled")
 """The words that strategies are chosen by."""
 
 
-def new_strategy(name: str) -> CgroupStrategy:
+def new_strategy(name: str, *, prefix: str = PREFIX) -> CgroupStrategy:
     """Return the strategy of a word of `STRATEGIES`.
+
+    Args:
+        name: the word.
+        prefix: what the name of a directory begins with that nobody has named.
 
     Raises:
         UnsupportedError: it needs what is not here.
@@ -197,8 +209,10 @@ def new_strategy(name: str) -> CgroupStrategy:
         from libcontainer.cgroups.systemd import Systemd  # noqa: PLC0415
 
         return Systemd()
-    kinds = (AutoCgroups, Cgroupfs, HybridCgroups, NoCgroups)
-    return next(kind for kind in kinds if kind.name == name)()
+    if name == NoCgroups.name:
+        return NoCgroups()
+    kinds = (AutoCgroups, Cgroupfs, HybridCgroups)
+    return next(kind for kind in kinds if kind.name == name)(prefix=prefix)
 
 
 def is_wanted(config: Config) -> bool:
@@ -211,10 +225,19 @@ def is_of_systemd(config: Config) -> bool:
     return config.cgroups_path is not None and ":" in config.cgroups_path
 
 
-def _path(hierarchy: Hierarchy, base: str, container_id: str, config: Config) -> str:
+def _of_v1_alone(resources: Resources) -> set[str]:
+    """Return the controllers that are asked for and that v2 has not."""
+    wanted = {
+        "net_cls": resources.net_cls_classid is not None,
+        "net_prio": bool(resources.net_prio),
+    }
+    return {controller for controller, is_asked in wanted.items() if is_asked}
+
+
+def _path(hierarchy: Hierarchy, base: str, name: str, config: Config) -> str:
     wanted = config.cgroups_path
     if wanted is None:
-        tail = f"{base.rstrip('/')}/{PREFIX}{container_id}"
+        tail = f"{base.rstrip('/')}/{name}"
     elif wanted.startswith("/"):
         tail = wanted
     else:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any
 
-    from libcontainer.commands.codecache import Cache
+    from libcontainer.commands.codecache import Cache, Source
 
 _PACKAGE = "libcontainer"
 _OURS = "libcontainer."
@@ -29,22 +29,29 @@ _NATIVE = "libcontainer._native"
 _Module = type(sys)
 
 
+def whole(name: str) -> Any:  # noqa: ANN401 - a module
+    """Return a module itself, whatever stands in for it."""
+    builtins.__import__(name)
+    return sys.modules[name]
+
+
 class Importer:
     """Imports the library's modules; a finder and loader of Python's import system."""
 
-    def __init__(self, cache: Cache, stand_ins: Mapping[str, Any]) -> None:
+    def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._stand_ins = stand_ins
+        self._stand_ins: dict[str, Any] = {}
         self._usual = builtins.__import__
         self._lock = RLock()
         # What is being executed, which other threads must not see.
         self._unfinished = 0
-        self._builtins = {
-            **vars(builtins),
-            "__import__": self._import,
-            # Both for what `rewrite` has made of a module.
-            "__pending__": stand_ins["attrs"].pending,
-        }
+        self._builtins = {**vars(builtins), "__import__": self._import}
+
+    def stand_in(self, modules: Mapping[str, Any]) -> None:
+        """Let modules stand in for others from here on, by the others' names."""
+        self._stand_ins.update(modules)
+        # For what `rewrite` has made of a module.
+        self._builtins["__pending__"] = modules["attrs"].pending
 
     def save(self) -> None:
         """Let the next command find what this one had to look for."""
@@ -94,22 +101,19 @@ class Importer:
             module = sys.modules.get(name)
             if module is not None:
                 return module
-            spec = self.find_spec(name)
-            if spec is None:
+            found = self._cache.find(name)
+            if found is None:
                 return None
             above, _, last = name.rpartition(".")
             package = sys.modules.get(above) or self._load(above)
             module = _Module(name)
-            vars(module).update(
-                __spec__=spec,
-                __loader__=self,
-                __file__=spec.origin,
-                __package__=above,
-            )
-            if spec.submodule_search_locations is not None:
-                vars(module).update(
-                    __package__=name, __path__=spec.submodule_search_locations
-                )
+            names = module.__dict__
+            names["__spec__"] = spec = self._spec(name, found)
+            names["__loader__"] = self
+            names["__file__"] = found.path
+            names["__package__"] = name if found.is_package else above
+            if found.is_package:
+                names["__path__"] = spec.submodule_search_locations
             sys.modules[name] = module
             self._unfinished += 1
             try:
@@ -122,6 +126,14 @@ class Importer:
             setattr(package, last, module)
             return module
 
+    def _spec(self, name: str, found: Source) -> ModuleSpec:
+        loader: Any = self
+        spec = ModuleSpec(name, loader, origin=found.path, is_package=found.is_package)
+        spec.has_location = True
+        if found.is_package:
+            spec.submodule_search_locations = [found.path.rpartition("/")[0]]
+        return spec
+
     # -- what Python's own import system asks
 
     def find_spec(
@@ -133,14 +145,7 @@ class Importer:
         """Return how a module is loaded, or None to leave it to others."""
         del path, target
         found = self._cache.find(name) if name.startswith(_OURS) else None
-        if found is None:
-            return None
-        loader: Any = self
-        spec = ModuleSpec(name, loader, origin=found.path, is_package=found.is_package)
-        spec.has_location = True
-        if found.is_package:
-            spec.submodule_search_locations = [found.path.rpartition("/")[0]]
-        return spec
+        return None if found is None else self._spec(name, found)
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Leave it to Python to make the module."""
@@ -153,16 +158,24 @@ class Importer:
         if not late:
             exec(code, names)  # noqa: S102
             return
-        find = self._finder_of(names, late)
-        names["__late__"] = owner = _Module("__late__")
-        vars(owner)["__getattr__"] = names["__getattr__"] = find
+        owner = names["__late__"] = _Module("__late__")
+        find = self._finder_of(names, owner.__dict__, late)
+        loaded = sys.modules
+        for name, (home, there) in late.items():
+            # What is there already costs less now than later.
+            if home in loaded and there in (known := loaded[home].__dict__):
+                names[name] = owner.__dict__[name] = known[there]
+        owner.__dict__["__getattr__"] = names["__getattr__"] = find
         exec(code, names)  # noqa: S102
         own = names["__getattr__"]
         if own is not find:
             names["__getattr__"] = _either(own, find)
 
     def _finder_of(
-        self, names: dict[str, Any], late: Mapping[str, tuple[str, str]]
+        self,
+        names: dict[str, Any],
+        owner: dict[str, Any],
+        late: Mapping[str, tuple[str, str]],
     ) -> Callable[[str], Any]:
         """Return what imports for a module what it has put off."""
 
@@ -171,12 +184,14 @@ class Importer:
                 message = f"module {names['__name__']!r} has no attribute {name!r}"
                 raise AttributeError(message)
             home, there = late[name]
-            module = self._import(home, None, None, (there,))
+            module = sys.modules.get(home)
+            if module is None or there not in module.__dict__:
+                module = self._import(home, None, None, (there,))
             if not hasattr(module, there):
                 message = f"cannot import name {there!r} from {home!r}"
                 raise ImportError(message, name=home)
             value = getattr(module, there)
-            names[name] = vars(names["__late__"])[name] = value
+            names[name] = owner[name] = value
             return value
 
         return find
@@ -241,11 +256,15 @@ class Site:
 
 def install() -> Importer:
     """Let the library's modules be imported this way from here on."""
-    from libcontainer.commands import codecache, stand_ins  # noqa: PLC0415
+    from libcontainer.commands import codecache  # noqa: PLC0415
 
     cache = codecache.Cache()
-    importer = Importer(cache, stand_ins.stand_ins(cache))
+    importer = Importer(cache)
     sys.meta_path.insert(0, importer)
+    # Those, too, come from the file.
+    from libcontainer.commands import stand_ins  # noqa: PLC0415
+
+    importer.stand_in(stand_ins.stand_ins(cache))
     if sys.flags.no_site and "site" not in sys.modules:
         sys.meta_path.append(Site())
     return importer

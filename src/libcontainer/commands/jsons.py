@@ -10,6 +10,8 @@ from __future__ import annotations
 import _json
 import sys
 
+from libcontainer.commands.imports import whole
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,9 +49,7 @@ def loads(text: str | bytes, **wishes: Any) -> Any:  # noqa: ANN401
         # The scanner has no error to raise as long as the module is not loaded.
         pass
     # It is in another encoding, or no JSON: either is for the module itself.
-    import json  # noqa: PLC0415
-
-    return json.loads(text, **wishes)
+    return whole("json").loads(text, **wishes)
 
 
 def dumps(
@@ -66,14 +66,11 @@ def dumps(
         step = " " * indent if isinstance(indent, int) else indent
         if separators is None and not sort_keys and _is_plain(value):
             return "".join(_lines(value, "\n", step, encode))
-        import json  # noqa: PLC0415
-
-        return json.dumps(
-            value,
-            indent=indent,
-            separators=separators,
-            ensure_ascii=ensure_ascii,
-            sort_keys=sort_keys,
+        wishes = {"separators": separators, "sort_keys": sort_keys}
+        return str(
+            whole("json").dumps(
+                value, indent=indent, ensure_ascii=ensure_ascii, **wishes
+            )
         )
     item, key = separators or (", ", ": ")
     make = _json.make_encoder(
@@ -133,9 +130,7 @@ class _Json(type(sys)):  # type: ignore[misc]
     """The module, with the rest when it is asked for."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        import json  # noqa: PLC0415
-
-        return getattr(json, name)
+        return getattr(whole("json"), name)
 
 
 def stand_in() -> Any:  # noqa: ANN401 - a module

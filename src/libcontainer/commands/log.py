@@ -44,6 +44,10 @@ class Log:
         if self._fd >= 0 or self._target is not None:
             self._append("error", text)
 
+    def warn(self, text: str) -> None:
+        """Tell what is passed over though it was asked for."""
+        self._append("warning", text)
+
     def debug(self, text: str) -> None:
         """Tell what is going on, to whom wants to know."""
         if self._debug:

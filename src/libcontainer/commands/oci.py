@@ -42,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = (*GLOBAL, _VERSION, _HELP)
         found = _read(words, options, arguments, operands=1, rest=True)
         if arguments.version:
-            print(f"{_program()} version {__version__}\nspec: {SPEC_VERSION}")
+            # A release is a commit by its tag.
+            print(f"{_program()} version {__version__}\ncommit: v{__version__}")
+            print(f"spec: {SPEC_VERSION}")
             return 0
         if not found:
             print(_page())
@@ -55,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         log.debug(f"{name} {arguments.id}" if "id" in vars(arguments) else name)
         arguments.tell = log.debug
+        arguments.warn = log.warn
         function: Callable[[Arguments], int]
         function = getattr(_load(command.module), command.function)
         return function(arguments)

@@ -8,6 +8,7 @@ import re
 import sys
 from typing import Any
 
+from libcontainer.cgroups.strategy import new_strategy
 from libcontainer.commands.options import Arguments
 from libcontainer.container import Container
 from libcontainer.errors import ConfigError, Problem
@@ -28,7 +29,8 @@ def open_factory(arguments: Arguments) -> Factory:
 
         # Who may hand us a bundle may say what it runs, too.
         return Factory(arguments.root, cgroups=Systemd(annotations=True))
-    return Factory(arguments.root, cgroups=cgroups)
+    # Who looks for a container's cgroup looks for its id, as other runtimes name it.
+    return Factory(arguments.root, cgroups=new_strategy(cgroups, prefix=""))
 
 
 def read_json(path: str, array: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from libcontainer.commands.exec_options import process_of
 from libcontainer.commands.foreground import Signals, caller_size, stand_in
+from libcontainer.commands.milestones import IS_EXEC, after, before
 from libcontainer.commands.oci_common import (
     absolute,
     check_console,
@@ -46,7 +47,9 @@ def execute(arguments: Arguments) -> int:
                 process, console_size=process.console_size or caller_size()
             )
         with Signals() as signals:
+            before(arguments, container.config, process)
             handle = container.exec(process, ignore_paused=arguments.ignore_paused)
+            after(arguments, IS_EXEC)
             write_pid_file(handle, arguments)
             if arguments.detach:
                 return 0

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 
+from libcontainer.cgroups.hierarchy import CgroupMode, read_hierarchies
 from libcontainer.commands.options import Arguments
 from libcontainer.oci import load_bundle
 from libcontainer.oci.features import read_features
@@ -17,7 +18,12 @@ def spec(arguments: Arguments) -> int:
     """Write a configuration to begin with, or check one."""
     if arguments.check:
         return _check(arguments)
-    document = template(rootless=arguments.rootless, uid=os.geteuid(), gid=os.getegid())
+    document = template(
+        rootless=arguments.rootless,
+        uid=os.geteuid(),
+        gid=os.getegid(),
+        unified=read_hierarchies().mode is CgroupMode.UNIFIED,
+    )
     path = os.path.join(arguments.bundle, arguments.config)
     with open(path, "x") as file:
         json.dump(document, file, indent=2)

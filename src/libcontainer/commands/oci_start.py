@@ -9,6 +9,7 @@ from attrs import evolve
 
 from libcontainer.commands.exec_options import is_callers, preserved_fds
 from libcontainer.commands.foreground import Signals, caller_size, stand_in
+from libcontainer.commands.milestones import IS_INIT, after, before
 from libcontainer.commands.oci_common import (
     absolute,
     check_console,
@@ -34,7 +35,9 @@ def create(arguments: Arguments) -> int:
     with open_factory(arguments) as factory:
         container, process = _make(factory, arguments, leaves=True)
         try:
-            write_pid_file(container.prepare(process), arguments)
+            handle = container.prepare(process)
+            after(arguments, IS_INIT)
+            write_pid_file(handle, arguments)
         except BaseException:
             container.delete(force=True)
             raise
@@ -56,7 +59,9 @@ def run(arguments: Arguments) -> int:
         container, process = _make(factory, arguments, leaves=arguments.detach)
         try:
             if arguments.detach:
-                write_pid_file(container.run(process), arguments)
+                handle = container.run(process)
+                after(arguments, IS_INIT)
+                write_pid_file(handle, arguments)
                 return 0
             return _foreground(container, process, arguments)
         except BaseException:
@@ -71,6 +76,7 @@ def _foreground(container: Container, process: Process, arguments: Arguments) ->
                 process, console_size=process.console_size or caller_size()
             )
         handle = container.prepare(process)
+        after(arguments, IS_INIT)
         handle.make_relay().normalise()
         write_pid_file(handle, arguments)
         container.start()
@@ -96,11 +102,15 @@ def _make(
         pidfd_socket=absolute(arguments.pidfd_socket),
     )
     for warning in bundle.warnings:
-        arguments.tell(f"warning: {warning}")
+        if warning.path.startswith("process.capabilities"):
+            arguments.warn(str(warning))
+        else:
+            arguments.tell(f"warning: {warning}")
     container = factory.create(arguments.id, _config(bundle.config, arguments))
     if arguments.debug:
         for line in container.explain(process).splitlines():
             arguments.tell(line)
+        before(arguments, container.config, process)
     return container, process
 
 

@@ -7,6 +7,8 @@ needs few of them, and what compiles them takes longer to load than many command
 
 from __future__ import annotations
 
+from libcontainer.commands.imports import whole
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -24,9 +26,7 @@ class _Pattern:
         cache, *wanted = self._wanted
         compiled = cache.pattern(*wanted)
         if compiled is None:
-            import re  # noqa: PLC0415
-
-            compiled = re.compile(*wanted)
+            compiled = whole("re").compile(*wanted)
             cache.add_pattern(*wanted)
         for each in _ASKED:
             setattr(self, each, getattr(compiled, each))

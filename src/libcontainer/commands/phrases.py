@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 
 from libcontainer.errors import (
@@ -14,7 +15,10 @@ from libcontainer.errors import (
     HookError,
     InvalidIdError,
     ProgramError,
+    ProgramFormatError,
     StateError,
+    StepError,
+    UnsupportedError,
 )
 
 # To choose an exit status.
@@ -22,6 +26,15 @@ _PROGRAM = {
     errno.ENOENT: "executable file not found in $PATH",
     errno.EACCES: "permission denied",
 }
+# Where a problem is, what is in its message, how others call it.
+_INVALID = (
+    ("emoryPolicy.mode", "", "invalid memory policy mode"),
+    ("emoryPolicy.flags", "", "invalid memory policy flag"),
+    ("emory_policy.flags", "", "invalid memory policy flag"),
+    ("emory_policy.nodes", "", "invalid memory policy node"),
+    ("networks", "need the", "unable to move network devices without a NET namespace"),
+)
+_NO_DIRECTORY = {errno.ELOOP, errno.ENOTDIR}
 _CGROUP = {
     errno.EEXIST: "container's cgroup is not empty",
     errno.ENOENT: "error adding pid to cgroups",
@@ -42,7 +55,17 @@ def _of_config(error: ConfigError, _: str) -> str:
     what = (
         "container ID format" if isinstance(error, InvalidIdError) else "configuration"
     )
-    return f"invalid {what}: {'; '.join(map(str, error.problems))}"
+    text = f"invalid {what}: {'; '.join(map(str, error.problems))}"
+    for path, message, words in _INVALID:
+        if any(p.path.endswith(path) and message in p.message for p in error.problems):
+            return f"{words}: {text}"
+    return text
+
+
+def _of_unsupported(error: UnsupportedError, text: str) -> str:
+    if error.feature.startswith("resources."):
+        return f"invalid configuration: {text}"
+    return text
 
 
 def _of_state(error: StateError, text: str) -> str:
@@ -62,6 +85,9 @@ def _of_hook(error: HookError, text: str) -> str:
 
 
 def _of_program(error: ProgramError, text: str) -> str:
+    if isinstance(error, ProgramFormatError):
+        path = error.title.removeprefix("execute ").strip("'")
+        return f"exec {path}: {os.strerror(error.errno or 0).lower()}: {text}"
     words = _PROGRAM.get(error.errno or 0)
     return f"{words}: {text}" if words else text
 
@@ -71,6 +97,15 @@ def _of_cgroup(error: CgroupError, text: str) -> str:
         return f"container's cgroup unexpectedly frozen: {text}"
     words = _CGROUP.get(error.errno or 0)
     return f"{words}: {text}" if words else text
+
+
+def _of_step(error: StepError, text: str) -> str:
+    if error.title.startswith("hand the seccomp listener to"):
+        return f"failed to connect with seccomp agent: {text}"
+    kind = error.title.removeprefix("attach the ")
+    if error.errno in _NO_DIRECTORY and kind.startswith(("proc ", "sysfs ")):
+        return f"must be mounted on ordinary directory: {text}"
+    return text
 
 
 _PHRASES: tuple[tuple[type[BaseException], Callable[..., str]], ...] = (
@@ -83,8 +118,10 @@ _PHRASES: tuple[tuple[type[BaseException], Callable[..., str]], ...] = (
         lambda e, _: f"container with given ID already exists: {e.container_id!r}",
     ),
     (ConfigError, _of_config),
+    (UnsupportedError, _of_unsupported),
     (StateError, _of_state),
     (HookError, _of_hook),
     (ProgramError, _of_program),
     (CgroupError, _of_cgroup),
+    (StepError, _of_step),
 )

@@ -22,7 +22,11 @@ def program() -> None:
 
     status = main()
     sys.stdout.flush()
-    importer.save()
+    try:  # noqa: SIM105 - contextlib takes its time to load
+        importer.save()
+    except KeyboardInterrupt:
+        # What was asked for is done, and the next command may save as well.
+        pass
     os._exit(status)
 
 

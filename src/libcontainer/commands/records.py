@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+# What the making of an object needs of a field, next to each other: its name, that of
+# the argument or None, whether that may be positional, the default, what makes it, the
+# converter, and what tells of the field, if the class has said more than a default.
+_Step = tuple[str, "str | None", bool, "Any", "Any", "Any", "Attribute | None"]
+
 _UNSET: Any = object()
 _HASH = "_attrs_cached_hash"
 
@@ -98,8 +103,13 @@ def frozen(
 
 def fields(cls: type) -> Fields:
     """Return the fields of a class."""
-    found: Fields = cls.__attrs_attrs__  # type: ignore[attr-defined]
-    return found
+    steps: tuple[_Step, ...] = cls.__steps__  # type: ignore[attr-defined]
+    return Fields(map(_attribute, steps))
+
+
+def has(cls: type) -> bool:
+    """Tell whether a class was made here."""
+    return hasattr(cls, "__steps__")
 
 
 def evolve(inst: Any, /, **changes: Any) -> Any:  # noqa: ANN401
@@ -126,13 +136,14 @@ def asdict(
 
     def of(owner: Any) -> dict[str, Any]:  # noqa: ANN401
         found = {}
-        for attribute in owner.__attrs_attrs__:
-            value = getattr(owner, attribute.name)
-            if filter is not None and not filter(attribute, value):
+        for step in owner.__steps__:
+            name = step[0]
+            value = getattr(owner, name)
+            if filter is not None and not filter(_attribute(step), value):
                 continue
             if value_serializer is not None:
-                value = value_serializer(owner, attribute, value)
-            found[attribute.name] = _plain(value, of, value_serializer)
+                value = value_serializer(owner, step[6], value)
+            found[name] = _plain(value, of, value_serializer)
         return found
 
     return of(inst)
@@ -145,7 +156,7 @@ def _plain(
     *,
     is_item: bool = False,
 ) -> Any:  # noqa: ANN401
-    if hasattr(type(value), "__attrs_attrs__"):
+    if hasattr(type(value), "__steps__"):
         return of(value)
     if isinstance(value, tuple | list | set | frozenset):
         return [_plain(i, of, value_serializer, is_item=True) for i in value]
@@ -203,16 +214,11 @@ def _make(cls: Any, *, frozen: bool, kw_only: bool, order: bool) -> type:  # noq
     bases = cls.bases if is_pending else cls.__bases__
     content = dict(cls.content if is_pending else cls.__dict__)
     own = _take_fields(content, kw_only=kw_only)
-    names = [attribute.name for attribute in own]
-    every = Fields((*_inherited(bases, names), *own))
-    content.update(
-        __attrs_attrs__=every,
-        __steps__=tuple(map(_step, every)),
-        __slots__=(*names, *_slots(bases, frozen=frozen)),
-    )
-    content.setdefault(
-        "__match_args__", tuple(a.name for a in every if a.init and not a.kw_only)
-    )
+    names = [step[0] for step in own]
+    steps = content["__steps__"] = (*_inherited(bases, names), *own)
+    content["__slots__"] = (*names, *_slots(bases, frozen=frozen))
+    if "__match_args__" not in content:
+        content["__match_args__"] = tuple([step[0] for step in steps if step[2]])
     _add_methods(content, frozen=frozen, order=order)
     kind = _Frozen if frozen else _Open
     if not any(issubclass(base, kind) for base in bases):
@@ -224,29 +230,46 @@ def _make(cls: Any, *, frozen: bool, kw_only: bool, order: bool) -> type:  # noq
     return made
 
 
-def _take_fields(content: dict[str, Any], *, kw_only: bool) -> list[Attribute]:
+def _take_fields(content: dict[str, Any], *, kw_only: bool) -> list[_Step]:
     """Take the fields out of what the body of a class has said."""
     content.pop("__dict__", None)
     content.pop("__weakref__", None)
-    found = []
+    found: list[_Step] = []
     for name, kind in content.get("__annotations__", {}).items():
         if kind.startswith(("ClassVar", "typing.ClassVar")):
             continue
         value = content.pop(name, _UNSET)
-        attribute = value if isinstance(value, Attribute) else Attribute(value)
-        attribute.name = name
-        attribute.kw_only = attribute.kw_only or kw_only
-        found.append(attribute)
+        key = name.lstrip("_") if name[0] == "_" else name
+        if type(value) is not Attribute:
+            found.append((name, key, not kw_only, value, None, None, None))
+            continue
+        value.name = name
+        value.kw_only = value.kw_only or kw_only
+        default, make = value.default, None
+        if type(default) is Factory:
+            default, make = _UNSET, default.factory
+        is_positional = value.init and not value.kw_only
+        step = (key if value.init else None, is_positional, default, make)
+        found.append((name, *step, value.converter, value))
     return found
 
 
-def _inherited(bases: tuple[type, ...], names: list[str]) -> list[Attribute]:
+def _inherited(bases: tuple[type, ...], names: list[str]) -> list[_Step]:
     return [
-        attribute
+        step
         for base in bases
-        for attribute in getattr(base, "__attrs_attrs__", ())
-        if attribute.name not in names
+        for step in getattr(base, "__steps__", ())
+        if step[0] not in names
     ]
+
+
+def _attribute(step: _Step) -> Attribute:
+    """Return what tells of a field, made now if nobody has asked for it."""
+    name, _, is_positional, default, _, _, attribute = step
+    if attribute is None:
+        attribute = Attribute(default, kw_only=not is_positional)
+        attribute.name = name
+    return attribute
 
 
 def _slots(bases: tuple[type, ...], *, frozen: bool) -> list[str]:
@@ -256,21 +279,11 @@ def _slots(bases: tuple[type, ...], *, frozen: bool) -> list[str]:
     return [slot for slot in wanted if not any(slot in names for names in above)]
 
 
-def _step(attribute: Attribute) -> tuple[Any, ...]:
-    """Return what the making of an object needs of a field, next to each other."""
-    default, make = attribute.default, None
-    if isinstance(default, Factory):
-        default, make = _UNSET, default.factory
-    is_positional = attribute.init and not attribute.kw_only
-    key = attribute.name.lstrip("_") if attribute.init else None
-    return attribute.name, key, is_positional, default, make, attribute.converter
-
-
 def _add_methods(content: dict[str, Any], *, frozen: bool, order: bool) -> None:
     """Add what the class has not written itself and none above it has."""
     if "__eq__" in content and content.get("__hash__") is None:
         content["__hash__"] = _hash if frozen else None
-    if not frozen and any(a.converter for a in content["__attrs_attrs__"]):
+    if not frozen and any(step[5] for step in content["__steps__"]):
         content.setdefault("__setattr__", _convert_and_set)
     if order:
         for name, method in _ORDER.items():
@@ -294,7 +307,7 @@ def _correct_cells(old: type, new: type) -> None:
 
 def _init(self: Any, *args: Any, **named: Any) -> None:  # noqa: ANN401
     at, count = 0, len(args)
-    for name, key, is_positional, default, make, convert in self.__steps__:
+    for name, key, is_positional, default, make, convert, _ in self.__steps__:
         if is_positional and at < count:
             value = args[at]
             at += 1
@@ -323,14 +336,16 @@ def _refuse(self: Any, name: str, *_: Any) -> None:  # noqa: ANN401
 
 
 def _convert_and_set(self: Any, name: str, value: Any) -> None:  # noqa: ANN401
-    for attribute in self.__attrs_attrs__:
-        if attribute.name == name and attribute.converter is not None:
-            value = attribute.converter(value)
+    for step in self.__steps__:
+        if step[0] == name and step[5] is not None:
+            value = step[5](value)
     object.__setattr__(self, name, value)
 
 
 def _key(self: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    return tuple(getattr(self, a.name) for a in self.__attrs_attrs__ if a.eq)
+    return tuple(
+        [getattr(self, s[0]) for s in self.__steps__ if s[6] is None or s[6].eq]
+    )
 
 
 def _eq(self: Any, other: object) -> bool:  # noqa: ANN401
@@ -358,14 +373,13 @@ def _hash(self: Any) -> int:  # noqa: ANN401
 
 
 def _repr(self: Any) -> str:  # noqa: ANN401
-    shown = (
-        f"{a.name}={getattr(self, a.name)!r}" for a in self.__attrs_attrs__ if a.repr
-    )
+    names = (s[0] for s in self.__steps__ if s[6] is None or s[6].repr)
+    shown = (f"{name}={getattr(self, name)!r}" for name in names)
     return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
 
 
 def _getstate(self: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {a.name: getattr(self, a.name) for a in self.__attrs_attrs__}
+    return {step[0]: getattr(self, step[0]) for step in self.__steps__}
 
 
 def _setstate(self: Any, state: dict[str, Any]) -> None:  # noqa: ANN401

@@ -9,12 +9,12 @@ which is loaded then; what is not the library's own never sees a stand-in.
 
 from __future__ import annotations
 
-import _struct
 import _thread
 import _warnings
 import sys
 
 from libcontainer.commands import enums, jsons, patterns, records
+from libcontainer.commands.imports import whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,12 +46,6 @@ class StandIn(ModuleType):
         value = getattr(whole(self.__name__), name)
         setattr(self, name, value)
         return value
-
-
-def whole(name: str) -> Any:  # noqa: ANN401 - a module
-    """Return a module of the standard library itself."""
-    __import__(name)
-    return sys.modules[name]
 
 
 # -- typing
@@ -317,9 +311,11 @@ class _Twin(StandIn):
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         try:
-            return getattr(whole(self._part), name)
+            value = getattr(whole(self._part), name)
         except (ImportError, AttributeError):
             return super().__getattr__(name)
+        setattr(self, name, value)
+        return value
 
 
 class _Anew:
@@ -361,7 +357,7 @@ def stand_ins(cache: Cache) -> dict[str, Any]:
     }
     return {
         "__future__": _Anew,
-        "struct": _struct,
+        "struct": _Twin("struct", "_struct"),
         "attrs": records,
         "datetime": _Twin("datetime", "_datetime"),
         "enum": StandIn("enum", {k: getattr(enums, k) for k in _ENUMS}),

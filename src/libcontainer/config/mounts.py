@@ -76,6 +76,7 @@ EXTRAS: Final = (
     "src-nofollow",
     "dest-nofollow",
     "copy-symlink",
+    "keep-mode",
 )
 """Words for `Mount.extras`."""
 
@@ -168,6 +169,9 @@ class Mount:
     - ``dest-nofollow``: a destination that is a symlink is mounted on itself.
     - ``copy-symlink``: a source that is a symlink is not bound; the same symlink is
       made in the container. Needs a privileged caller then.
+    - ``keep-mode``: a tmpfs has the permissions of the directory that it covers,
+      where there is one before it; ``mode=`` in the options is for where there is
+      none. A tmpfs of a bundle without ``mode=`` is made so.
     """
 
     @staticmethod

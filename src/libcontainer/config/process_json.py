@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from attrs import asdict, frozen
@@ -235,8 +236,21 @@ def _infinite(limit: int | None) -> int | None:
     return None if limit == _MAX_LIMIT else limit
 
 
-def _object(name: str, needed: tuple[str, ...], *keys: str) -> Read:
-    """Return what reads an object of a class that has the same fields."""
+def _object(
+    name: str,
+    needed: tuple[str, ...],
+    *keys: str,
+    absent: Mapping[str, object] = MappingProxyType({}),
+) -> Read:
+    """Return what reads an object of a class that has the same fields.
+
+    Args:
+        name: of the class.
+        needed: keys that have to be there.
+        keys: others.
+        absent: what those mean that are not there, where the class has another
+            default.
+    """
 
     def read(report: Report, path: str, value: object) -> object:
         known = len(report.problems)
@@ -245,7 +259,8 @@ def _object(name: str, needed: tuple[str, ...], *keys: str) -> Read:
         if len(report.problems) > known:
             return None
         kind = getattr(importlib.import_module(_SCHEDULING), name)
-        return kind(**{_field(key): item for key, item in fields.items()})
+        found = {**absent, **fields}
+        return kind(**{_field(key): item for key, item in found.items()})
 
     return read
 
@@ -319,7 +334,10 @@ _KEYS: Final[Mapping[str, _Key]] = {
         _write_object,
     ),
     "ioPriority": _Key(
-        "io_priority", _object("IoPriority", ("class",), "priority"), _write_object
+        # A number that is absent is 0 there.
+        "io_priority",
+        _object("IoPriority", ("class",), "priority", absent={"priority": 0}),
+        _write_object,
     ),
     "execCPUAffinity": _Key(
         "cpu_affinity", _object("CpuAffinity", (), "initial", "final"), _write_object

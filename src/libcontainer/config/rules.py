@@ -186,11 +186,19 @@ def mount_destination(report: Report, path: str, value: object, kind: object) ->
         report.add(path, f"nothing may be mounted below '/proc' on {show(text)}")
 
 
-def device_path(report: Report, path: str, value: object) -> str | None:
-    """Check for a path below /dev that is not one of our own links."""
+def device_path(
+    report: Report, path: str, value: object, *, anywhere: bool = False
+) -> str | None:
+    """Check for a path below /dev that is not one of our own links.
+
+    With *anywhere* it may be below another directory, but for those of the kernel.
+    """
     text = container_path(report, path, value)
     if text is None:
         return None
+    first = components(text)[0] if components(text) else ""
+    if anywhere and first not in {"", "dev", "proc", "sys"}:
+        return text
     if not text.startswith("/dev/"):
         report.add(path, f"must be below '/dev', not {show(text)}")
         return None

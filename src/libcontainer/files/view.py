@@ -11,11 +11,11 @@ import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
-from libcontainer.bindings.renameat2 import RenameFlag, renameat2
 from libcontainer.files.asowner import make
 from libcontainer.files.beneath import LOOK, opened, parent_of, split
 from libcontainer.files.copy import MAX_BYTES, MAX_FILES, Copied, Copier, remove_tree
 from libcontainer.files.info import refuse_kernel, told
+from libcontainer.files.moving import give_name
 from libcontainer.files.names import NamesOfContainer, Path, text_of
 from libcontainer.files.regular import Creation, open_regular
 
@@ -226,10 +226,9 @@ def _appearing(
     fresh = f".{secrets.token_hex(8)}.copy"
     try:
         yield fresh
-        flags = 0 if replace else RenameFlag.NOREPLACE
 
         def name_it() -> None:
-            renameat2(parent, fresh, parent, name, flags)
+            give_name(parent, fresh, name, replace=replace)
 
         if owner is None:
             name_it()

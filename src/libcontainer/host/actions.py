@@ -29,6 +29,7 @@ from libcontainer.plan.steps import (
     HookFiles,
     Listen,
     MakeCgroup,
+    MakeNode,
     MakeTree,
     MapIds,
     MapNamespace,
@@ -232,6 +233,13 @@ def _copy_link(actions: HostActions, launch: Launch, action: CopyLink) -> None:
 
     _, host_pid = launch.at_work
     copy_link(host_pid, action.target, action.path)
+
+
+def _make_node(actions: HostActions, launch: Launch, action: MakeNode) -> None:
+    from libcontainer.host.devicenode import make_node  # noqa: PLC0415 - rare
+
+    _, host_pid = launch.at_work
+    make_node(host_pid, action)
 
 
 def _make_tree(actions: HostActions, launch: Launch, action: MakeTree) -> None:
@@ -449,6 +457,7 @@ _RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     OpenTree: _open_tree,
     CopyUp: _copy_up,
     CopyLink: _copy_link,
+    MakeNode: _make_node,
     MakeTree: _make_tree,
     MapNamespace: _map_namespace,
     OpenPath: _open_path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 
 from libcontainer.errors import (
     HookError,
@@ -84,11 +85,19 @@ def hook_error(hook: str, program: str, number: int, part: int) -> HookError:
         return HookError(errno.ECANCELED, hook, program, f"exit status {number}")
     if part == WHERE_SIGNAL:
         return HookError(
-            errno.ECANCELED, hook, program, f"was ended by signal {number}"
+            errno.ECANCELED,
+            hook,
+            program,
+            f"was ended by signal {number}{_name(number)}",
         )
     if part == WHERE_TIMEOUT:
         return HookError(errno.ETIMEDOUT, hook, program, "was killed for its time")
     return HookError(number, hook, program, os.strerror(number).lower())
+
+
+def _name(number: int) -> str:
+    text = signal.strsignal(number)
+    return f" ({text.lower()})" if text else ""
 
 
 def _program_error(plan: Plan, step: Step, number: int) -> StepError:

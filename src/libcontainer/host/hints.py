@@ -45,7 +45,8 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     ("sched_setattr", errno.EPERM): (
         "it needs CAP_SYS_NICE on the host, or the caller's RLIMIT_NICE and"
         " RLIMIT_RTPRIO; in real time also a share of the cgroup's,"
-        " resources.cpu_realtime_runtime"
+        " resources.cpu_realtime_runtime; for deadlines every processor (process"
+        " scheduler can't be used together with AllowedCPUs, resources.cpuset_cpus)"
     ),
     ("write", errno.EINVAL): (
         "a cgroup of version 1 takes no process that runs in real time unless it has a"

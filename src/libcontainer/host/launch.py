@@ -366,7 +366,12 @@ class Launch:
         parent, self.pidfd = self.pidfd, pidfd
         self._clones, self._cloned_at = self._clones + 1, index
         close_all({parent} - {-1, self._box.pidfd})
-        self.host_pid = pidfd_pid(pidfd)
+        try:
+            self.host_pid = pidfd_pid(pidfd)
+        except ProcessLookupError as error:
+            title = self.plan.steps[index - 1].title
+            message = f"the helper ended in step {index} ({title})"
+            raise HelperError(message) from error
         if self._box.pidfd >= 0:
             self._await_first_process()
 
@@ -392,7 +397,9 @@ class Launch:
                 if message[0] == wire.CLONED and fd < 0 and message[2] > 0:
                     fd = open_child(message[2])
                 if message[0] == wire.CLONED and fd >= 0:
-                    with contextlib.suppress(OSError):  # It may have ended.
+                    with contextlib.suppress(
+                        OSError, HelperError
+                    ):  # It may have ended.
                         self._adopt_clone(message[1], fd)
                     kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
                 else:

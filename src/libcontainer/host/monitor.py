@@ -33,10 +33,14 @@ class MonitorEnd:
     """
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, _KIND)
-        self._socket = _above_stdio(ours)
-        self.theirs = above_stdio(theirs.detach())
-        self._socket.settimeout(_SECONDS)
+        with contextlib.ExitStack() as undo:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, _KIND)
+            undo.callback(theirs.close)
+            self._socket = _above_stdio(ours)
+            undo.callback(self._socket.close)
+            self._socket.settimeout(_SECONDS)
+            self.theirs = above_stdio(theirs.detach())
+            undo.pop_all()
 
     def meet(self) -> ProcessRecord:
         """Return who the monitor is.

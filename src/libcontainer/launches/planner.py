@@ -167,6 +167,10 @@ class Planner:
             from libcontainer.host.hostroot import read_host_root  # noqa: PLC0415
 
             facts = evolve(facts, host_root=read_host_root())
+        if needs.revealing:
+            from libcontainer.host.revealing import read_revealing  # noqa: PLC0415
+
+            facts = evolve(facts, revealing=read_revealing())
         if needs.links:
             from libcontainer.host.copylink import read_links  # noqa: PLC0415 - rare
 
@@ -187,12 +191,14 @@ class _Needs:
 
     Attributes:
         host_root: what the caller's own root is made of.
+        revealing: where proc and sysfs are mounted.
         links: where links lead that are copied.
         hierarchies: which cgroup hierarchies are mounted.
         joined_user: the user namespace at this path, or None.
     """
 
     host_root: bool
+    revealing: bool
     links: bool
     hierarchies: bool
     joined_user: str | None
@@ -202,6 +208,7 @@ def _needs_of(config: Config) -> _Needs:
     mounts = (*config.base_mounts, *config.mounts)
     return _Needs(
         host_root=is_host_root(config),
+        revealing=config.no_pivot_root,
         links=any("copy-symlink" in mount.extras for mount in config.mounts),
         hierarchies=any(mount.type == "cgroup" for mount in mounts),
         joined_user=joined_user_path(config),

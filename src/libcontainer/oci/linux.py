@@ -3,11 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
-from libcontainer.config import DEFAULT_DEVICES, NamespaceType, TimeOffset
+from attrs import evolve
+
+from libcontainer.config import (
+    DEFAULT_DEVICES,
+    Device,
+    DeviceRule,
+    NamespaceType,
+    TimeOffset,
+)
 from libcontainer.config.container_reader import Reader
-from libcontainer.config.memory import MemoryPolicy, Personality
+from libcontainer.config.memory import (
+    MEMORY_FLAGS,
+    MEMORY_MODES,
+    MemoryPolicy,
+    Personality,
+)
 from libcontainer.config.network import NetDevice
 from libcontainer.config.rdt import IntelRdt
 from libcontainer.config.seccomp import Seccomp
@@ -21,6 +35,7 @@ _KEYS: Final = (
     *("maskedPaths", "readonlyPaths", "mountLabel", "intelRdt", "personality"),
     *("timeOffsets", "memoryPolicy"),
 )
+_SECCOMP_FLAGS: Final = ("SECCOMP_FILTER_FLAG_SPEC_ALLOW",)
 _KINDS: Final = tuple(kind.value for kind in NamespaceType)
 
 
@@ -47,12 +62,39 @@ def read_linux(linux: Reader) -> dict[str, Any]:
         "memory_policy": _memory_policy(linux),
         "intel_rdt": _intel_rdt(linux),
     }
+    if linux.child("resources").get("devices") and "user" not in found["namespaces"]:
+        rules = (*_denied(found["devices"]), *found["resources"].devices)
+        found["resources"] = evolve(found["resources"], devices=rules)
+    seccomp = found["seccomp"]
+    if seccomp is not None and linux.child("seccomp").get("flags") is None:
+        # As others have it: mitigations that slow a program down are not for filters.
+        found["seccomp"] = evolve(seccomp, flags=_SECCOMP_FLAGS)
     propagation = linux.text("rootfsPropagation")
     if propagation == "" and linux.get("rootfsPropagation") is not None:
         linux.refuse("rootfsPropagation", "must not be empty")
     if propagation:
         found["rootfs_propagation"] = propagation
     return found
+
+
+def _denied(devices: Iterable[Device]) -> list[DeviceRule]:
+    """Return the rules that deny what devices of a bundle are used for.
+
+    Where a bundle has rules they alone decide: a node is no permission.
+    """
+    standard = {(device.major, device.minor) for device in DEFAULT_DEVICES}
+    return [
+        DeviceRule(
+            allow=False,
+            type="b" if device.type == "b" else "c",
+            major=device.major,
+            minor=device.minor,
+            access="rw",
+        )
+        for device in devices
+        if device.type != "p"
+        and (device.type == "b" or (device.major, device.minor) not in standard)
+    ]
 
 
 def _namespaces(linux: Reader) -> dict[str, Any]:
@@ -118,13 +160,20 @@ def _personality(linux: Reader) -> Personality | None:
 
 
 def _memory_policy(linux: Reader) -> MemoryPolicy | None:
-    if linux.get("memoryPolicy") is None:
+    if not linux.get("memoryPolicy"):
         return None
     policy = linux.child("memoryPolicy")
     known(policy, "mode", "nodes", "flags")
+    mode, nodes = policy.text("mode"), policy.text("nodes") or None
     flags = [text for _, text in policy.texts("flags")]
-    nodes = policy.text("nodes") or None
-    return MemoryPolicy(policy.text("mode"), nodes, flags=flags)
+    # Shorter names are not for a bundle.
+    if mode not in MEMORY_MODES:
+        policy.refuse("mode", f"must be one of {', '.join(sorted(MEMORY_MODES))}")
+        return None
+    if wrong := sorted(set(flags) - set(MEMORY_FLAGS)):
+        policy.refuse("flags", f"there is no {', '.join(wrong)}")
+        return None
+    return MemoryPolicy(mode, nodes, flags=flags)
 
 
 def _intel_rdt(linux: Reader) -> IntelRdt | None:

@@ -75,6 +75,8 @@ def _mount(mount: Reader, bundle: str) -> Mount:
     if kind in {"", "bind"} or {"bind", "rbind"} & set(options):
         kind, source = "bind", os.path.join(bundle, source)
         options = _of_bind(mount, options)
+    if kind == "tmpfs" and not any(word.startswith("mode=") for word in options):
+        options = [*options, "keep-mode"]
     return Mount.from_options(
         kind,
         source or None,

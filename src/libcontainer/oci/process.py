@@ -12,11 +12,15 @@ from attrs import evolve
 
 from libcontainer.config.identity import CAPABILITY_NUMBERS, Capabilities
 from libcontainer.config.report import Report, join
+from libcontainer.config.scheduling import CpuAffinity
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.process import Process
 
 _UNKNOWN: Final = "unknown key"
 _PART: Final = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
+
+# The kernel passes over those that there are not.
+ALL_PROCESSORS: Final = CpuAffinity(final="0-8191")
 
 # What a further process has too, if nobody says otherwise.
 _SHARED: Final = (
@@ -33,6 +37,14 @@ _ABSENT: Final[tuple[tuple[str, Any], ...]] = (
     ("user", "0:0"),
     ("additional_groups", ()),
 )
+
+_NICE: Final = ("SCHED_OTHER", "SCHED_BATCH")
+_LOST: Final = {
+    "permitted": "{} is not in the bounding set: execve(2) takes it away",
+    "effective": "{} is not permitted",
+    "ambient": "can't raise ambient capability {}: not permitted, or not inheritable",
+    "inheritable": "{} would outlast a set-id program: only what is ambient is kept",
+}
 
 
 def read_process(value: object, report: Report, warnings: Report) -> Process | None:
@@ -53,7 +65,7 @@ def read_process(value: object, report: Report, warnings: Report) -> Process | N
             process = Process.from_json(document)
             if not process.cwd:
                 report.add("process.cwd", "must be an absolute path")
-            return _defaults(process)
+            return _possible(_without_nice(_defaults(process), warnings), warnings)
         except ConfigError as error:
             others = [item for item in error.problems if item.message != _UNKNOWN]
             unknown = [item for item in error.problems if item.message == _UNKNOWN]
@@ -65,6 +77,17 @@ def read_process(value: object, report: Report, warnings: Report) -> Process | N
     return None
 
 
+def with_affinity(process: Process) -> tuple[Process, CpuAffinity]:
+    """Return the first process, and on which processors those run that join it.
+
+    What a bundle says of processors is of those alone. Where it says nothing they
+    are all that the cpuset has, not those that happen to be the caller's.
+    """
+    asked = process.cpu_affinity or ALL_PROCESSORS
+    shared = evolve(asked, final=asked.final or ALL_PROCESSORS.final)
+    return evolve(process, cpu_affinity=ALL_PROCESSORS), shared
+
+
 def shared_fields(process: Process) -> dict[str, Any]:
     """Return what the container's configuration has of its first process."""
     found = {name: getattr(process, name) for name in _SHARED}
@@ -74,8 +97,41 @@ def shared_fields(process: Process) -> dict[str, Any]:
 def _defaults(process: Process) -> Process:
     """Fill in what an absent key means there, where ours has another default."""
     absent = {name: value for name, value in _ABSENT if getattr(process, name) is None}
-    # Which processors it asks for are those of further processes alone.
-    return evolve(process, cpu_affinity=None, **absent)
+    # An empty one is looked up, too.
+    env = tuple(item for item in process.env or () if item != ("HOME", ""))
+    process = evolve(process, env=env)
+    return evolve(process, **absent)
+
+
+def _without_nice(process: Process, warnings: Report) -> Process:
+    """Take out a nice value where the policy does not look at it."""
+    wanted = process.scheduler
+    if wanted is None or not wanted.nice or wanted.policy in _NICE:
+        return process
+    warnings.add("process.scheduler.nice", f"has no effect with {wanted.policy}")
+    return evolve(process, scheduler=evolve(wanted, nice=0))
+
+
+def _possible(process: Process, warnings: Report) -> Process:
+    """Take out capabilities that the kernel would not give, with a warning each.
+
+    A bundle may ask for them: what is beyond the bounding set is lost in execve(2),
+    and only what is permitted and inheritable is raised as ambient.
+    """
+    sets = process.capabilities or Capabilities()
+    permitted = sets.permitted & sets.bounding
+    ambient = sets.ambient & permitted & sets.inheritable
+    kept = Capabilities(
+        bounding=sets.bounding,
+        permitted=permitted,
+        effective=sets.effective & permitted,
+        ambient=ambient,
+        inheritable=ambient,
+    )
+    for name in ("permitted", "effective", "ambient", "inheritable"):
+        for word in sorted(getattr(sets, name) - getattr(kept, name)):
+            warnings.add(f"process.capabilities.{name}", _LOST[name].format(word))
+    return process if kept == sets else evolve(process, capabilities=kept)
 
 
 def _keep_known_capabilities(document: object, warnings: Report) -> None:

@@ -137,9 +137,11 @@ def _network(network: Reader) -> dict[str, Any]:
 def _hugetlb(resources: Reader) -> dict[str, int]:
     found = {}
     for item in resources.children("hugepageLimits"):
-        known(item, "pageSize", "limit")
-        required(item, "pageSize", "limit")
-        found[item.text("pageSize")] = item.integer("limit", high=_UINT64)
+        # Old bundles write it small.
+        key = "pagesize" if "pagesize" in item.document else "pageSize"
+        known(item, key, "limit")
+        required(item, key, "limit")
+        found[item.text(key)] = item.integer("limit", high=_UINT64)
     return found
 
 

@@ -10,18 +10,25 @@ from libcontainer.state import OCI_VERSION
 
 _CAPABILITIES: Final = ("CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE")
 _GUARDED: Final = ("nosuid", "noexec", "nodev")
-_NAMESPACES: Final = ("pid", "network", "ipc", "uts", "cgroup", "mount")
+_NAMESPACES: Final = ("pid", "network", "ipc", "uts", "mount")
 
 
-def template(*, rootless: bool, uid: int, gid: int) -> dict[str, Any]:
+def template(
+    *, rootless: bool, uid: int, gid: int, unified: bool = True
+) -> dict[str, Any]:
     """Return a configuration of a shell in ``rootfs``.
 
     Args:
         rootless: whether an ordinary user is to run it.
         uid: of that user.
         gid: of that user.
+        unified: whether cgroups are those of v2 alone, which get a namespace.
     """
-    kinds = [*_NAMESPACES, "user"] if rootless else list(_NAMESPACES)
+    kinds = list(_NAMESPACES)
+    if rootless:
+        kinds.append("user")
+    if unified:
+        kinds.append("cgroup")
     if rootless:
         kinds.remove("network")
     linux: dict[str, Any] = {

@@ -11,6 +11,7 @@ from libcontainer.errors import UnsupportedError
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.cgroup import take_cgroup
+from libcontainer.plan.devices import plan_outside
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.hooks import HookPlanner, before_program
 from libcontainer.plan.identity import (
@@ -98,6 +99,7 @@ def compile_create(
     plan_networks(builder, config)
     if own_mounts:
         _plan_mounts(builder, sources, parts.rootfs, parts.mounts)
+        plan_outside(builder, config, facts, parts.rootfs)
     plan_sysctl(builder, config)
     if own_mounts:
         builder.stage("masks")

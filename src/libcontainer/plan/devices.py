@@ -9,15 +9,20 @@ from libcontainer.config import (
     DEFAULT_DEV_SYMLINKS,
     Config,
     Device,
+    IdMapping,
     Mount,
     NamespaceType,
 )
+from libcontainer.errors import UnsupportedError
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
+from libcontainer.plan.steps import MakeNode
 
+_DEV = "/dev/"
 _FILE_TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
 
 
@@ -32,10 +37,11 @@ class DevicePlanner:
         self._config = config
         self._bind = NamespaceType.USER in config.namespaces or not facts.nodes
         self._bound: list[tuple[Device, int]] = []
+        self._devices = [d for d in config.devices if d.path.startswith(_DEV)]
 
     def open_sources(self, sources: Sources) -> None:
         """Open the host's nodes, where they are bound."""
-        for device in self._config.devices:
+        for device in self._devices:
             if self._bind and device.type != "p":
                 number = (device.major, device.minor)
                 slot = sources.tree(device.path, device=number)
@@ -44,11 +50,12 @@ class DevicePlanner:
     def make(self, mount: Mount) -> int:
         """Make /dev as *mount* says and attach it; return its slot."""
         tree = self._builder.slot("/dev")
-        options = mount.data + context(self._config, "tmpfs")
+        source = (f"source={mount.source}",) if mount.source else ()
+        options = (*mount.data, *context(self._config, "tmpfs"), *source)
         self._builder.init(ops.MakeFs(tree, "tmpfs", options, int(mount.attrs), "/dev"))
         self._make_directories(tree)
         bound = {device.path for device, _ in self._bound}
-        for device in self._config.devices:
+        for device in self._devices:
             if device.path not in bound:
                 self._builder.init(mknod(tree, device))
         for name, target in DEFAULT_DEV_SYMLINKS:
@@ -61,7 +68,7 @@ class DevicePlanner:
 
     def _make_directories(self, tree: int) -> None:
         made: set[str] = set()
-        for device in self._config.devices:
+        for device in self._devices:
             parent = posixpath.dirname(node_name(device))
             while parent and parent not in made:
                 made.add(parent)
@@ -81,6 +88,38 @@ class DevicePlanner:
                 base_path="/dev",
             )
         )
+
+
+def plan_outside(
+    builder: Builder, config: Config, facts: Facts, rootfs: RootfsPlanner
+) -> None:
+    """Add the steps that make the nodes outside of /dev, in what is mounted there.
+
+    Raises:
+        UnsupportedError: the caller may make no node.
+    """
+    outside = [d for d in config.devices if not d.path.startswith(_DEV)]
+    if not outside:
+        return
+    if not facts.nodes or not facts.privileged:
+        raise UnsupportedError("a device outside of /dev", "CAP_MKNOD on the host")
+    # The host finds the container's root where the helper is.
+    builder.init(ops.Call("fchdir", (ops.SlotRef(rootfs.slot),), "enter the rootfs"))
+    for device in outside:
+        owner = (
+            _on_host(config, config.uid_mappings, device.uid),
+            _on_host(config, config.gid_mappings, device.gid),
+        )
+        mode = _FILE_TYPES[device.type] | device.mode
+        builder.host(MakeNode(device.path, mode, device.major, device.minor, owner))
+
+
+def _on_host(config: Config, mappings: tuple[IdMapping, ...], number: int) -> int:
+    if NamespaceType.USER in config.namespaces:
+        for m in mappings:
+            if m.container_id <= number < m.container_id + m.size:
+                return m.host_id + number - m.container_id
+    return number
 
 
 def node_name(device: Device) -> str:

@@ -78,6 +78,8 @@ class Facts:
         security: what the kernel's security modules offer; None unless a launch
             asks for something of them.
         joined_user: of the user namespace that the container joins, or None.
+        revealing: mount points of proc and sysfs, as file names; only where the root
+            is entered by chroot(2), which leaves them where they are.
         host_root: what is in ``/``, where it cannot be taken as one layer.
         links: sources of mounts with ``copy-symlink`` that are symlinks, each with
             where it leads.
@@ -97,6 +99,7 @@ class Facts:
     throttled: tuple[str, ...] = ()
     security: Security | None = None
     joined_user: UserMaps | None = None
+    revealing: tuple[bytes, ...] = ()
     host_root: tuple[RootEntry, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     keyrings: bool = True

@@ -16,6 +16,7 @@ from libcontainer.config import Config, Directory, Hook, Hooks, NamespaceType
 from libcontainer.config.hooks import NO_HOOKS, AnyHook
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
+from libcontainer.plan.facts import Facts
 from libcontainer.plan.steps import (
     HookFiles,
     Plan,
@@ -113,6 +114,12 @@ def compile_hook(hook: Hook) -> Plan:
 def before_program(hooks: Hooks) -> bool:
     """Tell whether a launch has to stop for hooks before its program."""
     return hooks is not NO_HOOKS and bool(before_pivot(hooks) or hooks.start_container)
+
+
+def starts_from_template(config: Config, facts: Facts) -> bool:
+    """Tell whether the mounts begin with those of the template."""
+    # Hooks before the pivot look for the host's files.
+    return facts.template and not before_pivot(config.hooks)
 
 
 def before_pivot(hooks: Hooks) -> bool:

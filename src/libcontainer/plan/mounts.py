@@ -166,8 +166,10 @@ class MountPlanner:
             slot = self._builder.slot(mount.destination)
             options = fs_options(self._config, self._facts, mount)
             attributes = self._attributes(number, mount)
+            path = mount.destination
+            mode_of = path if "keep-mode" in mount.extras else None
             self._builder.init(
-                ops.MakeFs(slot, mount.type, options, attributes, mount.destination)
+                ops.MakeFs(slot, mount.type, options, attributes, path, mode_of)
             )
         if mount.propagation.flag != MS_PRIVATE:
             made = change(0, 0, mount.propagation.flag)

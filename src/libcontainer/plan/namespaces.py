@@ -20,7 +20,7 @@ from libcontainer.plan.cgroup import (
 )
 from libcontainer.plan.change import MS_PRIVATE, MS_SHARED, MS_SLAVE
 from libcontainer.plan.facts import Facts
-from libcontainer.plan.hooks import before_pivot
+from libcontainer.plan.hooks import starts_from_template
 from libcontainer.plan.kinds import is_joined
 from libcontainer.plan.ops import (
     CLONE_NEWNS,
@@ -31,6 +31,7 @@ from libcontainer.plan.ops import (
     SetPropagation,
     Unshare,
 )
+from libcontainer.plan.record import NONE
 from libcontainer.plan.steps import (
     MapIds,
     OpenNamespace,
@@ -140,6 +141,10 @@ Joined = tuple[tuple[NamespaceType, str, int], ...]
 """(kind, host path, slot) of each namespace that is joined."""
 
 
+def _is_cgroup(item: tuple[NamespaceType, str, int]) -> bool:
+    return item[0] is NamespaceType.CGROUP
+
+
 def _open_joined(builder: Builder, config: Config) -> Joined:
     opened = []
     for kind, path in config.namespace_paths:
@@ -217,12 +222,15 @@ def _enter_by_second_clone(  # noqa: PLR0913 - the two ways differ in nothing el
     if template is not None:
         # Before the clone: a new user namespace has no right over the template.
         builder.init(Setns(template, CLONE_NEWNS, "the template"))
-    _join_around_user(builder, facts, joined)
+    # Within a cgroup namespace that is another's nobody gets to a cgroup outside it.
+    late = tuple(item for item in joined if group.unified != NONE and _is_cgroup(item))
+    _join_around_user(builder, facts, tuple(i for i in joined if i not in late))
     if config.time_offsets:
         flags = _set_clocks(builder, config, facts, flags)
     # As the caller's user still, who alone may put a process into the cgroup.
     builder.init(Clone(flags, group.unified))
     _enter_cgroup(builder, config, group)
+    _join(builder, late)
     if template is None and flags & CLONE_NEWNS:
         builder.init(SetPropagation(_cut_off(config, facts)))
     if NamespaceType.USER in config.namespaces:
@@ -278,8 +286,7 @@ def _set_clocks(builder: Builder, config: Config, facts: Facts, flags: int) -> i
 
 
 def _take_template(builder: Builder, config: Config, facts: Facts) -> int | None:
-    # Hooks before the pivot look for the host's files.
-    wanted = facts.template and not before_pivot(config.hooks)
+    wanted = starts_from_template(config, facts)
     if not wanted or is_joined(config, NamespaceType.MOUNT):
         return None
     template = builder.slot("template", given=True)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from attrs import evolve
 
 from libcontainer.config import Config, MountAttr, Overlay, Propagation
@@ -16,12 +18,13 @@ from libcontainer.plan.change import (
     change,
 )
 from libcontainer.plan.facts import Facts
-from libcontainer.plan.hooks import root_path
+from libcontainer.plan.hooks import root_path, starts_from_template
 from libcontainer.plan.hostroot import HostRootPlanner
 from libcontainer.plan.overlay import OverlayPlanner
 from libcontainer.plan.record import NONE
 from libcontainer.plan.sources import Sources
 
+_MS_RDONLY = 1
 _MS_MOVE = 8192
 _WITHOUT_HOST = {Propagation.PRIVATE.flag, Propagation.UNBINDABLE.flag}
 
@@ -32,6 +35,7 @@ class RootfsPlanner:
     def __init__(self, builder: Builder, config: Config, facts: Facts) -> None:
         self._builder = builder
         self._config = config
+        self._facts = facts
         self.slot = NONE
         self._host_root = (
             HostRootPlanner(builder, config, facts) if facts.host_root else None
@@ -76,6 +80,7 @@ class RootfsPlanner:
         if not self._config.no_pivot_root:
             self._builder.init(ops.Pivot())
             return
+        self._cover_revealing()
         enter = ops.Call("fchdir", (ops.SlotRef(self.slot),), "enter the rootfs")
         self._builder.init(enter)
         if root_path(self._config) != "/":
@@ -83,6 +88,21 @@ class RootfsPlanner:
             self._builder.init(move)
         self._builder.init(ops.Call("chroot", (b".\0",), "make the rootfs the root"))
         self._builder.init(ops.Call("chdir", (b"/\0",), "enter the root"))
+
+    def _cover_revealing(self) -> None:
+        """Cover every whole proc and sysfs that chroot(2) leaves in the namespace.
+
+        While one is there, the kernel lets a user namespace in the container mount
+        another, without the masks. To unmount would not do: what came with a user
+        namespace is locked.
+        """
+        paths = self._facts.revealing
+        if starts_from_template(self._config, self._facts):
+            paths = (b"/proc", b"/sys")
+        for path in paths:
+            args = (b"none\0", path + b"\0", b"tmpfs\0", _MS_RDONLY)
+            name = repr(os.fsdecode(path))
+            self._builder.init(ops.Call("mount", args, f"cover {name}"))
 
     def finish(self) -> None:
         """Make the root what it is to be, once every mount point has been made."""

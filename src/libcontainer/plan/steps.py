@@ -127,6 +127,26 @@ class CopyUp:
 
 
 @frozen
+class MakeNode:
+    """Make a device node on *path* in the container's root, unless it is there.
+
+    Attributes:
+        mode: type and permissions.
+        owner: uid and gid on the host.
+    """
+
+    path: str
+    mode: int
+    major: int
+    minor: int
+    owner: tuple[int, int]
+
+    @property
+    def title(self) -> str:
+        return f"make the node {self.path!r} ({self.major}:{self.minor})"
+
+
+@frozen
 class CopyLink:
     """Make a symlink that says *target* on *path* in the container's root."""
 

@@ -20,17 +20,22 @@ def check_devices(config: Config, report: Report) -> None:
     """Check each node, and that none is in the way of another."""
     places = _Places()
     for path, value in report.items("devices", config.devices, "Device"):
-        at = check_device(report, path, value)
+        at = check_device(report, path, value, anywhere=True)
         if at is not None:
             places.take(report, path, at)
 
 
-def check_device(report: Report, path: str, value: object) -> str | None:
-    """Check one node; return where it is, if it can be anywhere."""
+def check_device(
+    report: Report, path: str, value: object, *, anywhere: bool = False
+) -> str | None:
+    """Check one node; return where it is, if it can be there.
+
+    Only with *anywhere* may that be outside of /dev.
+    """
     device = report.instance(path, value, Device)
     if device is None:
         return None
-    at = device_path(report, join(path, "path"), device.path)
+    at = device_path(report, join(path, "path"), device.path, anywhere=anywhere)
     _check_numbers(report, path, device)
     report.integer(join(path, "mode"), device.mode, 0, _MAX_MODE)
     report.integer(join(path, "uid"), device.uid, 0, MAX_ID)

@@ -48,9 +48,10 @@ _WHOLE_KERNEL: Final = frozenset(
         "tracefs",
     }
 )
-_AT_LAUNCH: Final = frozenset({"remount", "tmpcopyup", "copy-symlink"})
+_AT_LAUNCH: Final = frozenset({"remount", "tmpcopyup", "copy-symlink", "keep-mode"})
 _ONLY_FOR: Final = {
     "tmpcopyup": "tmpfs",
+    "keep-mode": "tmpfs",
     "src-nofollow": "bind",
     "copy-symlink": "bind",
 }

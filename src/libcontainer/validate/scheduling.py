@@ -116,7 +116,8 @@ def check_memory_policy(
     at = join(path, "flags")
     flags = _check_flags(report, at, wanted.flags, MEMORY_FLAGS)
     if flags >= _ONE_KIND:
-        report.add(at, f"{' and '.join(sorted(_ONE_KIND))} exclude each other")
+        why = "exclude each other: to set_mempolicy(2) an invalid argument"
+        report.add(at, f"{' and '.join(sorted(_ONE_KIND))} {why}")
     if "MPOL_F_NUMA_BALANCING" in flags and mode not in (None, *_BALANCED):
         report.add(at, f"MPOL_F_NUMA_BALANCING is not for {mode}")
     elif flags and mode in _NO_NODES:

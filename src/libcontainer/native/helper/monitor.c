@@ -202,6 +202,10 @@ static _Noreturn void serve(struct helper *helper, struct monitor *monitor)
     helper->control = -1;
     // From here on no signal ends it, the alarm neither: it waits by the clock.
     rt_sigprocmask(SIG_SETMASK, &all, NULL, sizeof(all));
+    monitor->fd[SIGNALS_FD] = signalfd4(-1, &child, sizeof(child), O_CLOEXEC | O_NONBLOCK);
+    // Without it the end of init would not be seen.
+    if (monitor->fd[SIGNALS_FD] < 0)
+        exit_group(1);
     message_pass(monitor->fd[CALLER], &message, self, 0);
     if (close_others(monitor->fd, HELD, -1) < 0 || chdir("/") < 0 ||
         !hears_in_time(helper, monitor->fd[CALLER]) ||
@@ -212,7 +216,6 @@ static _Noreturn void serve(struct helper *helper, struct monitor *monitor)
         monitor->fd[SOURCE] = master;
     monitor->terminal = master >= 0;
     monitor->init = (int)message.step;
-    monitor->fd[SIGNALS_FD] = signalfd4(-1, &child, sizeof(child), O_CLOEXEC | O_NONBLOCK);
     if (!init_has_ended(monitor))
         watch(monitor);
     copy_rest(monitor);

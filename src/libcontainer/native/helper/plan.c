@@ -55,7 +55,7 @@ static const struct shape shapes[LC_OP_LAST + 1] = {
     [LC_OP_BECOME_ROOT] = {.flags = LC_KEEP_GROUPS},
     [LC_OP_PROPAGATION] = {.needs = FLAGS, .flags = PROPAGATIONS},
     [LC_OP_CLONE_TREE] = {.needs = SLOT | TEXT | DATA, .flags = LC_NO_FOLLOW},
-    [LC_OP_MAKE_FS] = {.needs = SLOT | TEXT, .may = LIST, .flags = ATTRIBUTES},
+    [LC_OP_MAKE_FS] = {.needs = SLOT | TEXT, .may = LIST | TEXT2, .flags = ATTRIBUTES},
     [LC_OP_SCRATCH] = {.needs = SLOT},
     [LC_OP_OVERLAY] = {.needs = SLOT | DATA, .may = LIST},
     [LC_OP_ATTRIBUTES] = {.needs = SLOT | DATA},

@@ -110,12 +110,31 @@ static int finish_fs(struct helper *helper, const struct lc_op *op, int fs,
     return 0;
 }
 
+// The permissions of the directory that the filesystem is to cover. If it is not
+// there, it is made with the mount; why else it cannot be opened, that tells.
+static int configure_mode(struct helper *helper, const struct lc_op *op, int fs)
+{
+    struct statx found = {0};
+    char mode[5] = {0};
+    struct place place = place_inside(helper, plan_text(&helper->plan, op->text2));
+    int target = place_open(&place, O_PATH | O_DIRECTORY);
+    if (target < 0)
+        return 0;
+    int result = fd_statx(target, STATX_MODE, &found);
+    close(target);
+    for (int i = 0; i < 4; i++)
+        mode[i] = (char)('0' + (found.stx_mode >> (9 - 3 * i) & 7));
+    return result < 0 ? result : fsconfig(fs, FSCONFIG_SET_STRING, "mode", mode, 0);
+}
+
 int op_make_fs(struct helper *helper, const struct lc_op *op)
 {
     int fs = fsopen(plan_text(&helper->plan, op->text), FSOPEN_CLOEXEC);
     if (fs < 0)
         return fs;
-    int result = finish_fs(helper, op, fs, op->flags);
+    int result = op->text2 == 0 ? 0 : configure_mode(helper, op, fs);
+    if (result == 0)
+        result = finish_fs(helper, op, fs, op->flags);
     close(fs);
     return result;
 }

@@ -40,7 +40,12 @@ class CloneTree(Op):
 
 @frozen
 class MakeFs(Op):
-    """Make a new filesystem of *fstype*, mounted nowhere yet."""
+    """Make a new filesystem of *fstype*, mounted nowhere yet.
+
+    Attributes:
+        mode_of: container path of a directory whose permissions it gets, if it is
+            there.
+    """
 
     KIND = 8
     MAN = "fsopen(2)"
@@ -49,12 +54,14 @@ class MakeFs(Op):
     options: tuple[str, ...] = ()
     attributes: int = 0
     purpose: str = ""
+    mode_of: str | None = None
 
     def record(self) -> Record:
         return Record(
             slot=self.slot,
             flags=self.attributes,
             text=self.fstype,
+            text2=self.mode_of,
             list=self.options,
         )
 
@@ -63,6 +70,8 @@ class MakeFs(Op):
         named = f"source={self.fstype}"
         options = (option for option in self.options if option != named)
         words = ", ".join((attributes_text(self.attributes), *options))
+        if self.mode_of is not None:
+            words += ", mode as it is there"
         what = f"make a {self.fstype} filesystem ({words})"
         return f"{what} for {self.purpose}" if self.purpose else what
 
