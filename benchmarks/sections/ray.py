@@ -19,9 +19,9 @@ _TEXT = """\
 Sandboxes of Ray {ray} (`ray.experimental.sandbox`) that are containers of ours, over
 {nodes} nodes on one machine of {processors} processors, each asked once and answered;
 and as many plain actors with the same resources, without any container. Nearly all of
-both is Ray starting a Python process for each. Made by `./dev engines`
-(`tests/contrib/test_ray_cluster.py`) on {taken}, Linux {kernel}, while the machine had a
-load of {load}: only the ratio tells something."""
+both is Ray starting a Python process for each. Made by `./dev engines` on {taken}
+(`tests/contrib/test_ray_cluster.py`), Linux {kernel}, while the machine had a load of
+{load}: only the ratio tells something."""
 
 
 def measure(runs: int) -> Told:
