@@ -242,6 +242,8 @@ def test_a_command_loads_what_it_needs(
         for verb, names in loaded.items()
     }
     assert {v: n for v, n in ours.items() if n > MODULES[v]} == {}
+    # Who only looks does without the native module.
+    assert "libcontainer._native" not in loaded["state"]
     assert {v: names & {*NEVER} for v, names in loaded.items()} == {
         key: set() for key in loaded
     }
