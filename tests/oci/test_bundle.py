@@ -147,7 +147,7 @@ def test_a_tmpfs_without_a_mode_has_that_of_what_it_covers() -> None:
 
 
 def test_names_of_a_memory_policy_are_those_of_the_specification() -> None:
-    def policy(**fields: object) -> dict[str, object]:
+    def policy(**fields: object) -> Any:
         return document("true")["linux"] | {"memoryPolicy": fields}
 
     assert _parse(linux=policy()).config.memory_policy is None
