@@ -21,7 +21,7 @@ from typing import Any, Self
 
 NATIVE = Path(__file__).resolve().parents[2] / "src" / "libcontainer" / "native"
 HEADER = struct.Struct("=IIIIIIIIIIiI")
-OP = struct.Struct("=HHIiiQQIIIIIIII")
+OP = struct.Struct("=HHIiiQQIIII")
 MESSAGE = struct.Struct("=IIiI")
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -46,7 +46,10 @@ ABI = abi_names()
 
 @dataclass
 class Op:
-    """One operation; every field as in ``struct lc_op`` but offsets still bytes."""
+    """One operation; every field as in ``struct lc_op`` but offsets still bytes.
+
+    The strings are text, text2, list, list2, as far as they are there.
+    """
 
     kind: int
     step: int = 0
@@ -62,6 +65,13 @@ class Op:
     data: bytes = b""
 
 
+@dataclass(frozen=True)
+class Slot:
+    """An argument of a CALL that is the fd in a slot."""
+
+    number: int
+
+
 @dataclass
 class Plan:
     """A plan under construction; slot 0 is always the control socket."""
@@ -71,7 +81,6 @@ class Plan:
     deadline_ms: int = 10_000
     fault_step: int = 0
     fault: int = 0
-    overlays: list[tuple[Op, bytes, bytes]] = field(default_factory=list)
 
     def slot(self, fd: int = -1) -> int:
         """Add a slot and return its index."""
@@ -83,6 +92,23 @@ class Plan:
         op = Op(ABI["LC_OP_" + kind], step=len(self.ops) + 1, **fields)  # type: ignore[arg-type]
         self.ops.append(op)
         return op
+
+    def call(self, name: str, *args: int | bytes | Slot, result: int = -1) -> Op:
+        """Add a CALL; of bytes the kernel gets the address, of a `Slot` its fd."""
+        numbers, memory, flags = [], b"", 0
+        for index, value in enumerate(args):
+            if isinstance(value, Slot):
+                flags |= 1 << 8 + index
+                numbers.append(value.number)
+            elif isinstance(value, bytes):
+                flags |= 1 << index
+                numbers.append(48 + len(memory))
+                memory += value + b"\0" * (-len(value) % 8)
+            else:
+                numbers.append(value % 2**64)
+        data = call(*numbers, memory=memory)
+        mode = ABI["LC_CALL_" + name.upper()]
+        return self.add("CALL", mode=mode, flags=flags, slot=result, data=data)
 
     def pack(self) -> bytearray:
         """Return the plan as the helper reads it."""
@@ -103,27 +129,20 @@ class Plan:
 
         packed = bytearray()
         for op in self.ops:
-            data = op.data
-            for overlay, upper, work in self.overlays:
-                if overlay is op:
-                    paths = strings([upper]), strings([work])
-                    data = data[:8] + struct.pack("=II", *paths) + data[16:]
+            named = [text for text in (op.text, op.text2) if text is not None]
+            texts = [*named, *op.list, *op.list2]
             packed += OP.pack(
                 op.kind,
                 op.step,
-                op.mode,
+                op.mode or (len(op.list) if op.kind == ABI["LC_OP_EXEC"] else 0),
                 op.slot,
                 op.slot2,
                 op.flags,
                 op.arg,
-                0 if op.text is None else strings([op.text]),
-                0 if op.text2 is None else strings([op.text2]),
-                strings(op.list),
-                len(op.list),
-                strings(op.list2),
-                len(op.list2),
-                put(data),
-                len(data),
+                strings(texts),
+                len(texts),
+                put(op.data),
+                len(op.data),
             )
         slots = struct.pack(f"={len(self.slots)}i", *self.slots)
         slots += b"\0" * (ops_at - slots_at - len(slots))
@@ -142,11 +161,6 @@ class Plan:
             0,
         )
         return bytearray(head + slots + packed + blob)
-
-
-def attributes(attr_set: int = 0, propagation: int = 0, recursive: int = 0) -> bytes:
-    """Return a ``struct lc_attributes``."""
-    return struct.pack("=QQQQ", attr_set, 0, propagation, recursive)
 
 
 def call(*numbers: int, memory: bytes = b"") -> bytes:

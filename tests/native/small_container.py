@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.native.helper_driver import (
     Message,
     Plan,
     Run,
-    attributes,
+    Slot,
     fds,
     identity,
 )
@@ -29,6 +30,9 @@ MAKE_DIRECTORY, MAKE_FILE = ABI["LC_MAKE_DIRECTORY"], ABI["LC_MAKE_FILE"]
 MAKE_LIKE_SOURCE = ABI["LC_MAKE_LIKE_SOURCE"]
 REAL_DIRECTORY = ABI["LC_REAL_DIRECTORY"]
 NODEV = 4
+RECURSIVE, EMPTY_PATH, NOFOLLOW = 0x8000, 0x1000, 0x100
+SET_NO_NEW_PRIVS = 38
+MS_REC = 1 << 14
 
 
 class Container:
@@ -51,13 +55,19 @@ class Container:
     def tree(self, path: Path, attr_set: int = 0) -> int:
         """A slot that CLONE_TREE turns into a detached clone of a host path."""
         slot = self.plan.slot(self.open(path, os.O_PATH))
-        text, data = os.fsencode(path), attributes(attr_set, recursive=1)
-        self.plan.add("CLONE_TREE", slot=slot, text=text, data=data)
+        self.plan.add("CLONE_TREE", slot=slot, text=os.fsencode(path), flags=RECURSIVE)
+        if attr_set:
+            data = struct.pack("=4Q", attr_set, 0, 0, 0)
+            how = RECURSIVE | EMPTY_PATH
+            self.plan.call("MOUNT_SETATTR", Slot(slot), b"\0", how, data, len(data))
         return slot
 
     def namespaces(self) -> None:
         self.plan.add("CLONE", flags=NEWNS | NEWPID | NEWUTS | NEWIPC | NEWNET)
-        self.plan.add("PROPAGATION", flags=MS_PRIVATE)
+        self.cut_off()
+
+    def cut_off(self) -> None:
+        self.plan.call("MOUNT", 0, b"/\0", 0, MS_REC | MS_PRIVATE)
 
     def root(self, attr_set: int = 0) -> None:
         root = self.tree(self.rootfs, attr_set)
@@ -67,23 +77,29 @@ class Container:
         self.plan.add("ATTACH", slot=self.proc, text=b"/proc", flags=flags, mode=0o755)
 
     def devices(self) -> None:
-        dev, add = self.dev, self.plan.add
+        dev, add, call = self.dev, self.plan.add, self.plan.call
         add("MAKE_FS", slot=dev, text=b"tmpfs", list=[b"mode=755"], flags=2)
-        device = {"slot": dev, "mode": 0o020666}
-        add("MKNOD", text=b"null", flags=1 << 32 | 3, arg=7 << 32 | 8, **device)
-        add("MKNOD", text=b"big", flags=259 << 32 | 70000, **device)
-        add("MKDIR", slot=dev, text=b"shm", mode=0o1777)
-        add("MKDIR", slot=dev, text=b"shm/deep", mode=0o700, arg=5 << 32 | 6)
-        add("SYMLINK", slot=dev, text=b"fd", text2=b"/proc/self/fd")
+        call("MKNODAT", Slot(dev), b"null\0", 0o020666, os.makedev(1, 3))
+        call("FCHOWNAT", Slot(dev), b"null\0", 7, 8, NOFOLLOW)
+        call("MKNODAT", Slot(dev), b"big\0", 0o020666, os.makedev(259, 70000))
+        call("MKDIRAT", Slot(dev), b"shm\0", 0o1777)
+        call("MKDIRAT", Slot(dev), b"shm/deep\0", 0o700)
+        call("FCHOWNAT", Slot(dev), b"shm/deep\0", 5, 6, NOFOLLOW)
+        call("SYMLINKAT", b"/proc/self/fd\0", Slot(dev), b"fd\0")
         add("ATTACH", slot=dev, text=b"/dev", flags=REAL_DIRECTORY)
 
     def finish(self, script: str, **sets: int) -> None:
         add = self.plan.add
         add("PIVOT")
         add("CHDIR", text=b"/")
-        add("NO_NEW_PRIVS")
-        add("IDENTITY", data=identity(bounding=ALL_CAPS, **sets))
+        self.plan.call("PRCTL", SET_NO_NEW_PRIVS, 1)
+        self.become(identity(bounding=ALL_CAPS, **sets), flags=ABI["LC_NO_NEW_PRIVS"])
         self.program(script)
+
+    def become(self, data: bytes, flags: int = 0) -> None:
+        status = self.plan.slot()
+        self.plan.add("OPEN_PROC", slot=self.proc, slot2=status, text=b"self/status")
+        self.plan.add("IDENTITY", slot=status, flags=flags, data=data)
 
     def program(self, script: str) -> None:
         self.plan.add("FIND_PROGRAM", list=[b"/nothing/sh", b"/bin/sh"])

@@ -6,11 +6,13 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 
 import pytest
 
 from tests.native.helper_driver import (
     ABI,
+    Slot,
     call,
     failure,
     hostname,
@@ -22,6 +24,8 @@ from tests.native.small_container import (
     output_of,
 )
 
+SIOCSIFFLAGS = 0x8914
+
 pytestmark = pytest.mark.needs("root")
 
 
@@ -32,7 +36,10 @@ def whole(container: Make, **options: int) -> Container:
     box.root()
     box.devices()
     box.plan.add("CALL", **hostname(b"box"))
-    box.plan.add("LOOPBACK")
+    lo = box.plan.slot()
+    box.plan.call("SOCKET", socket.AF_INET, socket.SOCK_DGRAM, result=lo)
+    up = b"lo".ljust(16, b"\0") + b"\1".ljust(24, b"\0")
+    box.plan.call("IOCTL", Slot(lo), SIOCSIFFLAGS, up)
     box.plan.add("CALL", mode=ABI["LC_CALL_SETSID"], data=call())
     box.finish("true")
     return box

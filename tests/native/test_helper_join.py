@@ -11,7 +11,6 @@ import pytest
 from tests.native.helper_driver import (
     ABI,
     ALL_CAPS,
-    MS_PRIVATE,
     NEWIPC,
     NEWNET,
     NEWNS,
@@ -19,6 +18,7 @@ from tests.native.helper_driver import (
     NEWUSER,
     NEWUTS,
     Run,
+    Slot,
     hostname,
     identity,
 )
@@ -31,6 +31,7 @@ from tests.native.small_container import (
 pytestmark = pytest.mark.needs("root")
 ALL = NEWNS | NEWPID | NEWUTS | NEWIPC | NEWNET
 NOBODY = 65534
+SET_DUMPABLE = 4
 
 
 def test_a_process_joins_a_running_container(run: Start, container: Make) -> None:
@@ -45,11 +46,11 @@ def test_a_process_joins_a_running_container(run: Start, container: Make) -> Non
 
     second = container()
     target = second.plan.slot(running.pidfd)
-    second.plan.add("SETNS", slot=target, flags=ALL)
+    second.plan.call("SETNS", Slot(target), ALL)
     second.plan.add("CLONE")
     second.plan.add("MAKE_FS", slot=second.proc, text=b"proc")
     second.plan.add("CHDIR", text=b"/made/here")
-    second.plan.add("IDENTITY", data=identity(1, 2))
+    second.become(identity(1, 2))
     # The shell may still be about to become what it sleeps with.
     sees = "until ps -o args | grep -q '[s]leep 60'; do usleep 9999; done; echo 1"
     second.program(f"hostname; pwd; id -u; {sees}")
@@ -82,12 +83,13 @@ def test_an_unprivileged_user_gets_a_container(
             os.chmod(path, 0o755)
     box.plan.add("CLONE", flags=ALL | NEWUSER)
     box.plan.add("BARRIER")
-    box.plan.add("BECOME_ROOT", flags=1)
-    box.plan.add("PROPAGATION", flags=MS_PRIVATE)
+    box.plan.call("SETRESGID")
+    box.plan.call("SETRESUID")
+    box.plan.call("PRCTL", SET_DUMPABLE, 0)
+    box.cut_off()
     null = box.tree(Path("/dev/null"))
     box.root(attr_set=2)
     box.plan.add("MASK", slot=box.proc, slot2=null, text=b"/etc/hidden")
-    box.plan.add("LOOPBACK")
     (box.rootfs / "etc/hidden").write_text("secret")
     box.finish(
         "id; cat /etc/hidden; cat /proc/self/uid_map; grep CapEff /proc/self/status"

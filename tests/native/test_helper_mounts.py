@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 from pathlib import Path
 
 import pytest
 
-from tests.native.helper_driver import (
-    failure,
-)
+from tests.native.helper_driver import Slot, failure
 from tests.native.small_container import (
     MAKE_DIRECTORY,
     MAKE_FILE,
@@ -24,6 +21,8 @@ from tests.native.small_container import (
     result_of,
     step_of,
 )
+
+AT_FDCWD = -100
 
 pytestmark = pytest.mark.needs("root")
 
@@ -158,9 +157,8 @@ def test_a_mask_that_is_not_the_null_device_is_refused(
     box = container()
     box.namespaces()
     zero = box.tree(Path("/dev/zero"))
-    box.root()
-    box.plan.add("MASK", slot=box.proc, slot2=zero, text=b"/bin/busybox")
-    step = step_of(box, "MASK")
+    box.plan.add("VERIFY_NODE", slot=zero, flags=1 << 32 | 3)
+    step = step_of(box, "VERIFY_NODE")
     assert result_of(run, box) == failure(step, errno.ENODEV, "VERIFY")
 
 
@@ -181,16 +179,29 @@ def test_overlay(
     lowers.append(box.tree(box.rootfs))
     scratch, root, above = box.plan.slot(), box.plan.slot(), -1
     box.plan.add("MAKE_FS", slot=scratch, text=b"tmpfs")
-    box.plan.add("SCRATCH", slot=scratch)
+    box.plan.call("MOVE_MOUNT", Slot(scratch), b"\0", AT_FDCWD, b"/\0", 4)
     if upper:
         for name in ("upper", "work"):
             (tmp_path / "keep" / name).mkdir(parents=True)
         above = box.tree(tmp_path / "keep")
-    head = struct.pack("=iiIIQII", scratch, above, 0, 0, 0, len(lowers), 0)
-    data = head + struct.pack(f"={len(lowers)}i", *lowers)
-    overlay = box.plan.add("OVERLAY", slot=root, data=data)
+    names = [b"l%d" % number for number in range(len(lowers))]
+    make = {"flags": MAKE_DIRECTORY, "mode": 0o700, "slot2": scratch}
+    for name, lower_slot in zip(names, lowers, strict=True):
+        box.plan.add("ATTACH", slot=lower_slot, text=name, **make)
+    prefix = b""
     if upper:
-        box.plan.overlays.append((overlay, b"upper", b"work"))
+        box.plan.add("ATTACH", slot=above, text=b"u", **make)
+        prefix = b"u/"
+    else:
+        for path in (b"upper\0", b"work\0"):
+            box.plan.call("MKDIRAT", Slot(scratch), path, 0o755)
+    box.plan.call("FCHDIR", Slot(scratch))
+    options = [b"upperdir=" + prefix + b"upper", b"workdir=" + prefix + b"work"]
+    joined = b"lowerdir=" + b":".join(names)
+    each = [b"lowerdir+=" + name for name in names]
+    lower_options = [joined] if len(joined) < 256 else each
+    options = [*lower_options, *options]
+    box.plan.add("MAKE_FS", slot=root, text=b"overlay", list=options)
     box.plan.add("MAKE_FS", slot=box.proc, text=b"proc")
     box.plan.add("ROOT", slot=root)
     box.plan.add("ATTACH", slot=box.proc, text=b"/proc")

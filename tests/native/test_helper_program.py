@@ -6,12 +6,14 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 
 import pytest
 
 from tests.native.helper_driver import (
     ABI,
     Plan,
+    Slot,
     failure,
     fds,
     hostname,
@@ -25,6 +27,8 @@ from tests.native.small_container import (
     step_of,
 )
 
+SIOCSIFFLAGS = 0x8914
+
 pytestmark = pytest.mark.needs("root")
 CAP_NET_RAW, CAP_KILL = 1 << 13, 1 << 5
 
@@ -37,7 +41,10 @@ def test_a_whole_container_runs(run: Start, container: Make) -> None:
     box.plan.add("CALL", **hostname(b"box"))
     domain = hostname(b"example") | {"mode": ABI["LC_CALL_SETDOMAINNAME"]}
     box.plan.add("CALL", **domain)
-    box.plan.add("LOOPBACK")
+    lo = box.plan.slot()
+    box.plan.call("SOCKET", socket.AF_INET, socket.SOCK_DGRAM, result=lo)
+    up = b"lo".ljust(16, b"\0") + b"\1".ljust(24, b"\0")
+    box.plan.call("IOCTL", Slot(lo), SIOCSIFFLAGS, up)
     box.plan.add("UMASK", mode=0o27)
     box.plan.add("RLIMIT", mode=7, flags=40, arg=50)
     box.finish(
@@ -181,8 +188,8 @@ def test_an_impossible_identity_is_refused(
     box.namespaces()
     box.root()
     # The first identity leaves nothing that the second could give.
-    box.plan.add("IDENTITY", data=identity(bounding=CAP_KILL))
-    box.plan.add("IDENTITY", data=data)
+    box.become(identity(bounding=CAP_KILL))
+    box.become(data)
     step = step_of(box, "IDENTITY")
     assert result_of(run, box) == failure(step, errno.EPERM, where)
 

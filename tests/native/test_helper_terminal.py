@@ -8,16 +8,20 @@ import errno
 import os
 import select
 import struct
+import termios
 
 import pytest
 
 from tests.native.helper_driver import (
     ABI,
+    Slot,
     failure,
     fds,
 )
 from tests.native.small_container import (
+    EMPTY_PATH,
     MAKE_DIRECTORY,
+    MAKE_FILE,
     Container,
     Make,
     Start,
@@ -26,13 +30,21 @@ from tests.native.small_container import (
 )
 
 pytestmark = pytest.mark.needs("root")
-OWNER = struct.pack("=II", 1000, 5)
-CONSOLE = ABI["LC_CONSOLE"]
+OPEN = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
+BENEATH, DEVPTS = 8, 0x1CD1
+TIOCSPTLCK, TIOCGPTPEER = 0x40045431, 0x5441
 
 
-def with_terminal(box: Container, *, console: bool, size: int) -> int:
+def ptmx(box: Container, path: bytes, slot: int) -> None:
+    """Open what is to be a ptmx, and see that it is one."""
+    how = struct.pack("=3Q", OPEN, 0, BENEATH)
+    box.plan.call("OPENAT2", Slot(box.dev), path + b"\0", how, len(how), result=slot)
+    box.plan.add("VERIFY_NODE", slot=slot, flags=5 << 32 | 2, arg=DEVPTS)
+
+
+def with_terminal(box: Container, *, console: bool, size: tuple[int, int]) -> int:
     """Add /dev with its own devpts and a terminal; return the terminal's slot."""
-    pts, terminal = box.plan.slot(), box.plan.slot()
+    pts, terminal, master = box.plan.slot(), box.plan.slot(), box.plan.slot()
     box.namespaces()
     box.root()
     box.devices()
@@ -41,15 +53,24 @@ def with_terminal(box: Container, *, console: bool, size: int) -> int:
     box.plan.add(
         "ATTACH", slot=pts, slot2=box.dev, text=b"pts", flags=MAKE_DIRECTORY, mode=0o755
     )
-    box.plan.add(
-        "TERMINAL",
-        slot=terminal,
-        slot2=box.dev if console else -1,
-        text=b"/dev/pts/ptmx",
-        flags=CONSOLE if console else 0,
-        arg=size,
-        data=OWNER,
-    )
+    ptmx(box, b"pts/ptmx", master)
+    plan = box.plan
+    plan.call("IOCTL", Slot(master), TIOCSPTLCK, struct.pack("=i", 0))
+    if size != (0, 0):
+        plan.call(
+            "IOCTL", Slot(master), termios.TIOCSWINSZ, struct.pack("=4H", *size, 0, 0)
+        )
+    plan.call("IOCTL", Slot(master), TIOCGPTPEER, OPEN, result=terminal)
+    plan.call("FCHOWNAT", Slot(terminal), b"\0", 1000, 5, EMPTY_PATH)
+    if console:
+        tree = plan.slot()
+        how = 1 | os.O_CLOEXEC | EMPTY_PATH
+        plan.call("OPEN_TREE", Slot(terminal), b"\0", how, result=tree)
+        place = {"slot2": box.dev, "text": b"console"}
+        plan.add("ATTACH", slot=tree, flags=MAKE_FILE, mode=0o600, **place)
+    plan.call("SETSID")
+    plan.call("IOCTL", Slot(terminal), termios.TIOCSCTTY)
+    plan.add("TELL", slot=master, mode=ABI["LC_TERMINAL_FD"])
     return terminal
 
 
@@ -67,7 +88,7 @@ def read_all(master: int) -> str:
 
 def test_the_program_runs_on_its_own_terminal(run: Start, container: Make) -> None:
     box = container()
-    terminal = with_terminal(box, console=True, size=33 << 32 | 77)
+    terminal = with_terminal(box, console=True, size=(33, 77))
     box.finish(
         "tty; stty size; stat -c '%t:%T %u:%g %a' /dev/pts/0 /dev/console;"
         "cut -d' ' -f5-8 /proc/self/stat; read line; echo got $line; ls -1 /dev/pts"
@@ -78,7 +99,7 @@ def test_the_program_runs_on_its_own_terminal(run: Start, container: Make) -> No
     message = process.receive()
     assert message is not None
     assert message.name == "TERMINAL_FD"
-    assert message.step == step_of(box, "TERMINAL")
+    assert message.step == step_of(box, "TELL")
     try:
         os.write(message.fd, b"hello\n")
         lines = [line for line in read_all(message.fd).splitlines() if line != "hello"]
@@ -103,7 +124,7 @@ def test_without_console_nothing_is_bound_on_dev_console(
     run: Start, container: Make
 ) -> None:
     box = container()
-    with_terminal(box, console=False, size=0)
+    with_terminal(box, console=False, size=(0, 0))
     box.finish("ls /dev/console 2>&1; echo done")
     process = run(box.plan)
     process.receive()
@@ -115,13 +136,15 @@ def test_without_console_nothing_is_bound_on_dev_console(
     assert process.wait() == 0
 
 
-@pytest.mark.parametrize("fake", [b"/dev/null", b"/etc/file"])
+@pytest.mark.parametrize("fake", [b"null", b"file"])
 def test_anything_but_a_ptmx_is_refused(
     run: Start, container: Make, fake: bytes
 ) -> None:
     box = container()
-    (box.rootfs / "etc/file").touch()
-    with_terminal(box, console=False, size=0)
-    box.plan.ops[-1].text = fake
-    step = step_of(box, "TERMINAL")
+    box.namespaces()
+    box.root()
+    box.devices()
+    box.plan.call("MKNODAT", Slot(box.dev), b"file\0", 0o100600)
+    ptmx(box, fake, box.plan.slot())
+    step = step_of(box, "VERIFY_NODE")
     assert result_of(run, box) == failure(step, errno.ENODEV, "VERIFY")

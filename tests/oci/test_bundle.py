@@ -126,6 +126,17 @@ def test_a_device_is_no_permission_where_a_bundle_has_rules() -> None:
     )
 
 
+def test_letters_that_no_device_rule_has_are_passed_over() -> None:
+    def access(text: str) -> str:
+        rule = {"allow": True, "type": "c", "major": 1, "minor": 3, "access": text}
+        linux = document("true")["linux"] | {"resources": {"devices": [rule]}}
+        return _parse(linux=linux).config.resources.devices[-1].access
+
+    assert access("rwa") == "rw"
+    # Nothing of it is known: it is left to be refused.
+    assert access("x") == "x"
+
+
 def test_a_tmpfs_without_a_mode_has_that_of_what_it_covers() -> None:
     def options(*words: str) -> frozenset[str]:
         entry = {"destination": "/x", "type": "tmpfs", "options": list(words)}
@@ -136,7 +147,7 @@ def test_a_tmpfs_without_a_mode_has_that_of_what_it_covers() -> None:
 
 
 def test_names_of_a_memory_policy_are_those_of_the_specification() -> None:
-    def policy(**fields: object) -> dict[str, object]:
+    def policy(**fields: object) -> Any:
         return document("true")["linux"] | {"memoryPolicy": fields}
 
     assert _parse(linux=policy()).config.memory_policy is None

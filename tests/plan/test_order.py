@@ -44,7 +44,9 @@ from tests.plan.strategies import EXAMPLES, Case, cases
 
 NEWNS, NEWPID, NEWUSER, NEWTIME = 0x00020000, 0x20000000, 0x10000000, 0x80
 
-TREE: Final = (ops.Root, ops.Attach, ops.CloneTree, ops.Mask, ops.Readonly)
+TREE: Final = (
+    *(ops.Root, ops.Attach, ops.MountNew, ops.CloneTree, ops.Mask, ops.Readonly),
+)
 PRIVILEGED_OPS: Final = (
     *TREE,
     ops.Pivot,
@@ -70,7 +72,7 @@ NAMED: Final[dict[type[Any], tuple[str, ...]]] = {
     ops.Terminal: ("console_base",),
 }
 """What names slots in fields of other names than `slot`."""
-MAKERS: Final = (ops.MakeFs, ops.Overlay, ops.Terminal)
+MAKERS: Final = (ops.MakeFs, ops.Overlay, ops.Terminal, ops.Loopback)
 
 
 def plans(
@@ -201,10 +203,13 @@ def test_no_new_privs_is_set_exactly_when_it_is_wanted(case: Case) -> None:
 def test_the_old_root_goes_before_any_container_path_is_entered(
     made: tuple[Case, Plan],
 ) -> None:
-    _, plan = made
+    case, plan = made
     pivot = place(plan, ops.Pivot)
     assert all(i < pivot for i in places(plan, *TREE))
-    assert pivot < place(plan, ops.Chdir)
+    entered = places(plan, ops.Chdir)
+    # In its root the process is from there on.
+    assert bool(entered) == ((case.process.cwd or case.config.cwd) != "/")
+    assert all(pivot < i for i in entered)
 
 
 @EXAMPLES
@@ -216,6 +221,13 @@ def test_trees_are_cloned_before_the_root_is_attached(made: tuple[Case, Plan]) -
     assert before(plan, (ops.Attach,), ops.Mask)
 
 
+def _place(action: ops.Attach | ops.MountNew) -> str:
+    if isinstance(action, ops.MountNew):
+        return action.path
+    base, path = action.base_path, action.path
+    return f"{base}/{path}" if base else path
+
+
 @EXAMPLES
 @given(creations())
 def test_every_mount_of_the_configuration_is_attached_in_order(
@@ -224,9 +236,10 @@ def test_every_mount_of_the_configuration_is_attached_in_order(
     case, plan = made
     actions = [step.action for step in plan.steps]
     attached = [
-        f"{a.base_path}/{a.path}" if a.base_path else a.path
+        _place(a)
         for a in actions
-        if isinstance(a, ops.Attach) and not a.what.startswith("the host's '/dev")
+        if isinstance(a, ops.MountNew)
+        or (isinstance(a, ops.Attach) and not a.what.startswith("the host's '/dev"))
     ]
     wanted = [m.destination for m in case.config.base_mounts + case.config.mounts]
     assert attached == (wanted if "/dev" in wanted else ["/dev", *wanted])
@@ -468,9 +481,13 @@ def test_what_covers_our_dev_takes_the_mounts_that_come_after() -> None:
         Mount.tmpfs("/dev/after"),
     ]
     plan = create(Config(mounts=mounts), process=Process(["sh"], terminal=True))
-    attached = [s.action for s in plan.steps if isinstance(s.action, ops.Attach)]
+    kinds = ops.Attach | ops.MountNew
+    attached = [s.action for s in plan.steps if isinstance(s.action, kinds)]
     before, cover, after = attached[-3:]
-    assert (before.path, before.base != NONE) == ("before", True)
+    assert isinstance(before, ops.MountNew)
+    assert isinstance(cover, ops.Attach)
+    assert isinstance(after, ops.Attach)
+    assert before.path == "/dev/before"
     assert (cover.path, cover.base) == ("/dev", NONE)
     assert (after.path, after.base) == ("/dev/after", NONE)
     terminal = plan.steps[place(plan, ops.Terminal)].action
@@ -523,8 +540,12 @@ def _is_init(step: Step) -> bool:
 
 def _made(step: Step) -> set[int]:
     action = step.action
-    if isinstance(action, ops.Call):
+    if isinstance(action, ops.Call | ops.OpenProc):
         return {action.result} - {NONE}
+    if isinstance(action, ops.Mkdir | ops.Mknod):
+        return {action.parent} - {NONE}
+    if isinstance(action, ops.Terminal):
+        return {action.slot, action.master, action.console} - {NONE}
     if isinstance(action, MakeMonitorEnds):
         made = {action.caller, action.listener, action.folder, action.log_folder}
         return made - {NONE}
@@ -540,6 +561,8 @@ def _read(step: Step) -> set[int]:
         slots = [getattr(action, name) for name in NAMED[type(action)]]
     elif isinstance(action, ops.Call):
         slots = [a.slot for a in action.args if isinstance(a, ops.SlotRef)]
+    elif isinstance(action, ops.SetIdentity):
+        slots = [action.status]
     elif isinstance(action, ops.Init):
         slots = [action.status, action.terminal]
     elif isinstance(action, ops.Exec):

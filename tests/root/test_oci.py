@@ -461,7 +461,9 @@ def test_ps_as_table_and_json(oci: Oci, running: str) -> None:
 
 
 def test_version_and_features_are_those_engines_read(oci: Oci) -> None:
-    assert re.match(r"libcontainer version \S+\nspec: 1\.", oci.said("--version"))
+    assert re.match(
+        r"libcontainer version \S+\ncommit: v\S+\nspec: 1\.", oci.said("--version")
+    )
     features = json.loads(oci.said("features"))
     assert "cgroup" in features["linux"]["namespaces"]
     assert "rbind" in features["mountOptions"]

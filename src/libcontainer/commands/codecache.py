@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file with the code of every module that a command loads.
+"""One file with the code of every module that commands load.
 
 Python looks each module up in several directories and keeps the code of each in a
 file of its own, which takes longer than to execute it. A command loads more than a
-hundred. Here they come from one file for each command, read at once, in which what
-many modules have in common is once. It is made and remade by the commands themselves
-and lies where Python keeps its own: whoever may not write there goes without, and
-nothing but time is lost.
+hundred. Here they are found by name in one file, which is made and remade by the
+commands themselves and lies where Python keeps its own: whoever may not write there
+goes without, and nothing but time is lost.
 
 The rules are those of Python's own files. The code of a module counts only as long as
 its source has the size and the time of change that it was made from, and only for the
@@ -36,15 +35,10 @@ if TYPE_CHECKING:
 else:
     import _sre
 
+_HEAD = 16
 _FOLDER = os.path.dirname(os.path.dirname(__file__))
 _PLACE = os.path.dirname(_FOLDER) + "/"
-_MAKER = "libcontainer.commands.rewrite"
-_Entry = tuple[str, int, int, bool]
-# What engines call again and again; all others have one file.
-_OFTEN = frozenset(
-    {"create", "delete", "events", "exec", "kill", "list", "ps", "run", "start"}
-    | {"state", "update"}
-)
+_Entry = tuple[str, int, int, bool, int, int]
 
 
 class Source:
@@ -68,32 +62,32 @@ class Cache:
 
     def __init__(self, path: str | None = None) -> None:
         self._path = _default() if path is None else path
+        self._fd = -1
         # Name to path (below that of the package: it may be moved), size and time of
-        # the source, and whether it is a package.
+        # the source, whether a package, and where its code is in the file.
         self._index: dict[str, _Entry] = {}
-        self._codes: dict[str, tuple[CodeType, Late]] = {}
-        # What regular expressions are compiled to, by pattern and flags.
-        self._patterns: dict[tuple[str | bytes, int], tuple[Any, ...]] = {}
         self._found: dict[str, Source] = {}
+        self._missing: set[str] = set()
+        # What regular expressions are compiled to, by pattern and flags.
+        self._patterns: dict[tuple[str | bytes, int], bytes] = {}
         self._is_old = False
-        self._is_kept: bool | None = None
         # What another version of these has made is of no use.
         self._makers = [_version_of(name) for name in ("codecache.py", "rewrite.py")]
         try:
-            with open(self._path, "rb", buffering=0) as file:
-                data = file.read()
-            if data.startswith(MAGIC_NUMBER):
-                kept = marshal.loads(memoryview(data)[len(MAGIC_NUMBER) :])  # noqa: S302
-                if kept[0] == self._makers:
-                    _, self._index, self._codes, self._patterns = kept
-        except (OSError, EOFError, ValueError, TypeError, LookupError):
-            self._index, self._codes, self._patterns = {}, {}, {}
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            head = os.pread(self._fd, _HEAD, 0)
+            if head.startswith(MAGIC_NUMBER):
+                size = int.from_bytes(head[len(MAGIC_NUMBER) :], "little")
+                whole = marshal.loads(os.pread(self._fd, size, _HEAD))  # noqa: S302
+                if whole[0] == self._makers:
+                    _, self._index, self._patterns = whole
+        except (OSError, EOFError, ValueError, TypeError, IndexError):
+            self._index, self._patterns = {}, {}
 
     def find(self, name: str) -> Source | None:
         """Return the source of a module, or None if there is none."""
         found = self._found.get(name)
-        # What makes the code cannot be made by itself.
-        if found is None and name != _MAKER:
+        if found is None:
             found = self._known(name) or _search(name)
             if found is not None:
                 self._found[name] = found
@@ -103,7 +97,7 @@ class Cache:
         entry = self._index.get(name)
         if entry is None:
             return None
-        path, size, changed, is_package = entry
+        path, size, changed, is_package, _, _ = entry
         path = _PLACE + path
         try:
             status = os.stat(path)
@@ -120,23 +114,15 @@ class Cache:
     def code(self, name: str) -> tuple[CodeType, Late]:
         """Return the code of a module that was found, and what it imports later."""
         if name in self._index:
-            return self._codes[name]
-        source = self._found[name]
-        code = _rewritten(source) if self._may_keep() else None
-        if code is None:
-            return SourceFileLoader(name, source.path).get_code(name), {}  # type: ignore[return-value]
-        path = source.path.removeprefix(_PLACE)
-        self._codes[name] = code
-        self._index[name] = path, source.size, source.changed_ns, source.is_package
-        self._is_old = True
-        return code
+            kept: tuple[CodeType, Late] = marshal.loads(self._stored(name))  # noqa: S302
+            return kept
+        self._missing.add(name)
+        found: Any = SourceFileLoader(name, self._found[name].path).get_code(name)
+        return found, {}
 
-    def _may_keep(self) -> bool:
-        """Tell whether there is a place for the file; to rewrite code takes long."""
-        if self._is_kept is None:
-            folder = os.path.dirname(self._path)
-            self._is_kept = not sys.dont_write_bytecode and _is_writable(folder)
-        return self._is_kept
+    def _stored(self, name: str) -> bytes:
+        *_, offset, size = self._index[name]
+        return os.pread(self._fd, size, offset)
 
     def pattern(self, pattern: str | bytes, flags: int) -> re.Pattern[Any] | None:
         """Return a regular expression, if it was compiled before."""
@@ -144,7 +130,7 @@ class Cache:
         if stored is None:
             return None
         # The last step of `re.compile`: what is before it takes all of the time.
-        return _sre.compile(pattern, *stored)  # type: ignore[no-any-return]
+        return _sre.compile(pattern, *marshal.loads(stored))  # type: ignore[no-any-return]  # noqa: S302
 
     def add_pattern(self, pattern: str | bytes, flags: int) -> None:
         """Keep what a regular expression is compiled to, if Python tells."""
@@ -163,30 +149,51 @@ class Cache:
             *(int(flags) | parsed.state.flags, [int(each) for each in code]),
             *(groups - 1, names, tuple(numbered)),
         )
-        self._patterns[pattern, int(flags)] = parts
+        self._patterns[pattern, int(flags)] = marshal.dumps(parts)
         self._is_old = True
 
     def save(self) -> None:
         """Add what was not there to the file, if there is something."""
-        if not (self._is_old and self._may_keep()):
+        if not (self._missing or self._is_old) or sys.dont_write_bytecode:
             return
-        kept = (self._makers, self._index, self._codes, self._patterns)
+        # To rewrite code takes long: not for nothing, each time.
+        if not _is_writable(os.path.dirname(self._path)):
+            return
+        codes = {name: self._stored(name) for name in self._index}
+        for name in sorted(self._missing):
+            found = self._found[name]
+            code = _rewritten(found)
+            if code is None:
+                continue
+            codes[name] = code
+            path = found.path.removeprefix(_PLACE)
+            source = (path, found.size, found.changed_ns, found.is_package)
+            self._index[name] = (*source, 0, 0)
+        index = self._placed(codes)
+        size = len(index).to_bytes(_HEAD - len(MAGIC_NUMBER), "little")
         temporary = f"{self._path}.{os.getpid()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             with open(os.open(temporary, flags, 0o644), "wb") as file:
-                file.write(MAGIC_NUMBER + marshal.dumps(kept))
+                file.write(b"".join((MAGIC_NUMBER, size, index, *codes.values())))
             os.replace(temporary, self._path)
         except OSError:
             return
+
+    def _placed(self, codes: dict[str, bytes]) -> bytes:
+        """Return the index as bytes, with the place of each code in the file."""
+        # Numbers of this size are five bytes long each, whatever their value.
+        start = _HEAD + len(marshal.dumps((self._makers, self._index, self._patterns)))
+        for name, code in codes.items():
+            self._index[name] = (*self._index[name][:4], start, len(code))
+            start += len(code)
+        return marshal.dumps((self._makers, self._index, self._patterns))
 
 
 def _default() -> str:
     folder = os.path.dirname(cache_from_source(__file__))
     kind = f"{sys.implementation.cache_tag}-{sys.flags.optimize}"
-    # The first word is a good guess: whatever is missing is looked for.
-    verb = next((word for word in sys.argv[1:] if word in _OFTEN), "other")
-    return f"{folder}/commands.{kind}.{verb}"
+    return f"{folder}/commands.{kind}"
 
 
 def _is_writable(folder: str) -> bool:
@@ -202,7 +209,7 @@ def _version_of(name: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _rewritten(source: Source) -> tuple[CodeType, Late] | None:
+def _rewritten(source: Source) -> bytes | None:
     """Return what is kept of a module; None if it has changed since it was found."""
     from libcontainer.commands.rewrite import rewrite  # noqa: PLC0415 - seldom
 
@@ -211,7 +218,7 @@ def _rewritten(source: Source) -> tuple[CodeType, Late] | None:
             status = os.fstat(file.fileno())
             if (status.st_size, status.st_mtime_ns) != (source.size, source.changed_ns):
                 return None
-            return rewrite(file.read(), source.path)
+            return marshal.dumps(rewrite(file.read(), source.path))
     except (OSError, SyntaxError):
         return None
 

@@ -30,8 +30,6 @@ def open_factory(arguments: Arguments) -> Factory:
         # Who may hand us a bundle may say what it runs, too.
         return Factory(arguments.root, cgroups=Systemd(annotations=True))
     # Who looks for a container's cgroup looks for its id, as other runtimes name it.
-    # Where v2 has no controllers it is entered all the same, as others do.
-    cgroups = "hybrid" if cgroups == "cgroupfs" else cgroups
     return Factory(arguments.root, cgroups=new_strategy(cgroups, prefix=""))
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 
 from attrs import frozen
 
-from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.host.children import has_ended
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.procstat import boot_id, is_exiting, start_time
@@ -78,13 +78,17 @@ def _open(record: ProcessRecord) -> int:
     if record.host_pid <= 0:
         return -1
     try:
-        pidfd = above_stdio(pidfd_open(record.host_pid))
+        # Who only looks needs nothing else of the native module.
+        pidfd = above_stdio(os.pidfd_open(record.host_pid))
     except OSError as error:
         # EINVAL: older kernels say so of a pid that names no process any more
         # and still a session or a group, which what it has left behind is in.
-        if error.errno not in {errno.ESRCH, errno.EINVAL}:
-            raise
-        return -1
+        if error.errno in {errno.ESRCH, errno.EINVAL}:
+            return -1
+        from libcontainer.bindings._lib import call_failed  # noqa: PLC0415 - rare
+
+        call = f"pidfd_open({record.host_pid})"
+        raise call_failed(call, error.errno or 0) from error
     try:
         same = start_time(record.host_pid) == record.start_time
         if same and boot_id() == record.boot_id:

@@ -21,6 +21,9 @@ _CHUNK = 65536
 _TYPED = 256  # less than any terminal has room for when it says that it has some
 _DRAIN_SECONDS = 0.2
 _EOF_KEY = b"\x04"
+_ENDS = 3
+_MOST_ENDS = 20
+_QUIET_MILLISECONDS = 200
 _READY = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
@@ -58,6 +61,7 @@ class Relay:
         self._typed = b""
         self._is_reading = terminal is not None
         self._has_output = output >= 0
+        self._quiet = self._ends_left = 0
 
     def resize(self) -> None:
         """Give the container's terminal the size of the caller's, if it has one."""
@@ -102,6 +106,7 @@ class Relay:
                     return False
                 if ready.get(self._output, 0) & _READY:
                     self._has_output = self._copy_output()
+                    self._quiet = _ENDS
                 if ended in ready:
                     self._drain()
                     return True
@@ -132,7 +137,11 @@ class Relay:
         poll = select.poll()
         for fd, events in wanted.items():
             poll.register(fd, events)
-        return dict(poll.poll())
+        waits = self._quiet and self._ends_left and not self._typed
+        ready = dict(poll.poll(_QUIET_MILLISECONDS if waits else None))
+        if not ready:
+            self._end_again()
+        return ready
 
     def _read_typed(self) -> bool:
         """Take what was typed; tell whether it was the detach keys."""
@@ -146,10 +155,18 @@ class Relay:
             # The end of our input is the end of its input; its output goes on.
             self._is_reading = False
             self._typed += _EOF_KEY
+            self._quiet, self._ends_left = _ENDS, _MOST_ENDS
             return False
         passed, is_leaving = self._keys.feed(typed)
         self._typed += passed
         return is_leaving
+
+    def _end_again(self) -> None:
+        # A shell throws away what was typed before it began to edit a line, and it
+        # may begin long after its input has ended: whenever it has said something.
+        self._quiet -= 1
+        self._ends_left -= 1
+        self._typed += _EOF_KEY
 
     def _write_typed(self) -> None:
         if self._terminal is None:

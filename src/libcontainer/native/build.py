@@ -42,6 +42,7 @@ HELPER_FLAGS = [
     "-Wl,--build-id=none",
     "-Wl,-z,noexecstack",
     "-Wl,-z,norelro",
+    "-Wl,-z,noseparate-code",  # 10 KiB and a page fault less; no page is writable code
     "-s",
 ]
 # -g0: debug information would carry the build directory into the module.

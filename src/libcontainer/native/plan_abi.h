@@ -11,8 +11,9 @@
  *     struct lc_op ops[nops]         8-aligned
  *     bytes                          strings, lists and structs the ops point to
  *
- * A string is NUL-terminated inside the plan; offset 0 means "none". A list is
- * `count` such strings one after the other.
+ * The strings of an operation are NUL-terminated, `count` of them one after the other;
+ * with none the offset is 0. "text" is the first of them, "text2" the second, "list"
+ * what comes behind those that are named.
  */
 
 enum lc_limits {
@@ -49,12 +50,8 @@ struct lc_op {
     int32_t slot2;        /* -1: none */
     uint64_t flags;
     uint64_t arg;
-    uint32_t text;
-    uint32_t text2;
-    uint32_t list;
+    uint32_t strings;
     uint32_t count;
-    uint32_t list2;
-    uint32_t count2;
     uint32_t data;        /* 8-aligned */
     uint32_t data_size;
 };
@@ -65,44 +62,34 @@ struct lc_op {
  * openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS).
  */
 enum lc_op_kind {
-    LC_OP_SETNS = 1,        /* setns(slot, flags) */
-    LC_OP_UNSHARE = 2,      /* unshare(flags) */
-    LC_OP_CLONE = 3,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: both report LC_CLONED, the child goes on, the parent exits */
-    LC_OP_BARRIER = 4,      /* report LC_AT_BARRIER, with the fd in slot if there is one; wait for LC_GO */
-    LC_OP_BECOME_ROOT = 5,  /* setgroups() unless flags&LC_KEEP_GROUPS, setresgid(0), setresuid(0) */
-    LC_OP_PROPAGATION = 6,  /* mount(NULL, "/", NULL, MS_REC|flags, NULL) */
-    LC_OP_CLONE_TREE = 7,   /* slot, an O_PATH fd, becomes open_tree(text) of the same inode; flags: LC_NO_FOLLOW; then data: lc_attributes */
-    LC_OP_MAKE_FS = 8,      /* slot := new filesystem text with options list, mounted detached with attributes flags */
-    LC_OP_SCRATCH = 9,      /* tree slot attached on "/", for the layers of an overlay */
-    LC_OP_OVERLAY = 10,     /* slot := overlay; data: lc_overlay; list: more options */
-    LC_OP_ATTRIBUTES = 11,  /* mount_setattr(slot, data: lc_attributes) */
-    LC_OP_ROOT = 12,        /* tree slot attached on text (none: "/"), entered, and from now on the container's root */
-    LC_OP_ATTACH = 13,      /* tree slot on text inside (or beneath tree slot2); flags: enum lc_attach; mode of what is made */
-    LC_OP_MKDIR = 14,       /* directory text in tree slot, mode, owner arg = uid<<32|gid */
-    LC_OP_MKNOD = 15,       /* node text in tree slot, mode with type, device number flags = major<<32|minor, owner arg */
-    LC_OP_SYMLINK = 16,     /* link text in tree slot to text2 */
-    LC_OP_MASK = 17,        /* text inside (or beneath tree arg-1) hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
-    LC_OP_READONLY = 18,    /* text inside (or beneath tree slot) made a read-only mount of itself; absent: skipped */
-    LC_OP_PIVOT = 19,       /* pivot_root(".", "."), detach the old root */
-    LC_OP_CALL = 20,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to */
-    LC_OP_GATE = 21,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
-    LC_OP_LOOPBACK = 22,    /* lo up */
-    LC_OP_WRITE_PROC = 23,  /* text2 into file text of the procfs in slot; flags: enum lc_write_proc */
-    LC_OP_RLIMIT = 24,      /* setrlimit(mode, soft flags, hard arg) */
-    LC_OP_UMASK = 25,       /* umask(mode) */
-    LC_OP_CHDIR = 26,       /* chdir(text), made 0755 if absent; the result must be inside the root */
-    LC_OP_EXEC = 27,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on; flags: enum lc_exec */
-    LC_OP_TERMINAL = 28,    /* new pty of the devpts behind text; slot := its slave; arg = rows<<32|columns, flags: enum lc_terminal, owner data: lc_owner */
-    LC_OP_NO_NEW_PRIVS = 29,/* prctl(PR_SET_NO_NEW_PRIVS) */
-    LC_OP_IDENTITY = 30,    /* data: lc_identity; read back afterwards */
-    LC_OP_FIND_PROGRAM = 31,/* the first executable of list becomes the program */
-    LC_OP_LANDLOCK_PATH = 32, /* rights flags beneath text inside, into the ruleset in slot */
-    LC_OP_CHILD = 33,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
-    LC_OP_INIT = 34,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
-    LC_OP_MONITOR = 35,     /* clone3() twice: a monitor (data: lc_monitor; list: its log and the names it is moved to, arg: its greatest size), and its child, which reports LC_CLONED and goes on */
-    LC_OP_SECCOMP = 36,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
-    LC_OP_TAKE = 37,        /* wait for LC_GO, which carries arg fds, for the slots from slot on */
-    LC_OP_LAST = 37,
+    LC_OP_CLONE = 1,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: both report LC_CLONED, the child goes on, the parent exits */
+    LC_OP_BARRIER = 2,      /* report LC_AT_BARRIER, with the fd in slot if there is one; wait for LC_GO */
+    LC_OP_CLONE_TREE = 3,   /* slot, an O_PATH fd, becomes open_tree(text, flags) of the same inode */
+    LC_OP_MAKE_FS = 4,      /* slot := new filesystem text with options list, mounted detached with attributes flags; mode LC_MODE_OF: with the permissions of the directory text2 inside, if it is there */
+    LC_OP_ROOT = 5,        /* tree slot attached on text (none: "/"), entered, and from now on the container's root */
+    LC_OP_ATTACH = 6,      /* tree slot on text inside (or beneath tree slot2); flags: enum lc_attach; mode of what is made */
+    LC_OP_MASK = 7,        /* text inside (or beneath tree arg-1) hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
+    LC_OP_READONLY = 8,    /* text inside (or beneath tree slot) made a read-only mount of itself; absent: skipped */
+    LC_OP_PIVOT = 9,       /* pivot_root(".", "."), detach the old root */
+    LC_OP_CALL = 10,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to */
+    LC_OP_GATE = 11,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
+    LC_OP_WRITE_PROC = 12,  /* text2 into file text of the procfs in slot; flags: enum lc_use_proc */
+    LC_OP_RLIMIT = 13,      /* setrlimit(mode, soft flags, hard arg) */
+    LC_OP_UMASK = 14,       /* umask(mode) */
+    LC_OP_CHDIR = 15,       /* chdir(text), made 0755 if absent; the result must be inside the root */
+    LC_OP_EXEC = 16,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on; flags: enum lc_exec */
+    LC_OP_VERIFY_NODE = 17, /* slot must be the character device flags = major<<32|minor, in a filesystem of the magic number arg (0: any) */
+    LC_OP_IDENTITY = 18,    /* data: lc_identity; flags: enum lc_identity_flags; read back afterwards from slot, /proc/self/status */
+    LC_OP_FIND_PROGRAM = 19,/* the first executable of list becomes the program */
+    LC_OP_LANDLOCK_PATH = 20, /* rights flags beneath text inside, into the ruleset in slot */
+    LC_OP_CHILD = 21,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
+    LC_OP_INIT = 22,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
+    LC_OP_MONITOR = 23,     /* clone3() twice: a monitor (data: lc_monitor; list: its log and the names it is moved to, arg: its greatest size), and its child, which reports LC_CLONED and goes on */
+    LC_OP_SECCOMP = 24,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
+    LC_OP_OPEN_PROC = 25,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
+    LC_OP_TELL = 26,        /* report mode, LC_TERMINAL_FD, with the fd in slot, and let go of that */
+    LC_OP_TAKE = 27,        /* wait for LC_GO, which carries arg fds, for the slots from slot on */
+    LC_OP_LAST = 27,
 };
 
 /*
@@ -132,12 +119,26 @@ enum lc_call {
     LC_CALL_CHDIR = 19,
     LC_CALL_BIND = 20,
     LC_CALL_SOCKET = 21,
-    LC_CALL_LAST = 21,
+    LC_CALL_OPEN_TREE = 22,
+    LC_CALL_MOVE_MOUNT = 23,
+    LC_CALL_MOUNT_SETATTR = 24,
+    LC_CALL_MKDIRAT = 25,
+    LC_CALL_MKNODAT = 26,
+    LC_CALL_SYMLINKAT = 27,
+    LC_CALL_FCHOWNAT = 28,
+    LC_CALL_OPENAT2 = 29,
+    LC_CALL_SETNS = 30,
+    LC_CALL_UNSHARE = 31,
+    LC_CALL_SETGROUPS = 32,
+    LC_CALL_SETRESUID = 33,
+    LC_CALL_SETRESGID = 34,
+    LC_CALL_IOCTL = 35,
+    LC_CALL_LAST = 35,
 };
 
 struct lc_arguments { uint64_t value[6]; };
 
-enum lc_write_proc { LC_LAST_WRITE = 1 /* let go of the slot */ };
+enum lc_use_proc { LC_LAST_USE = 1 /* let go of the procfs */ };
 
 /*
  * Whether the filter is set at once, or by EXEC right before execve(2), so that no
@@ -145,7 +146,9 @@ enum lc_write_proc { LC_LAST_WRITE = 1 /* let go of the slot */ };
  */
 enum lc_seccomp { LC_SECCOMP_AT_EXEC = 0, LC_SECCOMP_NOW = 1 };
 
-enum lc_become_root { LC_KEEP_GROUPS = 1 };
+enum lc_identity_flags { LC_NO_NEW_PRIVS = 1 /* set already, and to be found set */ };
+
+enum lc_make_fs { LC_MODE_OF = 1 };
 
 enum lc_attach {
     LC_MAKE_DIRECTORY = 1,   /* make the target as a directory where it is absent */
@@ -158,35 +161,6 @@ enum lc_attach {
 
 /* The zeros that the first string of list2 ends with, ten at least, become the process's own pid. */
 enum lc_exec { LC_OWN_PID = 1 };
-
-enum lc_terminal {
-    LC_CONSOLE = 1,    /* bind the slave on /dev/console */
-    LC_NO_SESSION = 2, /* leave it to LC_OP_INIT to make it the terminal of a session */
-};
-
-struct lc_attributes {
-    uint64_t attr_set;
-    uint64_t attr_clr;
-    uint64_t propagation; /* MS_* or 0 */
-    uint64_t recursive;   /* 0 or 1 */
-};
-
-/*
- * Layers are attached in the scratch tree and named relative to it, so no
- * path of the host is ever written into an option string.
- */
-struct lc_overlay {
-    int32_t scratch;      /* slot */
-    int32_t upper;        /* slot of the tree that holds upper and work; -1: both in scratch */
-    uint32_t upper_path;  /* string: upper directory, relative to that tree; 0 with upper -1 */
-    uint32_t work_path;
-    uint64_t attributes;  /* MOUNT_ATTR_* of the overlay */
-    uint32_t nlower;
-    uint32_t reserved;
-    /* int32_t lower[nlower]: slots, topmost first */
-};
-
-struct lc_owner { uint32_t uid; uint32_t gid; }; /* gid UINT32_MAX: leave it */
 
 struct lc_identity {
     uint64_t bounding;

@@ -172,7 +172,7 @@ def _rules(resources: Reader) -> list[DeviceRule]:
             type=item.text("type") or "a",
             major=_device_number(item, "major"),
             minor=_device_number(item, "minor"),
-            access=item.text("access") or "rwm",
+            access=_access(item),
         )
         if rule == DeviceRule(allow=False, access=rule.access) and set("rwm") <= set(
             rule.access
@@ -181,6 +181,16 @@ def _rules(resources: Reader) -> list[DeviceRule]:
         else:
             found.append(rule)
     return found
+
+
+def _access(item: Reader) -> str:
+    """Return what a rule is about; other letters mean nothing to anybody."""
+    access = item.text("access") or "rwm"
+    letters = "".join(letter for letter in "rwm" if letter in access)
+    if not letters or set(access) <= set("rwm"):
+        return access
+    item.warn("access", f"{access!r} has other letters than r, w and m, passed over")
+    return letters
 
 
 def _device_number(item: Reader, key: str) -> int | None:

@@ -46,10 +46,8 @@ class Change:
         return bool(self.attr_set or self.attr_clr or self.propagation)
 
     def pack(self) -> bytes:
-        """Return it as ``struct lc_attributes``."""
-        return struct.pack(
-            "=4Q", self.attr_set, self.attr_clr, self.propagation, self.recursive
-        )
+        """Return it as ``struct mount_attr``, for a mount that is not id-mapped."""
+        return struct.pack("=4Q", self.attr_set, self.attr_clr, self.propagation, 0)
 
     @property
     def text(self) -> str:

@@ -79,7 +79,8 @@ def compile_create(
     own_mounts = not is_joined(config, NamespaceType.MOUNT)
 
     builder.stage("sources")
-    open_procfs(builder, settings)
+    own_procfs = own_mounts and parts.mounts.makes_procfs
+    open_procfs(builder, settings, own=own_procfs)
     sources = Sources(builder, config, facts)
     parts.open(sources, own_mounts=own_mounts)
     gate_slot = _listen(builder) if gate else None
@@ -104,8 +105,8 @@ def compile_create(
     if own_mounts:
         builder.stage("masks")
         parts.masks.mask(parts.mounts, facts.throttled)
-    parts.hooks.before_pivot()
-    _enter_root(builder, settings, parts.rootfs, pivot=own_mounts)
+    parts.hooks.before_pivot(parts.rootfs.slot)
+    _enter_root(builder, config, settings, parts.rootfs, pivot=own_mounts)
 
     _plan_machine(builder, config)
     parts.notify.bind()
@@ -131,7 +132,7 @@ class _Parts:
     ) -> None:
         self.rootfs = RootfsPlanner(builder, config, facts)
         self.mounts = MountPlanner(builder, config, facts)
-        self.masks = MaskPlanner(builder, config)
+        self.masks = MaskPlanner(builder, config, facts)
         self.hooks = HookPlanner(builder, config)
         self.resources = ResourcePlanner(builder, settings, facts)
         self.notify = NotifyPlanner(builder, config)
@@ -143,7 +144,7 @@ class _Parts:
         if own_mounts:
             self.rootfs.open_sources(sources)
             self.mounts.open_sources(sources)
-            self.masks.open_sources(sources)
+            self.masks.open_sources(sources, self.mounts)
         self.hooks.open_files()
         self.resources.open_sources()
         self.notify.open()
@@ -173,12 +174,19 @@ def _plan_mounts(
 
 
 def _enter_root(
-    builder: Builder, settings: Settings, rootfs: RootfsPlanner, *, pivot: bool
+    builder: Builder,
+    config: Config,
+    settings: Settings,
+    rootfs: RootfsPlanner,
+    *,
+    pivot: bool,
 ) -> None:
     builder.stage("rootfs")
     if pivot:
         rootfs.enter()
-    builder.init(ops.Chdir(settings.cwd))
+    # After pivot_root(2) the process is there already.
+    if not pivot or config.no_pivot_root or settings.cwd != "/":
+        builder.init(ops.Chdir(settings.cwd))
     if pivot:
         rootfs.finish()
 
@@ -194,7 +202,12 @@ def _plan_credentials(
     builder.stage("identity")
     parts.resources.own(share_core=False)
     plan_identity(
-        builder, settings, facts, keep_groups=keep_groups, filters=parts.filters
+        builder,
+        settings,
+        facts,
+        keep_groups=keep_groups,
+        filters=parts.filters,
+        procfs=parts.mounts.procfs,
     )
     builder.stage("commit")
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
@@ -229,7 +242,7 @@ def _plan_machine(builder: Builder, config: Config) -> None:
     if config.domainname is not None:
         _set_name(builder, "domainname", config.domainname)
     if has_loopback(config) and is_new(config, NamespaceType.NETWORK):
-        builder.init(ops.Loopback())
+        builder.init(ops.Loopback(builder.slot("socket")))
 
 
 def _set_name(builder: Builder, what: str, name: str) -> None:

@@ -17,11 +17,13 @@ from libcontainer.errors import UnsupportedError
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.record import NONE
 from libcontainer.plan.rootfs import RootfsPlanner
 from libcontainer.plan.security import context
 from libcontainer.plan.sources import Sources
 from libcontainer.plan.steps import MakeNode
 
+_NULL = ("/dev/null", "c", 1, 3)
 _DEV = "/dev/"
 _FILE_TYPES = {"c": 0o020000, "u": 0o020000, "b": 0o060000, "p": 0o010000}
 
@@ -47,6 +49,14 @@ class DevicePlanner:
                 slot = sources.tree(device.path, device=number)
                 self._bound.append((device, slot))
 
+    @property
+    def makes_null(self) -> bool:
+        """Whether the null device is a node of our own."""
+        return not self._bind and any(
+            (device.path, device.type, device.major, device.minor) == _NULL
+            for device in self._config.devices
+        )
+
     def make(self, mount: Mount) -> int:
         """Make /dev as *mount* says and attach it; return its slot."""
         tree = self._builder.slot("/dev")
@@ -57,7 +67,7 @@ class DevicePlanner:
         bound = {device.path for device, _ in self._bound}
         for device in self._devices:
             if device.path not in bound:
-                self._builder.init(mknod(tree, device))
+                self._builder.init(mknod(self._builder, tree, device))
         for name, target in DEFAULT_DEV_SYMLINKS:
             self._builder.init(ops.Symlink(tree, name, target))
         flags = ops.MAKE_DIRECTORY | ops.REAL_DIRECTORY
@@ -74,7 +84,8 @@ class DevicePlanner:
                 made.add(parent)
                 parent = posixpath.dirname(parent)
         for path in sorted(made):
-            self._builder.init(ops.Mkdir(tree, path))
+            above = folder_of(self._builder, path)
+            self._builder.init(ops.Mkdir(tree, path, parent=above))
 
     def _attach_node(self, tree: int, device: Device, slot: int) -> None:
         self._builder.init(
@@ -127,7 +138,13 @@ def node_name(device: Device) -> str:
     return posixpath.relpath(device.path, "/dev")
 
 
-def mknod(tree: int, device: Device) -> ops.Mknod:
+def folder_of(builder: Builder, path: str) -> int:
+    """Return the slot of the directory above a path of /dev, `NONE` for /dev itself."""
+    folder = posixpath.dirname(path)
+    return builder.slot(f"/dev/{folder}") if folder else NONE
+
+
+def mknod(builder: Builder, tree: int, device: Device) -> ops.Mknod:
     """Return the operation that makes a node in the tree of /dev."""
     return ops.Mknod(
         tree,
@@ -136,4 +153,5 @@ def mknod(tree: int, device: Device) -> ops.Mknod:
         device.major,
         device.minor,
         (device.uid, device.gid),
+        folder_of(builder, node_name(device)),
     )

@@ -83,7 +83,7 @@ def compile_mknod(config: Config, device: Device, facts: Facts) -> Plan:
     _enter(builder, config, facts, init, kinds)
     builder.stage("mounts")
     if source < 0:
-        builder.init(mknod(dev, device))
+        builder.init(mknod(builder, dev, device))
     else:
         what = f"the host's {device.path!r}"
         name = node_name(device)

@@ -22,6 +22,13 @@ _SUPERBLOCK = {
     "lazytime": 1 << 25,
 }
 
+# What the kernel does anyway, at a call an option less: a devpts is its own since
+# Linux 4.7, and anybody may make files in a tmpfs.
+_GIVEN = {
+    "devpts": frozenset({"newinstance"}),
+    "tmpfs": frozenset({"mode=1777", "mode=01777"}),
+}
+
 _LAYER: Final = "lowerdir+="
 _LAYERS_ONE_BY_ONE: Final = (6, 5)
 # Of one option of fsconfig(2), without its end.
@@ -43,7 +50,8 @@ def fs_options(config: Config, facts: Facts, mount: Mount) -> tuple[str, ...]:
     Raises:
         UnsupportedError: an overlay whose layers this kernel cannot be told.
     """
-    words = [word for word in mount.data if word != "iversion"]
+    given = _GIVEN.get(mount.type, frozenset())
+    words = [word for word in mount.data if word not in given and word != "iversion"]
     if mount.type == "overlay" and facts.kernel < _LAYERS_ONE_BY_ONE:
         words = _with_one_lowerdir(words)
     if mount.type == "devpts" and not _has_tty_group(config, facts):

@@ -17,6 +17,7 @@ from libcontainer.config.hooks import NO_HOOKS, AnyHook
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.facts import Facts
+from libcontainer.plan.record import NONE
 from libcontainer.plan.steps import (
     HookFiles,
     Plan,
@@ -56,11 +57,18 @@ class HookPlanner:
         states = tuple(slot for slots in self._states.values() for slot in slots)
         self._builder.host(HookFiles(states, self._output))
 
-    def before_pivot(self) -> None:
-        """Run those that come when everything is mounted and nothing is left."""
+    def before_pivot(self, root: int) -> None:
+        """Run those that come when everything is mounted and nothing is left.
+
+        Args:
+            root: slot of the container's root, which they begin in.
+        """
         if not before_program(self._hooks):
             return
         self._builder.stage("hooks")
+        if root != NONE and before_pivot(self._hooks):
+            enter = ops.Call("fchdir", (ops.SlotRef(root),), "enter the rootfs")
+            self._builder.init(enter)
         # From here on hooks may have changed the host: whoever finds what a
         # crash has left has to run those of poststop.
         self._builder.host(RecordState("creating"))

@@ -45,7 +45,10 @@ def plan_session(
         return
     slot = builder.slot("terminal")
     owner = (settings.identity.uid, _UNCHANGED)
-    builder.init(ops.Terminal(slot, settings.console_size, owner, dev, session=own))
+    master = builder.slot("master")
+    console = NONE if dev == NONE else builder.slot("console")
+    size = settings.console_size
+    builder.init(ops.Terminal(slot, master, size, owner, dev, console, session=own))
 
 
 def plan_identity(
@@ -55,6 +58,7 @@ def plan_identity(
     *,
     keep_groups: bool,
     filters: SyscallFilter | None = None,
+    procfs: int = NONE,
 ) -> None:
     """Add limits, umask, labels, no_new_privs, Landlock and the user, in this order.
 
@@ -68,7 +72,8 @@ def plan_identity(
         soft, hard = _rlimit(limit.soft), _rlimit(limit.hard)
         builder.init(ops.SetRlimit(number, limit.type, soft, hard))
     builder.init(ops.Umask(settings.umask))
-    plan_labels(builder, settings)
+    # Opened here already: Landlock or a filter may forbid it later.
+    status = plan_labels(builder, settings, procfs)
     if settings.no_new_privs:
         builder.init(ops.NoNewPrivs())
     if settings.landlock is not None:
@@ -78,7 +83,7 @@ def plan_identity(
         landlock.plan_landlock(builder, settings.landlock, abi)
     if filters is not None and not _may_filter(settings):
         builder.init(ops.Seccomp(filters.program, filters.flags, now=True))
-    builder.init(_identity(settings, keep_groups=keep_groups))
+    builder.init(_identity(settings, status, keep_groups=keep_groups))
 
 
 def plan_handover(builder: Builder, settings: Settings, *, barrier: bool) -> None:
@@ -160,9 +165,10 @@ def exec_fds(builder: Builder, settings: Settings) -> tuple[tuple[int, int], ...
     return tuple((terminal, number) for number in range(3)) + given
 
 
-def _identity(settings: Settings, *, keep_groups: bool) -> ops.SetIdentity:
+def _identity(settings: Settings, status: int, *, keep_groups: bool) -> ops.SetIdentity:
     who, sets = settings.identity, settings.capabilities
     return ops.SetIdentity(
+        status,
         uid=who.uid,
         gid=who.gid,
         groups=() if keep_groups else who.groups,
@@ -172,6 +178,7 @@ def _identity(settings: Settings, *, keep_groups: bool) -> ops.SetIdentity:
         permitted=_mask(sets.permitted),
         inheritable=_mask(_inheritable(sets)),
         ambient=_mask(sets.ambient),
+        no_new_privs=settings.no_new_privs,
     )
 
 

@@ -33,7 +33,7 @@ from libcontainer.plan.namespaces import clone_flags, keeps_groups
 from libcontainer.plan.rdt import join_rdt
 from libcontainer.plan.record import NONE
 from libcontainer.plan.resources import ResourcePlanner
-from libcontainer.plan.security import open_procfs, require_labels
+from libcontainer.plan.security import require_labels, take_procfs
 from libcontainer.plan.settings import Settings
 from libcontainer.plan.steps import Plan, Spawn
 
@@ -58,7 +58,6 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     group = take_cgroup(builder, facts)
     resources = ResourcePlanner(builder, settings, facts)
     builder.stage("sources")
-    open_procfs(builder, settings)
     resources.open_sources()
     builder.stage("spawn")
     builder.host(Spawn(0))
@@ -67,6 +66,8 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     keep_groups = keeps_groups(config, facts)
     filters = syscall_filter(config, settings, facts)
     late = _late_kinds(config, facts, group)
+    builder.stage("namespaces")
+    take_procfs(builder)
     _enter(builder, config, init, group, late=late, keep_groups=keep_groups)
     join_rdt(builder, config)
     builder.stage("rootfs")

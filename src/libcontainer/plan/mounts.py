@@ -14,7 +14,7 @@ from libcontainer.errors import UnsupportedError
 from libcontainer.plan import cgroupfs, ops
 from libcontainer.plan.builder import Builder
 from libcontainer.plan.change import MS_PRIVATE, bind_changes, change, own_attributes
-from libcontainer.plan.devices import DevicePlanner
+from libcontainer.plan.devices import DevicePlanner, node_name
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.filesystems import (
     fs_options,
@@ -22,6 +22,7 @@ from libcontainer.plan.filesystems import (
     remount_flags,
 )
 from libcontainer.plan.mountlist import below, is_own_dev, late_mounts, ordered_mounts
+from libcontainer.plan.newmounts import is_plain
 from libcontainer.plan.overlay import OverlayPlanner
 from libcontainer.plan.record import NONE
 from libcontainer.plan.rootfs import RootfsPlanner
@@ -52,6 +53,8 @@ class MountPlanner:
         # Filesystems whose names the kernel alone makes, by where they are.
         self._kernels_own: dict[str, int] = {}
         self.dev = NONE
+        self._inside = NONE
+        self._names_in_dev = {node_name(d).partition("/")[0] for d in config.devices}
 
     def open_sources(self, sources: Sources) -> None:
         """Open what is bound into the container, or made of paths of the host."""
@@ -92,6 +95,8 @@ class MountPlanner:
                 slot = self.dev = self._devices.make(evolve(mount, attrs=attributes))
             elif mount.type == "cgroup" and number not in self._trees:
                 slot = self._attach_cgroups(mount, self._cgroups.get(number, {}))
+            elif self._mount_new(number, mount):
+                continue
             else:
                 slot = self._tree(number, mount)
                 if mount.destination == "/":
@@ -102,6 +107,31 @@ class MountPlanner:
                     self._attach(mount, slot)
             self._made[number] = slot
             self._remount(mount, slot)
+
+    @property
+    def makes_procfs(self) -> bool:
+        """Whether the container gets a new procfs."""
+        return any(mount.type == "proc" for mount in self._mounts)
+
+    @property
+    def procfs(self) -> int:
+        """Slot of a procfs of the container's own, once it is made, or `NONE`."""
+        made = self._made.items()
+        return next((s for n, s in made if self._mounts[n].type == "proc"), NONE)
+
+    @property
+    def makes_null(self) -> bool:
+        """Whether the container's own /dev has a null device of ours."""
+        own = [m for m in self._mounts if is_own_dev(m)]
+        covered = any(is_within(m.destination, "/dev/null") for m in self._mounts)
+        usable = not any(own_attributes(m) & MountAttr.NODEV for m in own)
+        return bool(own) and usable and not covered and self._devices.makes_null
+
+    @property
+    def own_dev(self) -> int:
+        """Slot of the /dev that we fill, once it is made, or `NONE`."""
+        made = self._made.items()
+        return next((s for n, s in made if is_own_dev(self._mounts[n])), NONE)
 
     def base_of(self, path: str) -> tuple[int, str]:
         """Return slot and place of the kernel's own filesystem above *path*."""
@@ -176,16 +206,39 @@ class MountPlanner:
             self._builder.init(ops.SetAttributes(slot, made, repr(mount.destination)))
         return slot
 
+    def _mount_new(self, number: int, mount: Mount) -> bool:
+        """Mount it right in our /dev, where one call does that; tell whether it did."""
+        name = mount.destination.removeprefix("/dev/")
+        options = fs_options(self._config, self._facts, mount)
+        is_new = number not in self._trees and name not in self._names_in_dev
+        if self.dev == NONE or not is_new or not is_plain(mount, options):
+            return False
+        self._names_in_dev.add(name)
+        self._enter(self.dev, "the container's /dev")
+        source = mount.source or "libcontainer"
+        data = ",".join(o for o in options if not o.startswith("source="))
+        self._builder.init(
+            ops.MountNew(
+                name, mount.type, source, own_attributes(mount), data, mount.destination
+            )
+        )
+        return True
+
+    def _enter(self, slot: int, what: str) -> None:
+        """Make a tree the working directory of the helper, unless it is already."""
+        if self._inside != slot:
+            self._inside = slot
+            enter = ops.Call("fchdir", (ops.SlotRef(slot),), f"enter {what}")
+            self._builder.init(enter)
+
     def _copy_link(self, mount: Mount, target: str, rootfs: RootfsPlanner) -> None:
         # As for a copy: the host finds the container's root where the helper is.
-        enter = ops.Call("fchdir", (ops.SlotRef(rootfs.slot),), "enter the rootfs")
-        self._builder.init(enter)
+        self._enter(rootfs.slot, "the rootfs")
         self._builder.host(CopyLink(target, mount.destination))
 
     def _copy_up(self, mount: Mount, slot: int, rootfs: RootfsPlanner) -> None:
         # The host finds the container's root where the helper is.
-        enter = ops.Call("fchdir", (ops.SlotRef(rootfs.slot),), "enter the rootfs")
-        self._builder.init(enter)
+        self._enter(rootfs.slot, "the rootfs")
         self._builder.host(CopyUp(slot, mount.destination))
 
     def _attach_cgroups(self, mount: Mount, trees: dict[str, int]) -> int:
@@ -233,9 +286,8 @@ class MountPlanner:
         if flags == 0:
             return
         path = mount.destination
-        enter = ops.Call("fchdir", (ops.SlotRef(slot),), f"enter {path!r}")
         remount = ops.Call("mount", (0, b".\0", 0, flags), f"set iversion on {path!r}")
-        self._builder.init(enter)
+        self._enter(slot, repr(path))
         self._builder.init(remount)
         # A remount sets the attributes of the mount, too.
         made = change(own_attributes(mount))

@@ -285,9 +285,14 @@ def _set_clocks(builder: Builder, config: Config, facts: Facts, flags: int) -> i
     return flags & ~first
 
 
-def _take_template(builder: Builder, config: Config, facts: Facts) -> int | None:
+def begins_in_template(config: Config, facts: Facts) -> bool:
+    """Tell whether the first root of the launch is the template's."""
     wanted = starts_from_template(config, facts)
-    if not wanted or is_joined(config, NamespaceType.MOUNT):
+    return wanted and not is_joined(config, NamespaceType.MOUNT)
+
+
+def _take_template(builder: Builder, config: Config, facts: Facts) -> int | None:
+    if not begins_in_template(config, facts):
         return None
     template = builder.slot("template", given=True)
     builder.stage("sources")

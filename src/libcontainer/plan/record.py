@@ -11,21 +11,17 @@ NONE = -1
 
 @frozen
 class Record:
-    """The fields of ``struct lc_op``, strings and structs not yet placed.
+    """The fields of ``struct lc_op``, strings and data not yet placed.
 
     Attributes:
-        patch: ``(offset, format, value)`` triples written into *data* once it
-            is placed; a `str` value stands for the offset of that string.
+        kind: ``LC_OP_*``; 0 is that of the operation it is the record of.
     """
 
+    kind: int = 0
     slot: int = NONE
     slot2: int = NONE
     mode: int = 0
     flags: int = 0
     arg: int = 0
-    text: str | None = None
-    text2: str | None = None
-    list: tuple[str, ...] = ()
-    list2: tuple[str, ...] = ()
+    strings: tuple[str, ...] = ()
     data: bytes = b""
-    patch: tuple[tuple[int, str, str | int | None], ...] = ()

@@ -3,7 +3,8 @@
 
 A throw-away process makes a mount namespace that holds one empty, read-only
 tmpfs, with a full proc and sysfs on it: the kernel lets a new user namespace
-mount its own only where such are visible. Launches begin there, so neither the
+mount its own only where such are visible. A directory of it hides what is masked.
+Launches begin there, so neither the
 host's mounts nor their number matter to them.
 """
 
@@ -17,6 +18,10 @@ from libcontainer.plan.builder import Builder
 from libcontainer.plan.change import MS_PRIVATE, change
 from libcontainer.plan.steps import Plan, Spawn
 
+EMPTY = "empty"
+"""The directory of the template that masked ones are hidden by."""
+
+_OPTIONS = ("mode=0755", "nr_inodes=8", "size=4k")
 _ATTRIBUTES = int(MountAttr.NOSUID | MountAttr.NODEV | MountAttr.NOEXEC)
 
 
@@ -39,9 +44,10 @@ def compile_template() -> Plan:
     builder.init(ops.SetPropagation(MS_PRIVATE))
     builder.stage("mounts")
     root = builder.slot("root")
-    builder.init(ops.MakeFs(root, "tmpfs", ("mode=0755", "size=4k"), _ATTRIBUTES))
+    builder.init(ops.MakeFs(root, "tmpfs", _OPTIONS, _ATTRIBUTES))
     for name in ("proc", "sys"):
         builder.init(ops.Mkdir(root, name))
+    builder.init(ops.Mkdir(root, EMPTY, 0o555))
     builder.init(ops.Root(root, "an empty tmpfs"))
     for name, fstype in (("proc", "proc"), ("sys", "sysfs")):
         slot = builder.slot(name)

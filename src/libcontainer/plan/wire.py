@@ -16,7 +16,7 @@ MAGIC = 0x4C435031
 MAX_SIZE = 16 * 1024 * 1024
 
 _HEADER = struct.Struct("=10IiI")
-_OP = struct.Struct("=HHIiiQQ8I")
+_OP = struct.Struct("=HHIiiQQ4I")
 _MESSAGE = struct.Struct("=IIiI")
 
 CLONED = 1
@@ -67,24 +67,12 @@ class _Blob:
         self.bytes += data
         return offset
 
-    def text(self, value: str | None) -> int:
-        return 0 if value is None else self.place(os.fsencode(value) + b"\0")
+    def strings(self, values: Sequence[str]) -> int:
+        joined = b"".join(os.fsencode(value) + b"\0" for value in values)
+        return self.place(joined) if joined else 0
 
-    def list(self, values: Sequence[str]) -> int:
-        return (
-            self.place(b"".join(os.fsencode(v) + b"\0" for v in values))
-            if values
-            else 0
-        )
-
-    def struct(self, record: Record) -> int:
-        if not record.data:
-            return 0
-        data = bytearray(record.data)
-        for offset, form, value in record.patch:
-            number = self.text(value) if isinstance(value, str) else value or 0
-            struct.pack_into(f"={form}", data, offset, number)
-        return self.place(bytes(data), align=8)
+    def data(self, data: bytes) -> int:
+        return self.place(data, align=8) if data else 0
 
 
 class Image:
@@ -98,18 +86,19 @@ class Image:
     """
 
     def __init__(self, plan: Plan) -> None:
-        ops = [step for step in plan.steps if isinstance(step.action, Op)]
+        records = [
+            (record.kind or step.action.KIND, step.index, record)
+            for step in plan.steps
+            if isinstance(step.action, Op)
+            for record in step.action.records()
+        ]
         self._count = len(plan.slots)
-        self._ops = len(ops)
+        self._ops = len(records)
         table = self._count * 4
         self._ops_offset = _HEADER.size + table + (-table % 8)
-        blob = _Blob(self._ops_offset + len(ops) * _OP.size)
-        records = [
-            _encode_op(step.index, step.action, blob)
-            for step in ops
-            if isinstance(step.action, Op)
-        ]
-        self._tail = b"".join(records) + bytes(blob.bytes)
+        blob = _Blob(self._ops_offset + len(records) * _OP.size)
+        encoded = [_encode(*item, blob) for item in records]
+        self._tail = b"".join(encoded) + bytes(blob.bytes)
         self._size = self._ops_offset + len(self._tail)
         if self._size > MAX_SIZE:
             message = f"plan of {self._size} bytes is larger than {MAX_SIZE}"
@@ -151,23 +140,18 @@ def encode(plan: Plan, slots: Sequence[int]) -> bytes:
     return Image(plan).fill(slots)
 
 
-def _encode_op(index: int, op: Op, blob: _Blob) -> bytes:
-    record = op.record()
+def _encode(kind: int, step: int, record: Record, blob: _Blob) -> bytes:
     return _OP.pack(
-        op.KIND,
-        index,
+        kind,
+        step,
         record.mode,
         record.slot,
         record.slot2,
         record.flags,
         record.arg,
-        blob.text(record.text),
-        blob.text(record.text2),
-        blob.list(record.list),
-        len(record.list),
-        blob.list(record.list2),
-        len(record.list2),
-        blob.struct(record),
+        blob.strings(record.strings),
+        len(record.strings),
+        blob.data(record.data),
         len(record.data),
     )
 

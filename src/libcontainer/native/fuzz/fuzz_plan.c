@@ -20,10 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static volatile uint64_t sink;
 
-static void read_strings(const struct plan *plan, uint32_t offset, uint32_t count)
+static void read_strings(const struct plan *plan, const struct lc_op *op)
 {
-    const char *text = plan_text(plan, offset);
-    for (uint32_t i = 0; i < count; i++) {
+    const char *text = plan_text(plan, op);
+    for (uint32_t i = 0; i < op->count; i++) {
         sink += strlen(text);
         text = plan_next(text);
     }
@@ -39,18 +39,7 @@ static void read_slot(const struct plan *plan, int32_t slot)
 static void read_inner(const struct plan *plan, const struct lc_op *op)
 {
     const void *data = plan_data(plan, op);
-    if (op->kind == LC_OP_OVERLAY) {
-        const struct lc_overlay *overlay = data;
-        const int32_t *lower = (const int32_t *)(overlay + 1);
-        for (uint32_t i = 0; i < overlay->nlower; i++)
-            read_slot(plan, lower[i]);
-        read_slot(plan, overlay->scratch);
-        read_slot(plan, overlay->upper);
-        if (overlay->upper != -1) {
-            read_strings(plan, overlay->upper_path, 1);
-            read_strings(plan, overlay->work_path, 1);
-        }
-    } else if (op->kind == LC_OP_IDENTITY) {
+    if (op->kind == LC_OP_IDENTITY) {
         const struct lc_identity *identity = data;
         const uint32_t *groups = (const uint32_t *)(identity + 1);
         for (uint32_t i = 0; i < identity->ngroups; i++)
@@ -70,10 +59,7 @@ static void read_op(const struct plan *plan, const struct lc_op *op)
 {
     read_slot(plan, op->slot);
     read_slot(plan, op->slot2);
-    read_strings(plan, op->text, op->text != 0);
-    read_strings(plan, op->text2, op->text2 != 0);
-    read_strings(plan, op->list, op->count);
-    read_strings(plan, op->list2, op->count2);
+    read_strings(plan, op);
     for (uint32_t i = 0; i < op->data_size; i++)
         sink += ((const unsigned char *)plan_data(plan, op))[i];
     read_inner(plan, op);
@@ -147,81 +133,64 @@ static struct lc_op *use(struct seed *seed, uint16_t kind)
 static void use_data(struct seed *seed, uint16_t kind, const void *data, uint32_t size)
 {
     struct lc_op *op = use(seed, kind);
-    op->slot = kind == LC_OP_IDENTITY ? -1 : 1;
+    op->slot = kind == LC_OP_EXEC || kind == LC_OP_MONITOR ? -1 : 1;
     op->data = put(seed, data, size);
     op->data_size = size;
-    if (kind == LC_OP_CLONE_TREE || kind == LC_OP_TERMINAL)
-        op->text = put(seed, "/dev/pts/ptmx", 14);
 }
 
-static void use_structs(struct seed *seed)
+static void use_strings(struct seed *seed, uint16_t kind, uint32_t strings, uint32_t count)
 {
-    struct lc_attributes attributes = {.attr_set = 1, .recursive = 1};
-    struct { struct lc_overlay fixed; int32_t lower[2]; } overlay = {
-        .fixed = {.scratch = 1, .upper = 2, .nlower = 2}, .lower = {3, 4}};
+    struct lc_op *op = use(seed, kind);
+    op->slot = kind == LC_OP_CHDIR || kind == LC_OP_FIND_PROGRAM ? -1 : 1;
+    op->strings = strings;
+    op->count = count;
+}
+
+static struct lc_op *last(struct seed *seed)
+{
+    return &seed->ops[seed->head.nops - 1];
+}
+
+static void use_structs(struct seed *seed, uint32_t list)
+{
     struct { struct lc_identity fixed; uint32_t groups[2]; } identity = {
         .fixed = {.uid = 1, .gid = 2, .ngroups = 2}, .groups = {3, 4}};
-    struct lc_owner owner = {1, 5};
-    overlay.fixed.upper_path = put(seed, "a/upper", 8);
-    overlay.fixed.work_path = put(seed, "a/work", 7);
-    use_data(seed, LC_OP_CLONE_TREE, &attributes, sizeof(attributes));
-    use_data(seed, LC_OP_ATTRIBUTES, &attributes, sizeof(attributes));
-    use_data(seed, LC_OP_OVERLAY, &overlay, sizeof(overlay));
-    use_data(seed, LC_OP_IDENTITY, &identity, sizeof(identity));
-    use_data(seed, LC_OP_TERMINAL, &owner, sizeof(owner));
-}
-
-static void use_exec(struct seed *seed, uint32_t list)
-{
-    struct lc_fd fds[2] = {{1, 0}, {2, 1}};
-    struct lc_op *find = use(seed, LC_OP_FIND_PROGRAM);
-    find->list = list;
-    find->count = 2;
-    struct lc_op *exec = use(seed, LC_OP_EXEC);
-    exec->list = exec->list2 = list;
-    exec->count = exec->count2 = 2;
-    exec->data = put(seed, fds, sizeof(fds));
-    exec->data_size = sizeof(fds);
-}
-
-static void use_monitor(struct seed *seed, uint32_t list)
-{
+    struct { struct lc_arguments fixed; uint64_t memory; } call = {
+        .fixed = {.value = {2, sizeof(struct lc_arguments)}}};
     struct lc_monitor monitor = {.slot = {1, 2, 3, 4, -1}};
-    struct lc_op *op = use(seed, LC_OP_MONITOR);
-    op->list = list;
-    op->count = 2;
-    op->data = put(seed, &monitor, sizeof(monitor));
-    op->data_size = sizeof(monitor);
+    struct lc_fd fds[2] = {{1, 0}, {2, 1}};
+    use_data(seed, LC_OP_IDENTITY, &identity, sizeof(identity));
+    use_data(seed, LC_OP_CALL, &call, sizeof(call));
+    last(seed)->mode = LC_CALL_WRITE;
+    last(seed)->flags = 1 << 8 | 1 << 1;
+    use_data(seed, LC_OP_MONITOR, &monitor, sizeof(monitor));
+    last(seed)->strings = list;
+    last(seed)->count = 2;
+    use_strings(seed, LC_OP_FIND_PROGRAM, list, 2);
+    use_data(seed, LC_OP_EXEC, fds, sizeof(fds));
+    last(seed)->strings = list;
+    last(seed)->count = 2;
+    last(seed)->mode = 1;
 }
 
 static void make_seed(struct seed *seed)
 {
-    static const uint16_t slot_only[] = {LC_OP_SETNS, LC_OP_SCRATCH, LC_OP_ROOT,
-                                         LC_OP_GATE};
-    static const uint16_t text_only[] = {LC_OP_CHDIR, LC_OP_READONLY};
-    static const uint16_t bare[] = {LC_OP_BARRIER, LC_OP_PIVOT, LC_OP_LOOPBACK};
+    static const uint16_t slot_only[] = {LC_OP_ROOT, LC_OP_GATE, LC_OP_INIT};
+    static const uint16_t texts[] = {LC_OP_CHDIR, LC_OP_READONLY, LC_OP_CLONE_TREE,
+                                     LC_OP_ATTACH, LC_OP_MAKE_FS};
+    static const uint16_t bare[] = {LC_OP_BARRIER, LC_OP_PIVOT};
     *seed = (struct seed){.head = {.magic = LC_MAGIC, .abi = LC_ABI, .nslots = NSLOTS}};
     for (int32_t i = 0; i < NSLOTS; i++)
         seed->slots[i] = i + 3;
-    uint32_t list = put(seed, "/bin/sh\0sh", 11);
+    uint32_t list = put(seed, "/bin/sh\0A=0000000000", 21);
     for (size_t i = 0; i < sizeof(slot_only) / sizeof(*slot_only); i++)
         use(seed, slot_only[i])->slot = 1;
-    for (size_t i = 0; i < sizeof(text_only) / sizeof(*text_only); i++)
-        use(seed, text_only[i])->text = list;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        use_strings(seed, texts[i], list, 1);
     for (size_t i = 0; i < sizeof(bare) / sizeof(*bare); i++)
         use(seed, bare[i]);
-    use(seed, LC_OP_UNSHARE)->flags = 0x00020000;
-    struct lc_op *attach = use(seed, LC_OP_ATTACH);
-    attach->slot = 1;
-    attach->text = list;
-    attach->flags = LC_MAKE_FILE;
-    struct lc_op *make = use(seed, LC_OP_MAKE_FS);
-    make->slot = 2;
-    make->text = make->list = list;
-    make->count = 2;
-    use_structs(seed);
-    use_monitor(seed, list);
-    use_exec(seed, list);
+    use(seed, LC_OP_CLONE)->flags = 0x00020000;
+    use_structs(seed, list);
     seed->head.slots = (uint32_t)offsetof(struct seed, slots);
     seed->head.ops = (uint32_t)offsetof(struct seed, ops);
     seed->head.size = (uint32_t)offsetof(struct seed, used);

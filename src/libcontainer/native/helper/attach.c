@@ -5,30 +5,24 @@
 #include "helper.h"
 
 // The tree of a slot, to be attached. Its own mount can be attached once; after that
-// a clone of it is, without what was mounted on it meanwhile. In this order because before Linux 6.15 a mount could be cloned
-// only while it is attached.
-int take_tree(struct helper *helper, int32_t slot)
+// a clone of it is, without what was mounted on it meanwhile. In this order because
+// before Linux 6.15 a mount could be cloned only while it is attached.
+static int take_tree(struct helper *helper, int32_t slot)
 {
     uint8_t bit = (uint8_t)(1u << slot % 8);
     if (helper->attached[slot / 8] & bit)
-        return open_tree(helper->slots[slot], "",
-                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        return sys(open_tree, helper->slots[slot], "",
+                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     helper->attached[slot / 8] |= bit;
     return helper->slots[slot] < 0 ? -EBADF : helper->slots[slot];
 }
 
-void drop_tree(struct helper *helper, int32_t slot, int tree)
-{
-    if (tree != helper->slots[slot])
-        close(tree);
-}
-
 // The kernel says EINVAL of a file on a directory, as of many other mistakes.
-static int mismatch(int tree, int target, int result)
+static int mismatch(int tree, struct spot target, int result)
 {
     struct statx mounted = {0}, found = {0};
     if (result != -EINVAL || fd_statx(tree, STATX_TYPE, &mounted) < 0 ||
-        fd_statx(target, STATX_TYPE, &found) < 0)
+        spot_statx(target, &found) < 0)
         return result;
     bool from_directory = (mounted.stx_mode & S_IFMT) == S_IFDIR;
     if (from_directory == ((found.stx_mode & S_IFMT) == S_IFDIR))
@@ -39,11 +33,11 @@ static int mismatch(int tree, int target, int result)
 // Attach the tree on an open target, then walk to the place again: if the path was
 // changed under us, it does not lead to our mount. In a tree of our own nobody can
 // change it.
-int attach(int tree, int target, const struct place *place)
+static int attach(int tree, struct spot target, const struct place *place)
 {
     struct statx mounted = {0}, found = {0};
-    int result = move_mount(tree, "", target, "",
-                            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    int result = sys(move_mount, tree, "", target.fd, target.name,
+                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
     if (result < 0)
         return at(LC_WHERE_ATTACH, mismatch(tree, target, result));
     if (place->ours)
@@ -56,65 +50,39 @@ int attach(int tree, int target, const struct place *place)
     if (again < 0)
         return at(LC_WHERE_VERIFY, again);
     result = fd_statx(again, STATX_MNT_ID, &found);
-    close(again);
     if (result == 0 && found.stx_mnt_id != mounted.stx_mnt_id)
         result = -ESTALE;
     return at(LC_WHERE_VERIFY, result);
 }
 
-static int attach_slot(struct helper *helper, int32_t slot, int target,
+static int attach_slot(struct helper *helper, int32_t slot, struct spot target,
                        const struct place *place)
 {
     int tree = take_tree(helper, slot);
-    if (tree < 0)
-        return at(LC_WHERE_CLONE, tree);
-    int result = attach(tree, target, place);
-    drop_tree(helper, slot, tree);
-    return result;
-}
-
-static int attach_on_path(struct helper *helper, int32_t slot, const char *path)
-{
-    int tree = take_tree(helper, slot);
-    if (tree < 0)
-        return at(LC_WHERE_CLONE, tree);
-    int result = move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
-    drop_tree(helper, slot, tree);
-    return at(LC_WHERE_ATTACH, result);
-}
-
-// R23: nothing that is mounted from here on reaches the host.
-int op_propagation(struct helper *helper, const struct lc_op *op)
-{
-    (void)helper;
-    return mount(NULL, "/", NULL, MS_REC | op->flags, NULL);
-}
-
-int op_scratch(struct helper *helper, const struct lc_op *op)
-{
-    return attach_on_path(helper, op->slot, "/");
+    return tree < 0 ? at(LC_WHERE_CLONE, tree) : attach(tree, target, place);
 }
 
 int op_root(struct helper *helper, const struct lc_op *op)
 {
-    const char *path = op->text == 0 ? "/" : plan_text(&helper->plan, op->text);
-    int result = attach_on_path(helper, op->slot, path);
-    if (result < 0)
-        return result;
+    const char *path = op->count == 0 ? "/" : plan_text(&helper->plan, op);
+    int tree = take_tree(helper, op->slot);
+    if (tree < 0)
+        return at(LC_WHERE_CLONE, tree);
     helper->root = helper->slots[op->slot];
-    return fchdir(helper->root);
+    return at(LC_WHERE_ATTACH,
+              sys(move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH));
 }
 
 enum { MAKES = LC_MAKE_DIRECTORY | LC_MAKE_FILE | LC_MAKE_LIKE_SOURCE };
 
 // Open the target, or make it where the operation says as what.
 static int open_target(struct helper *helper, const struct lc_op *op,
-                       const struct place *place)
+                       const struct place *place, struct spot *spot)
 {
     uint32_t type = op->flags & LC_MAKE_FILE ? S_IFREG : S_IFDIR;
     uint64_t how = op->flags & LC_REAL_DIRECTORY ? O_PATH | O_DIRECTORY : O_PATH;
     if ((op->flags & MAKES) == 0)
-        return at(LC_WHERE_RESOLVE, place_open(place, how));
+        return at(LC_WHERE_RESOLVE, spot->fd = place_open(place, how));
     if (op->flags & LC_MAKE_LIKE_SOURCE) {
         struct statx source = {0};
         int result = fd_statx(helper->slots[op->slot], STATX_TYPE, &source);
@@ -122,12 +90,12 @@ static int open_target(struct helper *helper, const struct lc_op *op,
             return at(LC_WHERE_CLONE, result);
         type = (source.stx_mode & S_IFMT) == S_IFDIR ? S_IFDIR : S_IFREG;
     }
-    int target = place->ours ? -ENOENT : place_open(place, how);
-    if (target == -ENOENT && (op->flags & LC_REAL_DIRECTORY) && type != S_IFDIR)
-        target = -ENOTDIR;
-    if (target != -ENOENT)
-        return at(LC_WHERE_RESOLVE, target);
-    return at(LC_WHERE_CREATE, place_make(place, type, op->mode));
+    spot->fd = place->ours ? -ENOENT : place_open(place, how);
+    if (spot->fd == -ENOENT && (op->flags & LC_REAL_DIRECTORY) && type != S_IFDIR)
+        spot->fd = -ENOTDIR;
+    if (spot->fd != -ENOENT)
+        return at(LC_WHERE_RESOLVE, spot->fd);
+    return at(LC_WHERE_CREATE, place_make(place, type, op->mode, spot));
 }
 
 // What the operation says of the target, of which the path alone tells nothing: a
@@ -138,95 +106,39 @@ static int check_target(const struct lc_op *op, const struct place *place, int t
     struct statfs fs = {0};
     if (place->ours || (op->flags & LC_ON_PROC))
         return 0;
-    int result = fstatfs(target, &fs);
+    int result = sys(fstatfs, target, &fs);
     return result == 0 && fs.f_type == PROC_SUPER_MAGIC ? -EXDEV : result;
 }
 
 int op_attach(struct helper *helper, const struct lc_op *op)
 {
-    const char *path = plan_text(&helper->plan, op->text);
-    struct place place = op->slot2 >= 0
-                             ? place_beneath(helper->slots[op->slot2], path)
-                             : place_inside(helper, path);
+    const char *path = plan_text(&helper->plan, op);
+    struct place place = op->slot2 >= 0 ? place_beneath(helper->slots[op->slot2], path)
+                                        : place_inside(helper, path);
     if (op->flags & LC_REAL_DIRECTORY)
         place.resolve |= RESOLVE_NO_SYMLINKS;
     place.no_follow = (op->flags & LC_NO_FOLLOW) != 0;
-    int target = open_target(helper, op, &place);
-    if (target < 0)
-        return target;
-    int result = at(LC_WHERE_RESOLVE, check_target(op, &place, target));
-    if (result == 0)
-        result = attach_slot(helper, op->slot, target, &place);
-    close(target);
-    return result;
+    struct spot target = {-1, ""};
+    int result = open_target(helper, op, &place, &target);
+    if (result >= 0)
+        result = at(LC_WHERE_RESOLVE, check_target(op, &place, target.fd));
+    return result < 0 ? result : attach_slot(helper, op->slot, target, &place);
 }
 
-// Give the new entry its owner, close its directory. 0:0 is whom it belongs to
-// already, since the helper is root where it builds.
-static int finish_entry(const struct helper *helper, const struct lc_op *op,
-                        int parent, const char *name, int result)
-{
-    int tree = helper->slots[op->slot];
-    if (result == 0 && op->arg != 0)
-        result = fchownat(parent, name, (uint32_t)(op->arg >> 32), (uint32_t)op->arg,
-                          AT_SYMLINK_NOFOLLOW);
-    if (parent != tree)
-        close(parent);
-    return at(LC_WHERE_CREATE, result);
-}
-
-static int open_parent(struct helper *helper, const struct lc_op *op,
-                       const char **name)
-{
-    struct place place = place_beneath(helper->slots[op->slot],
-                                       plan_text(&helper->plan, op->text));
-    return at(LC_WHERE_RESOLVE, place_parent(&place, name));
-}
-
-int op_mkdir(struct helper *helper, const struct lc_op *op)
-{
-    const char *name;
-    int parent = open_parent(helper, op, &name);
-    if (parent < 0)
-        return parent;
-    return finish_entry(helper, op, parent, name, mkdirat(parent, name, op->mode));
-}
-
-int op_mknod(struct helper *helper, const struct lc_op *op)
-{
-    const char *name;
-    int parent = open_parent(helper, op, &name);
-    if (parent < 0)
-        return parent;
-    unsigned int major = (unsigned int)(op->flags >> 32);
-    unsigned int minor = (unsigned int)op->flags;
-    unsigned int device = (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
-    return finish_entry(helper, op, parent, name, mknodat(parent, name, op->mode, device));
-}
-
-int op_symlink(struct helper *helper, const struct lc_op *op)
-{
-    const char *name;
-    int parent = open_parent(helper, op, &name);
-    if (parent < 0)
-        return parent;
-    const char *target = plan_text(&helper->plan, op->text2);
-    return finish_entry(helper, op, parent, name, symlinkat(target, parent, name));
-}
-
-// A mask is worth what hides behind it is: a file is covered by nothing but the null
-// device (R6, CVE-2025-31133).
-static int check_null(struct helper *helper, int32_t slot)
+// R3: the name proves nothing, the inode does. A file is masked by nothing but the null
+// device (R6, CVE-2025-31133), and a terminal comes from a ptmx of devpts.
+int op_verify_node(struct helper *helper, const struct lc_op *op)
 {
     struct statx found = {0};
-    if (helper->null_slot == slot)
-        return 0;
-    int result = fd_statx(helper->slots[slot], STATX_TYPE, &found);
+    struct statfs fs = {0};
+    int result = fd_statx(helper->slots[op->slot], STATX_TYPE, &found);
+    if (result == 0 && op->arg != 0)
+        result = sys(fstatfs, helper->slots[op->slot], &fs);
     if (result == 0 && ((found.stx_mode & S_IFMT) != S_IFCHR ||
-                        found.stx_rdev_major != 1 || found.stx_rdev_minor != 3))
+                        found.stx_rdev_major != op->flags >> 32 ||
+                        found.stx_rdev_minor != (uint32_t)op->flags ||
+                        (op->arg != 0 && (uint64_t)fs.f_type != op->arg)))
         result = -ENODEV;
-    if (result == 0)
-        helper->null_slot = slot;
     return at(LC_WHERE_VERIFY, result);
 }
 
@@ -234,71 +146,58 @@ static int check_null(struct helper *helper, int32_t slot)
 // makes names in it, while an image could rename what leads to it.
 static struct place place_of(struct helper *helper, const struct lc_op *op, int base)
 {
-    const char *path = plan_text(&helper->plan, op->text);
+    const char *path = plan_text(&helper->plan, op);
     if (base < 0)
         return place_inside(helper, path);
     return (struct place){helper->slots[base], path,
                           RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, true, false};
 }
 
-// Open what is to be masked or made read-only. Absence is the one excuse (R6).
-static int open_existing(const struct place *place)
+// What is to be masked or made read-only. Absence is the one excuse (R6).
+static int excuse(int result)
 {
-    int target = place_open(place, O_PATH);
-    return target == -ENOTDIR ? -ENOENT : target;
+    return result == -ENOENT || result == -ENOTDIR ? 0 : at(LC_WHERE_RESOLVE, result);
 }
 
 int op_mask(struct helper *helper, const struct lc_op *op)
 {
     struct place place = place_of(helper, op, (int)op->arg - 1);
-    int target = open_existing(&place);
-    if (target < 0)
-        return target == -ENOENT ? 0 : at(LC_WHERE_RESOLVE, target);
     struct statx found = {0};
-    int result = at(LC_WHERE_VERIFY, fd_statx(target, STATX_TYPE, &found));
+    struct spot target;
+    int result = place_find(&place, &target, &found);
+    if (result < 0)
+        return excuse(result);
     bool directory = (found.stx_mode & S_IFMT) == S_IFDIR;
-    if (result == 0 && !directory)
-        result = check_null(helper, op->slot2);
-    if (result == 0)
-        result = attach_slot(helper, directory ? op->slot : op->slot2, target, &place);
-    close(target);
-    return result;
+    return attach_slot(helper, directory ? op->slot : op->slot2, target, &place);
 }
 
 int op_readonly(struct helper *helper, const struct lc_op *op)
 {
     struct place place = place_of(helper, op, op->slot);
-    int target = open_existing(&place);
-    if (target < 0)
-        return target == -ENOENT ? 0 : at(LC_WHERE_RESOLVE, target);
-    int tree = open_tree(target, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-                                         AT_EMPTY_PATH | AT_RECURSIVE);
-    int result = at(LC_WHERE_CLONE, tree);
-    if (tree >= 0) {
-        struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-        result = at(LC_WHERE_ATTRIBUTES,
-                    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
-                                  sizeof(attr)));
-        if (result == 0)
-            result = attach(tree, target, &place);
-        close(tree);
-    }
-    close(target);
-    return result;
+    struct spot target = {place_open(&place, O_PATH), ""};
+    if (target.fd < 0)
+        return excuse(target.fd);
+    int tree = sys(open_tree, target.fd, "",
+                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    if (tree < 0)
+        return at(LC_WHERE_CLONE, tree);
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    int result =
+        sys(mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr));
+    return result < 0 ? at(LC_WHERE_ATTRIBUTES, result) : attach(tree, target, &place);
 }
 
 // Take away what lies on the new root until nothing does: the old root, and on top of
 // that the scratch tree of an overlay. ".." is the one name that leads to the top of
-// what is mounted on "/".
+// what is mounted on "/". At the end that is the root itself, where "." is as well.
 static int uncover_root(struct helper *helper)
 {
     struct statx root = {0}, top = {0};
     int result = fd_statx(helper->root, STATX_MNT_ID, &root);
-    while (result == 0) {
-        result = statx(AT_FDCWD, "..", 0, STATX_MNT_ID, &top);
-        if (result < 0 || top.stx_mnt_id == root.stx_mnt_id)
-            break;
-        result = umount2(".", MNT_DETACH);
+    while (result == 0 && top.stx_mnt_id != root.stx_mnt_id) {
+        result = sys(umount2, ".", MNT_DETACH);
+        if (result == 0)
+            result = sys(statx, AT_FDCWD, "..", 0, STATX_MNT_ID, &top);
     }
     return result;
 }
@@ -309,10 +208,8 @@ static int uncover_root(struct helper *helper)
 int op_pivot(struct helper *helper, const struct lc_op *op)
 {
     (void)op;
-    int result = helper->root < 0 ? -EBADF : fchdir(helper->root);
+    int result = helper->root < 0 ? -EBADF : sys(fchdir, helper->root);
     if (result == 0)
-        result = pivot_root(".", ".");
-    if (result == 0)
-        result = uncover_root(helper);
-    return result == 0 ? chdir("/") : result;
+        result = sys(pivot_root, ".", ".");
+    return result == 0 ? uncover_root(helper) : result;
 }

@@ -25,6 +25,20 @@ static const uint16_t numbers[LC_CALL_LAST + 1] = {
     [LC_CALL_CHDIR] = __NR_chdir,
     [LC_CALL_BIND] = __NR_bind,
     [LC_CALL_SOCKET] = __NR_socket,
+    [LC_CALL_OPEN_TREE] = __NR_open_tree,
+    [LC_CALL_MOVE_MOUNT] = __NR_move_mount,
+    [LC_CALL_MOUNT_SETATTR] = __NR_mount_setattr,
+    [LC_CALL_MKDIRAT] = __NR_mkdirat,
+    [LC_CALL_MKNODAT] = __NR_mknodat,
+    [LC_CALL_SYMLINKAT] = __NR_symlinkat,
+    [LC_CALL_FCHOWNAT] = __NR_fchownat,
+    [LC_CALL_OPENAT2] = __NR_openat2,
+    [LC_CALL_SETNS] = __NR_setns,
+    [LC_CALL_UNSHARE] = __NR_unshare,
+    [LC_CALL_SETGROUPS] = __NR_setgroups,
+    [LC_CALL_SETRESUID] = __NR_setresuid,
+    [LC_CALL_SETRESGID] = __NR_setresgid,
+    [LC_CALL_IOCTL] = __NR_ioctl,
 };
 
 int op_call(struct helper *helper, const struct lc_op *op)
@@ -39,7 +53,7 @@ int op_call(struct helper *helper, const struct lc_op *op)
             args[i] = helper->slots[args[i]];
     }
     long result = arch_syscall(numbers[op->mode], args[0], args[1], args[2], args[3],
-                            args[4], args[5]);
+                               args[4], args[5]);
     if (result >= 0 && op->slot >= 0)
         set_slot(helper, op->slot, (int)result);
     return result < 0 ? (int)result : 0;

@@ -3,6 +3,7 @@
 #ifndef LC_HELPER_H
 #define LC_HELPER_H
 
+#include "operations.h"
 #include "plan.h"
 #include "sys.h"
 
@@ -13,12 +14,11 @@ struct helper {
     int root;              // fd of the container's root; -1: none yet
     uint32_t step;         // of the operation that runs
     uint32_t umask;        // what EXEC sets; until then it is 0 so that modes are exact
-    bool no_new_privs;     // NO_NEW_PRIVS ran, so IDENTITY must find it set
-    bool limit_files;      // RLIMIT_NOFILE was asked for: see op_rlimit
+    uint32_t streams;      // bit: that standard stream was given, and stays over execve(2)
+    bool limit_files;      // EXEC sets files: asked for by RLIMIT, or raised by us
     struct rlimit64 files;
-    int32_t null_slot;     // the slot that was found to be the null device; -1: none
     const char *program;   // what FIND_PROGRAM found
-    uint32_t hook;         // number of the hook that runs, in its process and in init; 0: none
+    uint32_t hook;         // number of the one that runs, here or beside us; 0: none
     uint32_t skip;         // how many operations a child has carried out for us
     const struct lc_op *filter;  // what EXEC sets last; NULL: none
     uint8_t attached[LC_MAX_SLOTS / 8];  // bit: the slot's own mount is in use
@@ -34,15 +34,10 @@ static inline int at(enum lc_where where, int result)
     return -((int)where << ERRNO_BITS | -result);
 }
 
-static inline bool failed_with(int result, int error)
-{
-    return result < 0 && (-result & ((1 << ERRNO_BITS) - 1)) == error;
-}
-
 static inline void set_slot(struct helper *helper, int32_t slot, int fd)
 {
     if (helper->slots[slot] >= 0)
-        close(helper->slots[slot]);
+        sys(close, helper->slots[slot]);
     helper->slots[slot] = fd;
     helper->attached[slot / 8] &= (uint8_t)~(1u << slot % 8);
 }
@@ -50,6 +45,8 @@ static inline void set_slot(struct helper *helper, int32_t slot, int fd)
 // main.c
 void timer_arm(const struct helper *helper);
 int timer_disarm(void);
+void *room(size_t size);  // the same memory each time, of unknown content; NULL: none
+int sweep(struct helper *helper);
 int close_others(const int *fds, uint32_t count, int64_t kept);
 
 // message.c
@@ -78,32 +75,22 @@ struct place {
 struct place place_inside(struct helper *helper, const char *path);
 struct place place_beneath(int dirfd, const char *path);
 int place_open(const struct place *place, uint64_t flags);
-int place_make(const struct place *place, uint32_t type, uint32_t mode);
-int place_parent(const struct place *place, const char **name);
 
-// attach.c
-int attach(int tree, int target, const struct place *place);
-int take_tree(struct helper *helper, int32_t slot);
-void drop_tree(struct helper *helper, int32_t slot, int tree);
+// What was found: an fd with the name "", or a name in the directory it is of.
+struct spot {
+    int fd;
+    const char *name;
+};
+static inline int spot_statx(struct spot spot, struct statx *found)
+{
+    return sys(statx, spot.fd, spot.name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW,
+               STATX_TYPE, found);
+}
+int place_find(const struct place *place, struct spot *spot, struct statx *found);
+int place_make(const struct place *place, uint32_t type, uint32_t mode,
+               struct spot *spot);
 
-#define OPERATIONS(X)                                                           \
-    X(SETNS, op_setns) X(UNSHARE, op_unshare) X(CLONE, op_clone)                \
-    X(BARRIER, op_barrier) X(BECOME_ROOT, op_become_root)                       \
-    X(PROPAGATION, op_propagation) X(CLONE_TREE, op_clone_tree)                 \
-    X(MAKE_FS, op_make_fs) X(SCRATCH, op_scratch) X(OVERLAY, op_overlay)        \
-    X(ATTRIBUTES, op_attributes) X(ROOT, op_root) X(ATTACH, op_attach)          \
-    X(MKDIR, op_mkdir) X(MKNOD, op_mknod) X(SYMLINK, op_symlink)                \
-    X(MASK, op_mask) X(READONLY, op_readonly) X(PIVOT, op_pivot)                \
-    X(LOOPBACK, op_loopback) X(WRITE_PROC, op_write_proc)                       \
-    X(RLIMIT, op_rlimit) X(UMASK, op_umask) X(CHDIR, op_chdir)                  \
-    X(TERMINAL, op_terminal)                               \
-    X(NO_NEW_PRIVS, op_no_new_privs) X(IDENTITY, op_identity)                   \
-    X(FIND_PROGRAM, op_find_program) X(GATE, op_gate) X(EXEC, op_exec)            \
-    X(CHILD, op_child) X(LANDLOCK_PATH, op_landlock_path) X(CALL, op_call)        \
-    X(INIT, op_init) X(MONITOR, op_monitor) X(SECCOMP, op_seccomp)    \
-    X(TAKE, op_take)
-
-#define DECLARE(kind, function)                                                 \
+#define DECLARE(kind, function, ...)                                             \
     int function(struct helper *helper, const struct lc_op *op);
 OPERATIONS(DECLARE)
 #undef DECLARE

@@ -7,8 +7,8 @@ enum { ALL_SIGNALS = -1, EXIT_KILLED = 128 };
 
 static int close_all_but(int fd)
 {
-    int result = fd > 0 ? close_range(0, (unsigned int)fd - 1, 0) : 0;
-    return result < 0 ? result : close_range((unsigned int)(fd + 1), ~0u, 0);
+    int result = fd > 0 ? sys(close_range, 0, (unsigned int)fd - 1, 0) : 0;
+    return result < 0 ? result : sys(close_range, (unsigned int)(fd + 1), ~0u, 0);
 }
 
 // How the child ended goes to the caller in full. What the kernel tells others is
@@ -16,14 +16,14 @@ static int close_all_but(int fd)
 static void end_as(int status, int report)
 {
     int signal = status & 0x7f;
-    write(report, &status, sizeof(status));
+    sys(write, report, &status, sizeof(status));
     exit_group(signal != 0 ? EXIT_KILLED + signal : status >> 8 & 0xff);
 }
 
 static void reap(int child, int report)
 {
     int status = 0, ended;
-    while ((ended = wait4(-1, &status, WNOHANG | __WALL, NULL)) > 0)
+    while ((ended = sys(wait4, -1, &status, WNOHANG | __WALL, NULL)) > 0)
         if (ended == child)
             end_as(status, report);
     // Nothing is left that could end: the child was the last to know of.
@@ -37,11 +37,11 @@ static void supervise(int child, int report)
 {
     const uint64_t all = (uint64_t)ALL_SIGNALS;
     for (;;) {
-        int number = rt_sigtimedwait(&all, NULL, NULL, sizeof(all));
+        int number = sys(rt_sigtimedwait, &all, NULL, NULL, sizeof(all));
         if (number == SIGCHLD)
             reap(child, report);
         else if (number > 0)
-            kill(child, number);
+            sys(kill, child, number);
     }
 }
 
@@ -49,27 +49,27 @@ static void supervise(int child, int report)
 // container can look at; only then may it, as a later setns(2) by its own user wants.
 static void become_init(struct helper *helper, int child, int report)
 {
-    if (timer_disarm() < 0 || close_all_but(report) < 0 || chdir("/") < 0 ||
-        munmap(helper->plan.base, helper->plan.size) < 0)
-        exit_group(1); // The kernel ends the child with its init.
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    if (timer_disarm() < 0 || close_all_but(report) < 0 || sys(chdir, "/") < 0 ||
+        sys(munmap, helper->plan.base, helper->plan.size) < 0)
+        exit_group(1);  // The kernel ends the child with its init.
+    sys(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
     supervise(child, report);
 }
 
 int op_init(struct helper *helper, const struct lc_op *op)
 {
     const uint64_t all = (uint64_t)ALL_SIGNALS, alarm = (uint64_t)1 << (SIGALRM - 1);
-    rt_sigprocmask(SIG_SETMASK, &all, NULL, sizeof(all));
+    sys(rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
     // Not clone3: the program's filter may be on already, and cannot look into that.
-    int child = clone(SIGCHLD, 0, NULL, 0, 0);
+    int child = sys(clone, SIGCHLD, 0, NULL, 0, 0);
     if (child < 0)
         return at(LC_WHERE_CLONE, child);
     if (child > 0)
         become_init(helper, child, helper->slots[op->slot]);
     timer_arm(helper);
-    rt_sigprocmask(SIG_UNBLOCK, &alarm, NULL, sizeof(alarm));
-    int result = setsid();
+    sys(rt_sigprocmask, SIG_UNBLOCK, &alarm, NULL, sizeof(alarm));
+    int result = sys(setsid, 0);
     if (result >= 0 && op->slot2 >= 0)
-        result = ioctl(helper->slots[op->slot2], TIOCSCTTY, 0);
+        result = sys(ioctl, helper->slots[op->slot2], TIOCSCTTY, 0);
     return result < 0 ? result : 0;
 }

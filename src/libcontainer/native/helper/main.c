@@ -9,6 +9,8 @@ ARCH_ENTRY;
 _Noreturn void helper_start(const long *stack);
 
 enum {
+    SWEEP_EVERY = 64,  // operations
+    FILES = 256,       // more than are open between two sweeps
     EXIT_FAILED = 1,
     EXIT_BAD_PLAN = 125,
     EXIT_EXEC = 127,
@@ -19,7 +21,7 @@ enum {
 // Static for its size, and because the handler of the alarm has no other way to it.
 static struct helper the_helper;
 
-#define ENTRY(kind, function) [LC_OP_##kind] = function,
+#define ENTRY(kind, function, ...) [LC_OP_##kind] = function,
 static int (*const operations[LC_OP_LAST + 1])(struct helper *,
                                                const struct lc_op *) = {
     OPERATIONS(ENTRY)};
@@ -33,11 +35,21 @@ static void on_alarm(int number)
     exit_group(EXIT_FAILED);
 }
 
+void *room(size_t size)
+{
+    static _Alignas(16) char small[16384];
+    if (size <= sizeof(small))
+        return small;
+    long memory = sys_long(mmap, NULL, size, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory < 0 && memory > -4096 ? NULL : (void *)memory;
+}
+
 static int set_timer(uint32_t milliseconds)
 {
-    struct itimer timer = {.value_s = milliseconds / 1000,
-                           .value_us = (long)(milliseconds % 1000) * 1000};
-    return setitimer(ITIMER_REAL, &timer, NULL);
+    struct itimerval timer = {
+        .it_value = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000}};
+    return sys(setitimer, ITIMER_REAL, &timer, NULL);
 }
 
 void timer_arm(const struct helper *helper)
@@ -54,14 +66,14 @@ int timer_disarm(void)
 // of them is let through.
 static int allow_alarm(void)
 {
-    struct kernel_sigaction alarm = {.handler = on_alarm};
+    struct sigaction alarm = {.sa_handler = on_alarm};
     uint64_t blocked = ~((uint64_t)1 << (SIGALRM - 1));
 #if ARCH_NEEDS_RESTORER
-    alarm.flags = SA_RESTORER;
-    alarm.restorer = arch_restorer;
+    alarm.sa_flags = SA_RESTORER;
+    alarm.sa_restorer = arch_restorer;
 #endif
-    int result = rt_sigaction(SIGALRM, &alarm, NULL, sizeof(blocked));
-    return result | rt_sigprocmask(SIG_SETMASK, &blocked, NULL, sizeof(blocked));
+    int result = sys(rt_sigaction, SIGALRM, &alarm, NULL, sizeof(blocked));
+    return result | sys(rt_sigprocmask, SIG_SETMASK, &blocked, NULL, sizeof(blocked));
 }
 
 static int plan_fd(const long *stack)
@@ -83,12 +95,12 @@ static int plan_fd(const long *stack)
 static int read_plan(int fd, struct plan *plan)
 {
     struct statx file = {0};
-    if ((fcntl(fd, F_GET_SEALS, 0) & SEALS) != SEALS ||
+    if ((sys(fcntl, fd, F_GET_SEALS, 0) & SEALS) != SEALS ||
         fd_statx(fd, STATX_SIZE, &file) < 0 || file.stx_size > LC_MAX_SIZE ||
         file.stx_size < sizeof(struct lc_plan))
         return -EPROTO;
     size_t size = (size_t)file.stx_size;
-    long base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    long base = sys_long(mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     if (base < 0 && base > -4096)
         return -EPROTO;
     return plan_parse(plan, (void *)base, size);
@@ -107,26 +119,54 @@ int close_others(const int *fds, uint32_t count, int64_t kept)
         if (next == INT64_MAX)
             break;
         if (next > kept + 1)
-            result = close_range((unsigned int)(kept + 1), (unsigned int)next - 1, 0);
+            result =
+                sys(close_range, (unsigned int)(kept + 1), (unsigned int)next - 1, 0);
         if (result < 0)
             return result;
         kept = next;
     }
-    return close_range((unsigned int)(kept + 1), ~0u, 0);
+    return sys(close_range, (unsigned int)(kept + 1), ~0u, 0);
+}
+
+// An operation does not close what it opens on its way: that is close-on-exec, and
+// closed here together, before the program has to wait for anybody.
+int sweep(struct helper *helper)
+{
+    const uint32_t nslots = helper->plan.head->nslots;
+    bool named = false;
+    for (uint32_t i = 0; i < nslots; i++)
+        named = named || helper->slots[i] == helper->root;
+    if (!named)
+        helper->root = -1;
+    return close_others(helper->slots, nslots, 2);
+}
+
+// Where the caller may have few files, we get as many as it could have until EXEC.
+static void allow_files(struct helper *helper)
+{
+    struct rlimit64 raised;
+    if (sys(prlimit64, 0, RLIMIT_NOFILE, NULL, &helper->files) < 0 ||
+        helper->files.rlim_cur >= FILES)
+        return;
+    raised = (struct rlimit64){helper->files.rlim_max, helper->files.rlim_max};
+    helper->limit_files = sys(prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
 }
 
 // What the plan does not name does not outlive the first microseconds, and nothing
-// outlives execve(2) unless EXEC says so.
-static int close_unlisted(const struct helper *helper, int plan)
+// outlives execve(2) unless EXEC says so; it looks after the standard streams itself.
+static int close_unlisted(struct helper *helper, int plan)
 {
     const uint32_t nslots = helper->plan.head->nslots;
-    int result = close_others(helper->slots, nslots, 2);
+    int result = sweep(helper);
     bool listed = false;
-    for (uint32_t i = 0; i < nslots; i++)
-        listed = listed || helper->slots[i] == plan;
+    for (uint32_t i = 0; i < nslots; i++) {
+        const int fd = helper->slots[i];
+        listed = listed || fd == plan;
+        helper->streams |= fd >= 0 && fd <= 2 ? 1u << fd : 0u;
+    }
     if (plan <= 2 && !listed)
-        close(plan);
-    return result < 0 ? result : close_range(0, ~0u, CLOSE_RANGE_CLOEXEC);
+        sys(close, plan);
+    return result < 0 ? result : sys(close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
 // What a fault test asked for instead of the operation.
@@ -135,8 +175,8 @@ static int inject(int fault)
     if (fault > 0)
         return -fault;
     uint64_t none = 0;
-    rt_sigprocmask(SIG_SETMASK, &none, NULL, sizeof(none));
-    kill(getpid(), -fault);
+    sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
+    sys(kill, sys(getpid, 0), -fault);
     // As first process of its pid namespace it is still here.
     exit_group(EXIT_SIGNAL - fault);
     return 0;
@@ -156,13 +196,14 @@ static void run_all(struct helper *helper)
     const struct plan *plan = &helper->plan;
     for (uint32_t i = 0; i < plan->head->nops; i++) {
         int result = run(helper, &plan->ops[i]);
+        if (result >= 0 && i % SWEEP_EVERY == SWEEP_EVERY - 1)
+            result = at(LC_WHERE_FDS, sweep(helper));
         i += helper->skip;
         helper->skip = 0;
         if (result >= 0)
             continue;
         uint32_t where = (uint32_t)-result >> ERRNO_BITS;
-        message_failed(helper->control, helper->step,
-                       -result & ((1 << ERRNO_BITS) - 1),
+        message_failed(helper->control, helper->step, -result & ((1 << ERRNO_BITS) - 1),
                        where | helper->hook << 8);
         exit_group(where == LC_WHERE_EXECVE ? EXIT_EXEC : EXIT_FAILED);
     }
@@ -173,10 +214,9 @@ void helper_start(const long *stack)
     struct helper *helper = &the_helper;
     // R9: before anything of the container can see this process.
     // Refused only where something confines the caller; then it is no place for us.
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    if (sys(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         exit_group(EXIT_FAILED);
     helper->control = helper->root = -1;
-    helper->null_slot = -1;
     if (allow_alarm() != 0)
         exit_group(EXIT_FAILED);
     int fd = plan_fd(stack);
@@ -190,10 +230,12 @@ void helper_start(const long *stack)
     timer_arm(helper);
     result = close_unlisted(helper, fd);
     if (result < 0) {
-        message_failed(helper->control, helper->plan.ops[0].step, -result, LC_WHERE_FDS);
+        message_failed(helper->control, helper->plan.ops[0].step, -result,
+                       LC_WHERE_FDS);
         exit_group(EXIT_FAILED);
     }
-    helper->umask = (uint32_t)umask(0);
+    allow_files(helper);
+    helper->umask = (uint32_t)sys(umask, 0);
     run_all(helper);
     exit_group(0);
     __builtin_unreachable();

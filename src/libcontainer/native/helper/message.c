@@ -26,7 +26,7 @@ int message_pass(int socket, struct lc_message *message, int fd, int flags)
     }
     long sent;
     do
-        sent = sendmsg(socket, &header, flags | MSG_NOSIGNAL);
+        sent = sys(sendmsg, socket, &header, flags | MSG_NOSIGNAL);
     while (sent == -EINTR);
     return sent < 0 ? (int)sent : 0;
 }
@@ -51,7 +51,7 @@ int message_await_go(int socket)
     struct lc_message message = {0};
     long got;
     do
-        got = recvfrom(socket, &message, sizeof(message), 0, NULL, NULL);
+        got = sys(recvfrom, socket, &message, sizeof(message), 0, NULL, NULL);
     while (got == -EINTR);
     if (got < 0)
         return (int)got;
@@ -77,7 +77,7 @@ int message_take(int socket, int32_t *fds, uint32_t count)
                             .control_size = sizeof(rights)};
     long got;
     do
-        got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+        got = sys(recvmsg, socket, &header, MSG_CMSG_CLOEXEC);
     while (got == -EINTR);
     if (got <= 0)
         return got < 0 ? (int)got : -EPIPE;
@@ -101,7 +101,7 @@ int message_receive(int socket, struct lc_message *message, int *fd)
                             .control_size = sizeof(rights)};
     long got;
     do
-        got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+        got = sys(recvmsg, socket, &header, MSG_CMSG_CLOEXEC);
     while (got == -EINTR);
     if (got <= 0)
         return got < 0 ? (int)got : -EPIPE;
@@ -115,14 +115,15 @@ int message_accept_go(int listener)
 {
     const long patience[2] = {GATE_PATIENCE_S, 0};
     for (;;) {
-        int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        int connection = sys(accept4, listener, NULL, NULL, SOCK_CLOEXEC);
         if (connection == -EINTR || connection == -ECONNABORTED)
             continue;
         if (connection < 0)
             return connection;
-        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, patience, sizeof(patience));
+        sys(setsockopt, connection, SOL_SOCKET, SO_RCVTIMEO, patience,
+            sizeof(patience));
         if (message_await_go(connection) == 0)
             return connection;
-        close(connection);
+        sys(close, connection);
     }
 }

@@ -25,27 +25,27 @@ struct monitor {
     uint32_t nnames;
     uint64_t max_size, size;
     const char *names[LC_MAX_LOGS];
-    struct siginfo end;
+    siginfo_t end;
 };
 
 static int open_log(struct monitor *monitor, int flags)
 {
     struct statx file = {0};
-    int fd = openat(monitor->fd[LOG_FOLDER], monitor->names[0],
-                    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
-                        O_CLOEXEC | flags,
-                    0600);
+    int fd =
+        sys(openat, monitor->fd[LOG_FOLDER], monitor->names[0],
+            O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags,
+            0600);
     if (fd < 0)
         return fd;
     int result = fd_statx(fd, STATX_TYPE | STATX_SIZE, &file);
     if (result == 0 && (file.stx_mode & S_IFMT) != S_IFREG)
         result = -EINVAL;
     if (result < 0) {
-        close(fd);
+        sys(close, fd);
         return result;
     }
     if (monitor->fd[LOG] >= 0)
-        close(monitor->fd[LOG]);
+        sys(close, monitor->fd[LOG]);
     monitor->fd[LOG] = fd;
     monitor->size = file.stx_size;
     return 0;
@@ -56,7 +56,7 @@ static void rotate_log(struct monitor *monitor)
 {
     int folder = monitor->fd[LOG_FOLDER];
     for (uint32_t i = monitor->nnames - 1; i > 0; i--)
-        renameat2(folder, monitor->names[i - 1], folder, monitor->names[i], 0);
+        sys(renameat2, folder, monitor->names[i - 1], folder, monitor->names[i], 0);
     open_log(monitor, O_TRUNC);
 }
 
@@ -67,7 +67,7 @@ static void write_log(struct monitor *monitor, const char *data, size_t size)
     if (monitor->max_size != 0 && monitor->size + size > monitor->max_size)
         rotate_log(monitor);
     while (size > 0) {
-        long wrote = write(monitor->fd[LOG], data, size);
+        long wrote = sys(write, monitor->fd[LOG], data, size);
         if (wrote <= 0)
             return;
         data += wrote;
@@ -78,7 +78,7 @@ static void write_log(struct monitor *monitor, const char *data, size_t size)
 
 static void drop_client(struct monitor *monitor, int index)
 {
-    close(monitor->client[index]);
+    sys(close, monitor->client[index]);
     monitor->client[index] = monitor->client[--monitor->nclients];
 }
 
@@ -86,14 +86,14 @@ static void add_client(struct monitor *monitor)
 {
     const long patience[2] = {CLIENT_PATIENCE_S, 0};
     struct lc_message hello = {.kind = LC_TERMINAL_FD};
-    int client = accept4(monitor->fd[LISTENER], NULL, NULL, SOCK_CLOEXEC);
+    int client = sys(accept4, monitor->fd[LISTENER], NULL, NULL, SOCK_CLOEXEC);
     if (client < 0)
         return;
-    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, patience, sizeof(patience));
+    sys(setsockopt, client, SOL_SOCKET, SO_SNDTIMEO, patience, sizeof(patience));
     int master = monitor->terminal ? monitor->fd[SOURCE] : -1;
     if (monitor->nclients == MAX_CLIENTS ||
         message_pass(client, &hello, master, MSG_DONTWAIT) < 0) {
-        close(client);
+        sys(close, client);
         return;
     }
     monitor->client[monitor->nclients++] = client;
@@ -103,14 +103,15 @@ static void add_client(struct monitor *monitor)
 static bool copy_output(struct monitor *monitor)
 {
     char data[CHUNK];
-    long got = read(monitor->fd[SOURCE], data, sizeof(data));
+    long got = sys(read, monitor->fd[SOURCE], data, sizeof(data));
     if (got == -EINTR || got == -EAGAIN)
         return true;
     if (got <= 0)
         return false;
     write_log(monitor, data, (size_t)got);
     for (int i = monitor->nclients - 1; i >= 0; i--)
-        if (sendto(monitor->client[i], data, (size_t)got, MSG_NOSIGNAL, NULL, 0) < 0)
+        if (sys(sendto, monitor->client[i], data, (size_t)got, MSG_NOSIGNAL, NULL, 0) <
+            0)
             drop_client(monitor, i);
     return true;
 }
@@ -120,7 +121,7 @@ static void copy_rest(struct monitor *monitor)
     struct pollfd source = {monitor->fd[SOURCE], POLLIN, 0};
     for (int i = 0; i < LAST_CHUNKS && source.fd >= 0; i++) {
         long now[2] = {0, 0};
-        if (ppoll(&source, 1, now, NULL, 0) <= 0 || !copy_output(monitor))
+        if (sys(ppoll, &source, 1, now, NULL, 0) <= 0 || !copy_output(monitor))
             return;
     }
 }
@@ -129,14 +130,14 @@ static void copy_rest(struct monitor *monitor)
 static bool init_has_ended(struct monitor *monitor)
 {
     uint64_t info[16];  // struct signalfd_siginfo
-    read(monitor->fd[SIGNALS_FD], info, sizeof(info));
+    sys(read, monitor->fd[SIGNALS_FD], info, sizeof(info));
     for (;;) {
-        struct siginfo *child = &monitor->end;
-        *child = (struct siginfo){0};
-        int result = waitid(P_ALL, 0, child, WEXITED | WNOHANG | __WALL, NULL);
-        if (result < 0 || child->pid == monitor->init)
+        siginfo_t *child = &monitor->end;
+        *child = (siginfo_t){0};
+        int result = sys(waitid, P_ALL, 0, child, WEXITED | WNOHANG | __WALL, NULL);
+        if (result < 0 || child->si_pid == monitor->init)
             return true;
-        if (child->pid == 0)
+        if (child->si_pid == 0)
             return false;
     }
 }
@@ -149,12 +150,13 @@ static void watch(struct monitor *monitor)
         int clients = monitor->nclients;
         polls[0] = (struct pollfd){monitor->fd[SIGNALS_FD], POLLIN, 0};
         polls[1] = (struct pollfd){monitor->fd[LISTENER], POLLIN, 0};
-        polls[2] = (struct pollfd){monitor->quiet ? -1 : monitor->fd[SOURCE], POLLIN, 0};
+        polls[2] =
+            (struct pollfd){monitor->quiet ? -1 : monitor->fd[SOURCE], POLLIN, 0};
         for (int i = 0; i < clients; i++)
             polls[3 + i] = (struct pollfd){monitor->client[i], 0, 0};
         bool look_again = monitor->quiet && monitor->terminal;
-        int ready = ppoll(polls, 3 + (unsigned int)clients,
-                          look_again ? second : NULL, NULL, 0);
+        int ready = sys(ppoll, polls, 3 + (unsigned int)clients,
+                        look_again ? second : NULL, NULL, 0);
         monitor->quiet = monitor->quiet && !(look_again && ready == 0);
         for (int i = clients - 1; i >= 0 && ready > 0; i--)
             if (polls[3 + i].revents != 0)
@@ -171,17 +173,18 @@ static void watch(struct monitor *monitor)
 static void write_record(const struct monitor *monitor)
 {
     long now[2] = {0, 0};
-    clock_gettime(CLOCK_REALTIME, now);
-    struct lc_exit record = {LC_EXIT_MAGIC,       monitor->init, monitor->end.code,
-                             monitor->end.status, now[0], now[1]};
+    sys(clock_gettime, CLOCK_REALTIME, now);
+    struct lc_exit record = {
+        LC_EXIT_MAGIC,          monitor->init, monitor->end.si_code,
+        monitor->end.si_status, now[0],        now[1]};
     int folder = monitor->fd[FOLDER];
-    int fd = openat(folder, ".exit.new",
-                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = sys(openat, folder, ".exit.new",
+                 O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return;
-    if (write(fd, &record, sizeof(record)) == (long)sizeof(record))
-        renameat2(folder, ".exit.new", folder, "exit", 0);
-    close(fd);
+    if (sys(write, fd, &record, sizeof(record)) == (long)sizeof(record))
+        sys(renameat2, folder, ".exit.new", folder, "exit", 0);
+    sys(close, fd);
 }
 
 static bool hears_in_time(const struct helper *helper, int fd)
@@ -189,7 +192,7 @@ static bool hears_in_time(const struct helper *helper, int fd)
     struct pollfd poll = {fd, POLLIN, 0};
     const uint64_t ms = helper->plan.head->deadline_ms;
     const long limit[2] = {(long)(ms / 1000), (long)(ms % 1000 * 1000000)};
-    return ppoll(&poll, 1, ms ? limit : NULL, NULL, sizeof(uint64_t)) == 1;
+    return sys(ppoll, &poll, 1, ms ? limit : NULL, NULL, sizeof(uint64_t)) == 1;
 }
 
 // The lease (R17): without the caller's word nothing of this container may stay, and
@@ -198,16 +201,17 @@ static _Noreturn void serve(struct helper *helper, struct monitor *monitor)
 {
     const uint64_t child = CHLD, all = ~(uint64_t)0;
     struct lc_message message = {.kind = LC_CLONED};
-    int master = -1, self = pidfd_open(getpid(), 0);
+    int master = -1, self = sys(pidfd_open, sys(getpid, 0), 0);
     helper->control = -1;
     // From here on no signal ends it, the alarm neither: it waits by the clock.
-    rt_sigprocmask(SIG_SETMASK, &all, NULL, sizeof(all));
-    monitor->fd[SIGNALS_FD] = signalfd4(-1, &child, sizeof(child), O_CLOEXEC | O_NONBLOCK);
+    sys(rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
+    monitor->fd[SIGNALS_FD] =
+        sys(signalfd4, -1, &child, sizeof(child), O_CLOEXEC | O_NONBLOCK);
     // Without it the end of init would not be seen.
     if (monitor->fd[SIGNALS_FD] < 0)
         exit_group(1);
     message_pass(monitor->fd[CALLER], &message, self, 0);
-    if (close_others(monitor->fd, HELD, -1) < 0 || chdir("/") < 0 ||
+    if (close_others(monitor->fd, HELD, -1) < 0 || sys(chdir, "/") < 0 ||
         !hears_in_time(helper, monitor->fd[CALLER]) ||
         message_receive(monitor->fd[CALLER], &message, &master) != 0 ||
         message.kind != LC_GO)
@@ -228,7 +232,7 @@ static int prepare(struct helper *helper, const struct lc_op *op,
                    struct monitor *monitor)
 {
     const struct lc_monitor *data = plan_data(&helper->plan, op);
-    const char *name = plan_text(&helper->plan, op->list);
+    const char *name = plan_text(&helper->plan, op);
     for (int i = 0; i < LC_MONITOR_SLOTS; i++)
         monitor->fd[i] = data->slot[i] < 0 ? -1 : helper->slots[data->slot[i]];
     monitor->fd[LOG] = monitor->fd[SIGNALS_FD] = -1;
@@ -248,15 +252,15 @@ int op_monitor(struct helper *helper, const struct lc_op *op)
     int result = prepare(helper, op, &monitor);
     if (result < 0)
         return result;
-    result = clone3(&apart, sizeof(apart));
+    result = sys(clone3, &apart, sizeof(apart));
     if (result > 0)
         exit_group(0);
     if (result == 0)
-        result = setsid();
+        result = sys(setsid, 0);
     if (result >= 0)
-        result = prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        result = sys(prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     if (result == 0)
-        result = clone3(&child, sizeof(child));
+        result = sys(clone3, &child, sizeof(child));
     if (result < 0)
         return at(LC_WHERE_CLONE, result);
     if (result > 0)

@@ -3,24 +3,12 @@
 
 #include "helper.h"
 
-int op_setns(struct helper *helper, const struct lc_op *op)
-{
-    return setns(helper->slots[op->slot], (int)op->flags);
-}
-
 // The id maps are files of /proc/PID, which belong to the host's root as long as the
 // process is not dumpable, out of reach of a caller who is not. Until BECOME_ROOT
 // nobody but that same user could attach to it.
 static int allow_id_maps(uint64_t flags)
 {
-    return flags & CLONE_NEWUSER ? prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) : 0;
-}
-
-int op_unshare(struct helper *helper, const struct lc_op *op)
-{
-    (void)helper;
-    int result = unshare(op->flags);
-    return result < 0 ? result : allow_id_maps(op->flags);
+    return flags & CLONE_NEWUSER ? sys(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0) : 0;
 }
 
 // What a new process does first. The handler of the alarm is inherited, the alarm
@@ -29,12 +17,10 @@ int report_clone(struct helper *helper, uint64_t flags)
 {
     timer_arm(helper);
     int result = allow_id_maps(flags);
-    int self = result < 0 ? result : pidfd_open(getpid(), 0);
+    int self = result < 0 ? result : sys(pidfd_open, sys(getpid, 0), 0);
     if (self < 0)
         return self;
-    result = message_send(helper, LC_CLONED, self);
-    close(self);
-    return result;
+    return message_send(helper, LC_CLONED, self);
 }
 
 // CLONE_PARENT makes the new process a child of our caller, which can wait for it.
@@ -43,7 +29,7 @@ int report_clone(struct helper *helper, uint64_t flags)
 // Where both are, before either has told, the caller finds it in our process group.
 int op_clone(struct helper *helper, const struct lc_op *op)
 {
-    int result = setpgid(0, 0);
+    int result = sys(setpgid, 0, 0);
     if (result < 0)
         return result;
     int pidfd = -1;
@@ -53,7 +39,7 @@ int op_clone(struct helper *helper, const struct lc_op *op)
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (__u64)helper->slots[op->slot];
     }
-    result = clone3(&args, sizeof(args));
+    result = sys(clone3, &args, sizeof(args));
     if (result < 0)
         return at(LC_WHERE_CLONE, result);
     // In a pid namespace that it joins, others may end the new process before it can
@@ -67,57 +53,53 @@ int op_clone(struct helper *helper, const struct lc_op *op)
     return report_clone(helper, op->flags);
 }
 
-int op_loopback(struct helper *helper, const struct lc_op *op)
-{
-    (void)helper, (void)op;
-    struct ifreq request = {.name = "lo", .flags = IFF_UP};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return fd;
-    // In a namespace so new that nobody has set any other flag that can be set.
-    int result = ioctl(fd, SIOCSIFFLAGS, (long)&request);
-    close(fd);
-    return result;
-}
-
 // R4: through a procfs nobody else could touch, and checked to be one all the same.
-int op_write_proc(struct helper *helper, const struct lc_op *op)
+static int open_proc(struct helper *helper, const struct lc_op *op, uint64_t flags)
 {
-    struct place place = {helper->slots[op->slot], plan_text(&helper->plan, op->text),
+    struct place place = {helper->slots[op->slot], plan_text(&helper->plan, op),
                           RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
                           false, false};
-    const char *value = plan_text(&helper->plan, op->text2);
-    size_t size = text_size(value);
-    int fd = place_open(&place, O_WRONLY);
+    int fd = place_open(&place, flags);
     if (fd < 0)
         return at(LC_WHERE_RESOLVE, fd);
     struct statfs fs = {0};
-    int result = fstatfs(fd, &fs);
+    int result = sys(fstatfs, fd, &fs);
     if (result == 0 && fs.f_type != PROC_SUPER_MAGIC)
         result = -ESTALE;
-    result = at(LC_WHERE_VERIFY, result);
-    if (result == 0) {
-        long wrote = write(fd, value, size);
-        if (wrote != (long)size)
-            result = wrote < 0 ? (int)wrote : -EIO;
-    }
-    close(fd);
-    if (op->flags & LC_LAST_WRITE)
+    if (op->flags & LC_LAST_USE)
         set_slot(helper, op->slot, -1);
-    return result;
+    return result < 0 ? at(LC_WHERE_VERIFY, result) : fd;
+}
+
+int op_open_proc(struct helper *helper, const struct lc_op *op)
+{
+    int fd = open_proc(helper, op, O_RDONLY);
+    if (fd >= 0)
+        set_slot(helper, op->slot2, fd);
+    return fd < 0 ? fd : 0;
+}
+
+int op_write_proc(struct helper *helper, const struct lc_op *op)
+{
+    const char *value = plan_next(plan_text(&helper->plan, op));
+    size_t size = text_size(value);
+    int fd = open_proc(helper, op, O_WRONLY);
+    if (fd < 0)
+        return fd;
+    long wrote = sys(write, fd, value, size);
+    sys(close, fd);  // a mount with a writer cannot be made read-only
+    return wrote == (long)size ? 0 : wrote < 0 ? (int)wrote : -EIO;
 }
 
 // A rule holds for the file or directory itself, whatever is mounted or moved later.
 int op_landlock_path(struct helper *helper, const struct lc_op *op)
 {
-    struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
+    struct place place = place_inside(helper, plan_text(&helper->plan, op));
     int fd = place_open(&place, O_PATH);
     if (fd < 0)
         return at(LC_WHERE_RESOLVE, fd);
     struct landlock_path_beneath_attr rule = {.allowed_access = op->flags,
                                               .parent_fd = fd};
-    int result = landlock_add_rule(helper->slots[op->slot], LANDLOCK_RULE_PATH_BENEATH,
-                                   &rule, 0);
-    close(fd);
-    return result;
+    return sys(landlock_add_rule, helper->slots[op->slot], LANDLOCK_RULE_PATH_BENEATH,
+               &rule, 0);
 }

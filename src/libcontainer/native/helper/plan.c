@@ -5,130 +5,73 @@
 #include "plan.h"
 
 #include <asm/errno.h>
+#include <linux/fcntl.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <stdbool.h>
+
+#include "operations.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
 #endif
 
-enum field {
-    SLOT = 1,
-    SLOT2 = 2,
-    FLAGS = 4,  // in `needs`: not 0; which bits are allowed is told by the mask
-    ARG = 8,
-    TEXT = 16,
-    TEXT2 = 32,
-    LIST = 64,
-    LIST2 = 128,
-    DATA = 256,
-};
+enum field { SLOT = 1, SLOT2 = 2, FLAGS = 4, ARG = 8, DATA = 16 };
 
 struct shape {
-    uint16_t needs;
-    uint16_t may;
-    uint32_t mode;   // mask of the bits that may be set
-    uint64_t flags;  // mask of the bits that may be set
+    uint8_t needs;
+    uint8_t may;
+    uint32_t least, most;  // strings
+    uint32_t mode;         // the bits that may be set
+    uint64_t flags;        // the bits that may be set
 };
 
-#define NAMESPACES                                                              \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+#define NAMESPACES                                                                     \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |     \
      CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
-#define PROPAGATIONS (MS_PRIVATE | MS_SLAVE | MS_SHARED | MS_UNBINDABLE)
-#define ATTRIBUTES                                                              \
-    (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | \
+#define ATTRIBUTES                                                                     \
+    (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |    \
      MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW)
-#define FILTER_FLAGS 0x3f
-#define FILE_TYPE 0170000
-#define PERMISSIONS 07777
 #define MAKES (LC_MAKE_DIRECTORY | LC_MAKE_FILE | LC_MAKE_LIKE_SOURCE)
+#define ATTACH_FLAGS (MAKES | LC_REAL_DIRECTORY | LC_ON_PROC | LC_NO_FOLLOW)
+#define FILTER_FLAGS 0x3f
+#define PERMISSIONS 07777
 #define ARGUMENTS 0x3f  // one bit an argument of a system call
-#define ALL_BITS (~(uint64_t)0)
 
-static const struct shape shapes[LC_OP_LAST + 1] = {
-    [LC_OP_SETNS] = {.needs = SLOT, .flags = NAMESPACES},
-    [LC_OP_UNSHARE] = {.needs = FLAGS, .flags = NAMESPACES},
-    [LC_OP_CLONE] = {.may = SLOT, .flags = NAMESPACES},
-    [LC_OP_BARRIER] = {.may = SLOT},
-    [LC_OP_TAKE] = {.needs = SLOT | ARG},
-    [LC_OP_BECOME_ROOT] = {.flags = LC_KEEP_GROUPS},
-    [LC_OP_PROPAGATION] = {.needs = FLAGS, .flags = PROPAGATIONS},
-    [LC_OP_CLONE_TREE] = {.needs = SLOT | TEXT | DATA, .flags = LC_NO_FOLLOW},
-    [LC_OP_MAKE_FS] = {.needs = SLOT | TEXT, .may = LIST | TEXT2, .flags = ATTRIBUTES},
-    [LC_OP_SCRATCH] = {.needs = SLOT},
-    [LC_OP_OVERLAY] = {.needs = SLOT | DATA, .may = LIST},
-    [LC_OP_ATTRIBUTES] = {.needs = SLOT | DATA},
-    [LC_OP_ROOT] = {.needs = SLOT, .may = TEXT},
-    [LC_OP_ATTACH] = {.needs = SLOT | TEXT, .may = SLOT2, .mode = PERMISSIONS,
-                      .flags = MAKES | LC_REAL_DIRECTORY | LC_ON_PROC | LC_NO_FOLLOW},
-    [LC_OP_MKDIR] = {.needs = SLOT | TEXT, .may = ARG, .mode = PERMISSIONS},
-    [LC_OP_MKNOD] = {.needs = SLOT | TEXT, .may = ARG, .mode = FILE_TYPE | PERMISSIONS,
-                     .flags = 0x00000fff000fffff},
-    [LC_OP_SYMLINK] = {.needs = SLOT | TEXT | TEXT2},
-    [LC_OP_MASK] = {.needs = SLOT | SLOT2 | TEXT, .may = ARG},
-    [LC_OP_READONLY] = {.needs = TEXT, .may = SLOT},
-    [LC_OP_PIVOT] = {0},
-    [LC_OP_LOOPBACK] = {0},
-    [LC_OP_WRITE_PROC] = {.needs = SLOT | TEXT | TEXT2, .flags = LC_LAST_WRITE},
-    [LC_OP_RLIMIT] = {.may = ARG, .mode = 15, .flags = ALL_BITS},
-    [LC_OP_UMASK] = {.mode = 0777},
-    [LC_OP_CHDIR] = {.needs = TEXT},
-    [LC_OP_TERMINAL] = {.needs = SLOT | TEXT | DATA, .may = SLOT2 | ARG,
-                        .flags = LC_CONSOLE | LC_NO_SESSION},
-    [LC_OP_NO_NEW_PRIVS] = {0},
-    [LC_OP_IDENTITY] = {.needs = DATA},
-    [LC_OP_FIND_PROGRAM] = {.needs = LIST},
-    [LC_OP_GATE] = {.needs = SLOT},
-    [LC_OP_INIT] = {.needs = SLOT, .may = SLOT2},
-    [LC_OP_EXEC] = {.needs = LIST, .may = LIST2 | DATA, .flags = LC_OWN_PID},
-    [LC_OP_CALL] = {.needs = DATA, .may = SLOT, .mode = 255,
-                    .flags = ARGUMENTS | ARGUMENTS << 8},
-    [LC_OP_MONITOR] = {.needs = DATA, .may = LIST | ARG},
-    [LC_OP_LANDLOCK_PATH] = {.needs = SLOT | FLAGS | TEXT, .flags = UINT32_MAX},
-    [LC_OP_CHILD] = {.needs = FLAGS, .may = ARG, .mode = UINT16_MAX, .flags = UINT8_MAX},
-    [LC_OP_SECCOMP] = {.needs = DATA, .mode = LC_SECCOMP_NOW, .flags = FILTER_FLAGS},
-};
+#define SHAPE(kind, function, ...) [LC_OP_##kind] = {__VA_ARGS__},
+static const struct shape shapes[LC_OP_LAST + 1] = {OPERATIONS(SHAPE)};
 
 // Strings may be shared between operations, so a small plan could ask for far more
 // scanning than it has bytes.
 enum {
     SCAN_LIMIT = 4 * LC_MAX_SIZE,
-    MAX_LAYERS = 500,
     MAX_TARGET = 1048575,
     MAX_FILTER = 4096,
     PID_DIGITS = 10,
 };
-
-static bool one_bit(uint64_t bits)
-{
-    return bits != 0 && (bits & (bits - 1)) == 0;
-}
 
 static bool slot_ok(const struct plan *plan, int32_t slot)
 {
     return slot >= 0 && (uint32_t)slot < plan->head->nslots;
 }
 
-// `count` strings, one after the other, all of them terminated inside the plan.
-static bool strings_ok(struct plan *plan, uint32_t offset, uint32_t count)
+static bool slot_or_none(const struct plan *plan, int32_t slot)
 {
-    if (offset < plan->bytes)
-        return false;
-    uint32_t end = offset;
+    return slot == -1 || slot_ok(plan, slot);
+}
+
+// `count` strings, one after the other, all of them terminated inside the plan.
+static bool strings_ok(struct plan *plan, const struct lc_op *op)
+{
+    uint32_t end = op->strings, count = op->count;
+    if (count == 0 || end < plan->bytes)
+        return count == 0 && end == 0;
     while (count > 0 && end < plan->size) {
         count -= plan->base[end] == '\0';
         end++;
     }
-    plan->scanned += end - offset;
+    plan->scanned += end - op->strings;
     return count == 0 && plan->scanned <= SCAN_LIMIT;
-}
-
-static bool list_ok(struct plan *plan, uint32_t offset, uint32_t count)
-{
-    if (offset == 0 || count == 0)
-        return offset == 0 && count == 0;
-    return strings_ok(plan, offset, count);
 }
 
 static bool block_ok(const struct plan *plan, const struct lc_op *op)
@@ -137,38 +80,6 @@ static bool block_ok(const struct plan *plan, const struct lc_op *op)
         return op->data == 0 && op->data_size == 0;
     return op->data % 8 == 0 && op->data >= plan->bytes && op->data <= plan->size &&
            op->data_size <= plan->size - op->data;
-}
-
-static bool attributes_ok(const struct plan *plan, const struct lc_op *op)
-{
-    const struct lc_attributes *data = plan_data(plan, op);
-    if (op->data_size != sizeof(*data))
-        return false;
-    return (data->attr_set & ~(uint64_t)ATTRIBUTES) == 0 &&
-           (data->attr_clr & ~(uint64_t)(ATTRIBUTES | MOUNT_ATTR__ATIME)) == 0 &&
-           (data->propagation & ~(uint64_t)PROPAGATIONS) == 0 &&
-           (data->propagation == 0 || one_bit(data->propagation)) &&
-           data->recursive <= 1;
-}
-
-static bool overlay_ok(struct plan *plan, const struct lc_op *op)
-{
-    const struct lc_overlay *data = plan_data(plan, op);
-    if (op->data_size < sizeof(*data) || data->nlower == 0 ||
-        data->nlower > MAX_LAYERS ||
-        op->data_size != sizeof(*data) + data->nlower * sizeof(int32_t))
-        return false;
-    const int32_t *lower = (const int32_t *)(data + 1);
-    for (uint32_t i = 0; i < data->nlower; i++)
-        if (!slot_ok(plan, lower[i]))
-            return false;
-    if (data->reserved != 0 || (data->attributes & ~(uint64_t)ATTRIBUTES) != 0 ||
-        !slot_ok(plan, data->scratch))
-        return false;
-    if (data->upper == -1)
-        return data->upper_path == 0 && data->work_path == 0;
-    return slot_ok(plan, data->upper) && strings_ok(plan, data->upper_path, 1) &&
-           strings_ok(plan, data->work_path, 1);
 }
 
 static bool identity_ok(const struct plan *plan, const struct lc_op *op)
@@ -180,15 +91,6 @@ static bool identity_ok(const struct plan *plan, const struct lc_op *op)
     // The id -1 means "leave it" to the kernel, which no identity may contain.
     return data->keep_groups <= 1 && (data->keep_groups == 0 || data->ngroups == 0) &&
            data->uid != UINT32_MAX && data->gid != UINT32_MAX;
-}
-
-static bool terminal_ok(const struct plan *plan, const struct lc_op *op)
-{
-    const struct lc_owner *owner = plan_data(plan, op);
-    bool console = (op->flags & LC_CONSOLE) != 0;
-    return op->data_size == sizeof(*owner) && owner->uid != UINT32_MAX &&
-           console == (op->slot2 != -1) &&
-           (op->arg >> 32) <= UINT16_MAX && (op->arg & UINT32_MAX) <= UINT16_MAX;
 }
 
 static bool fds_ok(const struct plan *plan, const struct lc_op *op)
@@ -226,14 +128,18 @@ static bool call_ok(const struct plan *plan, const struct lc_op *op)
     return true;
 }
 
-static bool own_pid_ok(const struct plan *plan, const struct lc_op *op)
+static bool vectors_ok(const struct plan *plan, const struct lc_op *op)
 {
+    if (op->mode == 0 || op->mode > op->count)
+        return false;
     if (!(op->flags & LC_OWN_PID))
         return true;
-    if (op->count2 == 0)
+    if (op->mode == op->count)
         return false;
-    const char *text = plan_text(plan, op->list2);
+    const char *text = plan_text(plan, op);
     uint32_t zeros = 0;
+    for (uint32_t i = 0; i < op->mode; i++)
+        text = plan_next(text);
     for (; *text != '\0'; text++)
         zeros = *text == '0' ? zeros + 1 : 0;
     return zeros >= PID_DIGITS;
@@ -242,7 +148,7 @@ static bool own_pid_ok(const struct plan *plan, const struct lc_op *op)
 static bool monitor_ok(const struct plan *plan, const struct lc_op *op)
 {
     const struct lc_monitor *data = plan_data(plan, op);
-    if (op->data_size != sizeof(*data) || data->reserved != 0 || op->count > LC_MAX_LOGS ||
+    if (op->data_size != sizeof(*data) || data->reserved != 0 ||
         (op->count > 0) != (data->slot[LC_LOG_FOLDER] != -1))
         return false;
     for (int i = 0; i < LC_MONITOR_SLOTS; i++)
@@ -251,29 +157,24 @@ static bool monitor_ok(const struct plan *plan, const struct lc_op *op)
     return true;
 }
 
-static bool details_ok(struct plan *plan, const struct lc_op *op)
+static bool details_ok(const struct plan *plan, const struct lc_op *op)
 {
     switch (op->kind) {
     case LC_OP_TAKE:
         return op->arg <= LC_MAX_TAKEN &&
                op->arg <= plan->head->nslots - (uint32_t)op->slot;
-    case LC_OP_PROPAGATION:
-        return one_bit(op->flags);
-    case LC_OP_CLONE_TREE:
-    case LC_OP_ATTRIBUTES:
-        return attributes_ok(plan, op);
-    case LC_OP_OVERLAY:
-        return overlay_ok(plan, op);
+    case LC_OP_MAKE_FS:
+        return op->count > op->mode;
     case LC_OP_ATTACH:
-        return (op->flags & MAKES) == 0 || one_bit(op->flags & MAKES);
+        return (op->flags & MAKES & ((op->flags & MAKES) - 1)) == 0;  // one at most
     case LC_OP_MASK:
         return op->arg <= plan->head->nslots;
-    case LC_OP_TERMINAL:
-        return terminal_ok(plan, op);
+    case LC_OP_TELL:
+        return op->mode == LC_TERMINAL_FD;
     case LC_OP_IDENTITY:
         return identity_ok(plan, op);
     case LC_OP_EXEC:
-        return fds_ok(plan, op) && own_pid_ok(plan, op);
+        return fds_ok(plan, op) && vectors_ok(plan, op);
     case LC_OP_SECCOMP:
         return op->data_size % 8 == 0 && op->data_size <= 8 * MAX_FILTER;
     case LC_OP_CALL:
@@ -294,26 +195,18 @@ static bool shape_ok(const struct plan *plan, const struct lc_op *op)
     used |= op->slot2 != -1 ? SLOT2 : 0u;
     used |= op->flags != 0 ? FLAGS : 0u;
     used |= op->arg != 0 ? ARG : 0u;
-    used |= op->text != 0 ? TEXT : 0u;
-    used |= op->text2 != 0 ? TEXT2 : 0u;
-    used |= op->list != 0 || op->count != 0 ? LIST : 0u;
-    used |= op->list2 != 0 || op->count2 != 0 ? LIST2 : 0u;
     used |= op->data != 0 || op->data_size != 0 ? DATA : 0u;
     uint32_t known = (uint32_t)shape->needs | shape->may | FLAGS;
     return (used & ~known) == 0 && (shape->needs & ~used) == 0 &&
+           op->count >= shape->least && op->count <= shape->most &&
            (op->mode & ~shape->mode) == 0 && (op->flags & ~shape->flags) == 0 &&
-           (op->slot == -1 || slot_ok(plan, op->slot)) &&
-           (op->slot2 == -1 || slot_ok(plan, op->slot2));
+           slot_or_none(plan, op->slot) && slot_or_none(plan, op->slot2);
 }
 
 static bool op_ok(struct plan *plan, const struct lc_op *op)
 {
-    if (op->kind == 0 || op->kind > LC_OP_LAST || op->step == 0)
-        return false;
-    return shape_ok(plan, op) && (op->text == 0 || strings_ok(plan, op->text, 1)) &&
-           (op->text2 == 0 || strings_ok(plan, op->text2, 1)) &&
-           list_ok(plan, op->list, op->count) &&
-           list_ok(plan, op->list2, op->count2) && block_ok(plan, op) &&
+    return op->kind > 0 && op->kind <= LC_OP_LAST && op->step > 0 &&
+           shape_ok(plan, op) && strings_ok(plan, op) && block_ok(plan, op) &&
            details_ok(plan, op);
 }
 

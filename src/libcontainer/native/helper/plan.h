@@ -26,9 +26,10 @@ int plan_parse(struct plan *plan, void *base, size_t size);
 // The control socket of a plan whose slot table is good, or -1.
 int plan_control(const struct plan *plan);
 
-static inline const char *plan_text(const struct plan *plan, uint32_t offset)
+// The first string of an operation.
+static inline const char *plan_text(const struct plan *plan, const struct lc_op *op)
 {
-    return (const char *)plan->base + offset;
+    return (const char *)plan->base + op->strings;
 }
 
 static inline const void *plan_data(const struct plan *plan, const struct lc_op *op)
@@ -36,7 +37,7 @@ static inline const void *plan_data(const struct plan *plan, const struct lc_op 
     return plan->base + op->data;
 }
 
-// The string after this one in a list.
+// The string after this one.
 static inline const char *plan_next(const char *text)
 {
     while (*text != '\0')

@@ -23,8 +23,16 @@ int op_barrier(struct helper *helper, const struct lc_op *op)
 // The caller goes on without a word of ours.
 int op_take(struct helper *helper, const struct lc_op *op)
 {
-    return end_alone(message_take(helper->control, &helper->slots[op->slot],
-                                  (uint32_t)op->arg));
+    return end_alone(
+        message_take(helper->control, &helper->slots[op->slot], (uint32_t)op->arg));
+}
+
+int op_tell(struct helper *helper, const struct lc_op *op)
+{
+    int result = message_send(helper, op->mode, helper->slots[op->slot]);
+    // Who waits for the end of a terminal waits for the last who has its master.
+    set_slot(helper, op->slot, -1);
+    return result;
 }
 
 // How long until somebody starts the container is not ours to limit. From here on
@@ -37,7 +45,7 @@ static int let_go_of_streams(struct helper *helper, int instead)
         bool wanted = false;
         for (uint32_t i = 0; i < helper->plan.head->nslots; i++)
             wanted = wanted || helper->slots[i] == fd;
-        int result = wanted ? 0 : dup3(instead, fd, O_CLOEXEC);
+        int result = wanted ? 0 : sys(dup3, instead, fd, O_CLOEXEC);
         if (result < 0)
             return result;
     }
@@ -49,7 +57,9 @@ int op_gate(struct helper *helper, const struct lc_op *op)
     int result = let_go_of_streams(helper, helper->slots[op->slot]);
     if (result < 0)
         return result;
-    result = timer_disarm();
+    result = at(LC_WHERE_FDS, sweep(helper));
+    if (result == 0)
+        result = timer_disarm();
     if (result < 0)
         return result;
     int starter = message_accept_go(helper->slots[op->slot]);
@@ -73,33 +83,33 @@ int op_umask(struct helper *helper, const struct lc_op *op)
 int op_rlimit(struct helper *helper, const struct lc_op *op)
 {
     struct rlimit64 limit = {op->flags, op->arg}, now = {0};
-    if (limit.soft > limit.hard)
+    if (limit.rlim_cur > limit.rlim_max)
         return -EINVAL;
     if (op->mode != RLIMIT_NOFILE)
-        return prlimit64(0, (int)op->mode, &limit, NULL);
-    int result = prlimit64(0, RLIMIT_NOFILE, NULL, &now);
+        return sys(prlimit64, 0, (int)op->mode, &limit, NULL);
+    int result = sys(prlimit64, 0, RLIMIT_NOFILE, NULL, &now);
     if (result < 0)
         return result;
     helper->files = limit;
     helper->limit_files = true;
-    now.soft = limit.soft > now.soft ? limit.soft : now.soft;
-    now.hard = limit.hard > now.hard ? limit.hard : now.hard;
-    return prlimit64(0, RLIMIT_NOFILE, &now, NULL);
+    now.rlim_cur = limit.rlim_cur > now.rlim_cur ? limit.rlim_cur : now.rlim_cur;
+    now.rlim_max = limit.rlim_max > now.rlim_max ? limit.rlim_max : now.rlim_max;
+    return sys(prlimit64, 0, RLIMIT_NOFILE, &now, NULL);
 }
 
 // R7, CVE-2024-21626: a directory outside the root reads as "(unreachable)/...".
 int op_chdir(struct helper *helper, const struct lc_op *op)
 {
     char directory[PATH_MAX];
-    struct place place = place_inside(helper, plan_text(&helper->plan, op->text));
-    int fd = place_make(&place, S_IFDIR, 0755);
-    if (fd < 0)
-        return at(LC_WHERE_RESOLVE, fd);
-    int result = fchdir(fd);
-    close(fd);
+    struct place place = place_inside(helper, plan_text(&helper->plan, op));
+    struct spot found;
+    int result = place_make(&place, S_IFDIR, 0755, &found);
+    if (result < 0)
+        return at(LC_WHERE_RESOLVE, result);
+    result = sys(fchdir, found.fd);
     if (result < 0)
         return result;
-    result = getcwd(directory, sizeof(directory));
+    result = sys(getcwd, directory, sizeof(directory));
     if (result >= 0 && directory[0] != '/')
         result = -EXDEV;
     return result < 0 ? at(LC_WHERE_VERIFY, result) : 0;
@@ -109,13 +119,13 @@ int op_chdir(struct helper *helper, const struct lc_op *op)
 // from a program that fails.
 int op_find_program(struct helper *helper, const struct lc_op *op)
 {
-    const char *candidate = plan_text(&helper->plan, op->list);
+    const char *candidate = plan_text(&helper->plan, op);
     int result = -ENOENT;
     for (uint32_t i = 0; i < op->count; i++) {
         struct statx found = {0};
-        int error = faccessat2(AT_FDCWD, candidate, X_OK, AT_EACCESS);
+        int error = sys(faccessat2, AT_FDCWD, candidate, X_OK, AT_EACCESS);
         if (error == 0)
-            error = statx(AT_FDCWD, candidate, 0, STATX_TYPE, &found);
+            error = sys(statx, AT_FDCWD, candidate, 0, STATX_TYPE, &found);
         if (error == 0 && (found.stx_mode & S_IFMT) != S_IFREG)
             error = -EACCES;
         if (error == 0) {
@@ -131,21 +141,18 @@ int op_find_program(struct helper *helper, const struct lc_op *op)
     return result;
 }
 
-static const char **write_vector(const struct plan *plan, const char **vector,
-                                 uint32_t offset, uint32_t count)
+// Pointers to the next `count` strings; gives what comes behind them.
+static const char *write_vector(const char **vector, const char *text, uint32_t count)
 {
-    const char *text = plan_text(plan, offset);
-    for (uint32_t i = 0; i < count; i++) {
-        *vector++ = text;
-        text = plan_next(text);
-    }
-    *vector++ = NULL;
-    return vector;
+    for (uint32_t i = 0; i < count; i++, text = plan_next(text))
+        vector[i] = text;
+    vector[count] = NULL;
+    return text;
 }
 
-// First copies of all, above every target, then each copy on its target: so no
-// target can overwrite what is still needed. Everything else is close-on-exec since
-// the start (R7).
+// What is in its place only has to stay open. Of the others first copies, above every
+// target, then each copy on its target: so no target can overwrite what is still
+// needed. Everything else is close-on-exec since the start (R7).
 static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
 {
     const struct lc_fd *fds = plan_data(&helper->plan, op);
@@ -157,21 +164,33 @@ static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
         in_the_way = in_the_way || fds[i].target == helper->control;
     }
     for (uint32_t i = 0; i < count; i++) {
-        copies[i] = fcntl(helper->slots[fds[i].slot], F_DUPFD_CLOEXEC, free);
+        int fd = helper->slots[fds[i].slot];
+        copies[i] = fd == fds[i].target ? fd : sys(fcntl, fd, F_DUPFD_CLOEXEC, free);
         if (copies[i] < 0)
             return copies[i];
     }
     if (in_the_way) {
-        int moved = fcntl(helper->control, F_DUPFD_CLOEXEC, free);
+        int moved = sys(fcntl, helper->control, F_DUPFD_CLOEXEC, free);
         if (moved < 0)
             return moved;
         helper->control = moved;
     }
+    uint32_t others = 7;  // bit: that standard stream is nobody's target
     for (uint32_t i = 0; i < count; i++) {
-        int result = dup3(copies[i], fds[i].target, 0);
+        const int target = fds[i].target;
+        const uint32_t stream = target <= 2 ? 1u << target : 0u;
+        int result = 0;
+        others &= ~stream;
+        if (copies[i] != target)
+            result = sys(dup3, copies[i], target, 0);
+        else if ((helper->streams & stream) == 0)
+            result = sys(fcntl, target, F_SETFD, 0);
         if (result < 0)
             return result;
     }
+    for (int fd = 0; fd <= 2; fd++)
+        if (others >> fd & 1)
+            sys(fcntl, fd, F_SETFD, FD_CLOEXEC);
     return 0;
 }
 
@@ -181,7 +200,7 @@ static int restore_signals(void)
     uint64_t none = 0;
     int result = timer_disarm();
     return result < 0 ? result
-                      : rt_sigprocmask(SIG_SETMASK, &none, NULL, sizeof(none));
+                      : sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
 // Over the zeros that the text ends with, which the parser has counted.
@@ -192,7 +211,7 @@ static void write_own_pid(char *text)
     size_t end = text_size(text);
     while (end > 0 && text[end - 1] == '0')
         end--;
-    for (int pid = getpid(); pid > 0; pid /= 10)
+    for (int pid = sys(getpid, 0); pid > 0; pid /= 10)
         digits[count++] = (char)('0' + pid % 10);
     while (count > 0)
         text[end++] = digits[--count];
@@ -201,25 +220,22 @@ static void write_own_pid(char *text)
 
 int op_exec(struct helper *helper, const struct lc_op *op)
 {
-    size_t pointers = (size_t)op->count + op->count2 + 2;
-    long memory = mmap(NULL, pointers * sizeof(char *) + op->data_size,
-                       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory < 0 && memory > -4096)
-        return (int)memory;
-    const char **arguments = (const char **)memory;
-    const char **environment =
-        write_vector(&helper->plan, arguments, op->list, op->count);
-    const char **end =
-        write_vector(&helper->plan, environment, op->list2, op->count2);
-    int result = place_fds(helper, op, (int *)(void *)end);
+    const size_t pointers = (size_t)op->count + 2;
+    const char **arguments = room(pointers * sizeof(char *) + op->data_size);
+    if (arguments == NULL)
+        return -ENOMEM;
+    const char **environment = arguments + op->mode + 1;
+    const char *text = write_vector(arguments, plan_text(&helper->plan, op), op->mode);
+    write_vector(environment, text, op->count - op->mode);
+    int result = place_fds(helper, op, (int *)(void *)(arguments + pointers));
     if (result == 0 && helper->limit_files)
-        result = prlimit64(0, RLIMIT_NOFILE, &helper->files, NULL);
+        result = sys(prlimit64, 0, RLIMIT_NOFILE, &helper->files, NULL);
     if (result < 0)
         return at(LC_WHERE_FDS, result);
     // After the vectors, which are found by where the strings end.
     if (op->flags & LC_OWN_PID)
-        write_own_pid((char *)helper->plan.base + op->list2);
-    umask(helper->umask);
+        write_own_pid((char *)(uintptr_t)environment[0]);
+    sys(umask, helper->umask);
     result = restore_signals();
     if (result < 0)
         return result;
@@ -230,5 +246,5 @@ int op_exec(struct helper *helper, const struct lc_op *op)
             return result;
         helper->step = op->step;
     }
-    return at(LC_WHERE_EXECVE, execve(helper->program, arguments, environment));
+    return at(LC_WHERE_EXECVE, sys(execve, helper->program, arguments, environment));
 }

@@ -14,7 +14,7 @@ static int open_tries(int dirfd, const char *path, uint64_t flags, uint64_t reso
     struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
     int fd = -EAGAIN;
     for (int i = 0; i < TRIES && fd == -EAGAIN; i++)
-        fd = openat2(dirfd, path, &how, sizeof(how));
+        fd = sys(openat2, dirfd, path, &how, sizeof(how));
     return fd;
 }
 
@@ -23,7 +23,7 @@ static int open_tries(int dirfd, const char *path, uint64_t flags, uint64_t reso
 struct place place_inside(struct helper *helper, const char *path)
 {
     if (helper->root < 0)
-        helper->root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+        helper->root = sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     return (struct place){helper->root, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
                           false, false};
 }
@@ -49,14 +49,14 @@ static int make_component(int parent, const char *name, uint32_t type, uint32_t 
 {
     const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
     if (type == S_IFDIR) {
-        int result = mkdirat(parent, name, mode);
+        int result = sys(mkdirat, parent, name, mode);
         if (result < 0 && result != -EEXIST)
             return result;
         return open_tries(parent, name, O_PATH | O_DIRECTORY, resolve);
     }
-    int fd = openat(parent, name,
-                    O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-                    mode);
+    int fd =
+        sys(openat, parent, name,
+            O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
     if (fd != -EEXIST)
         return fd;
     return open_tries(parent, name, O_PATH, resolve);
@@ -73,7 +73,7 @@ static int expand(char path[PATH_MAX], size_t start, size_t end, int parent)
     for (size_t i = start; i < end && size < NAME_MAX; i++)
         name[size++] = path[i];
     name[size] = '\0';
-    long read = readlinkat(parent, name, target, sizeof(target));
+    long read = sys(readlinkat, parent, name, target, sizeof(target));
     if (read < 0)
         return (int)read;
     for (size_t i = end; path[i] != '\0'; i++)
@@ -117,27 +117,42 @@ static int make_next(const struct place *place, char path[PATH_MAX], uint32_t ty
         // Not a magic link, which is there and is refused.
         if (absent && next == -ELOOP)
             next = expand(path, start, end, parent) == 0 ? -EAGAIN : -ELOOP;
-        close(parent);
+        sys(close, parent);
         parent = next;
     }
     return parent;
 }
 
-static bool is_one_name(const char *path)
+// Right beneath a tree of our own there is nothing to walk along: the name is as good
+// as an fd. "." and ".." are no names.
+static bool is_direct(const struct place *place)
 {
-    while (*path != '/' && *path != '\0')
-        path++;
-    return *path == '\0';
+    const char *path = place->path;
+    if (!place->ours || *path == '.')
+        return false;
+    for (; *path != '\0'; path++)
+        if (*path == '/')
+            return false;
+    return path != place->path;
 }
 
-// Open the place, making it (type, mode) and the directories above it (0755) where
-// they are absent. Right beneath a tree of our own there is nothing to walk along.
-int place_make(const struct place *place, uint32_t type, uint32_t mode)
+// Find the place and what is there; symlinks are followed as far as it says.
+int place_find(const struct place *place, struct spot *spot, struct statx *found)
+{
+    if (is_direct(place)) {
+        *spot = (struct spot){place->dirfd, place->path};
+        int result = spot_statx(*spot, found);
+        if (result < 0 || (found->stx_mode & S_IFMT) != S_IFLNK)
+            return result;
+    }
+    *spot = (struct spot){place_open(place, O_PATH), ""};
+    return spot->fd < 0 ? spot->fd : spot_statx(*spot, found);
+}
+
+static int make_path(const struct place *place, uint32_t type, uint32_t mode)
 {
     char path[PATH_MAX];
     size_t size = text_size(place->path);
-    if (place->ours && is_one_name(place->path))
-        return make_component(place->dirfd, place->path, type, mode);
     int fd = place_open(place, O_PATH);
     if (fd != -ENOENT)
         return fd;
@@ -151,23 +166,18 @@ int place_make(const struct place *place, uint32_t type, uint32_t mode)
     return fd == -EAGAIN ? -ELOOP : fd;
 }
 
-// Open the directory that holds the place; its name there is for the *at calls,
-// which do not follow a last symlink. It may be the place's own dirfd.
-int place_parent(const struct place *place, const char **name)
+// Make the place (type, mode) and the directories above it (0755) where they are
+// absent.
+int place_make(const struct place *place, uint32_t type, uint32_t mode,
+               struct spot *spot)
 {
-    char directory[PATH_MAX];
-    size_t size = 0;
-    *name = place->path;
-    for (const char *c = place->path; *c != '\0'; c++)
-        if (*c == '/')
-            *name = c + 1;
-    for (const char *c = place->path; c + 1 < *name; c++) {
-        if (size == sizeof(directory) - 1)
-            return -ENAMETOOLONG;
-        directory[size++] = *c;
+    if (is_direct(place) && type == S_IFDIR) {
+        *spot = (struct spot){place->dirfd, place->path};
+        int result = sys(mkdirat, spot->fd, spot->name, mode);
+        return result == -EEXIST ? 0 : result;
     }
-    if (size == 0)
-        return place->dirfd;
-    directory[size] = '\0';
-    return open_tries(place->dirfd, directory, O_PATH | O_DIRECTORY, place->resolve);
+    int fd = is_direct(place) ? make_component(place->dirfd, place->path, type, mode)
+                              : make_path(place, type, mode);
+    *spot = (struct spot){fd, ""};
+    return fd;
 }

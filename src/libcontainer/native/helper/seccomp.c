@@ -12,7 +12,8 @@ int seccomp_set(struct helper *helper, const struct lc_op *op)
     const struct sock_fprog program = {
         .len = (unsigned short)(op->data_size / sizeof(struct sock_filter)),
         .filter = (struct sock_filter *)(uintptr_t)plan_data(&helper->plan, op)};
-    int result = seccomp(SECCOMP_SET_MODE_FILTER, (unsigned int)op->flags, &program);
+    int result =
+        sys(seccomp, SECCOMP_SET_MODE_FILTER, (unsigned int)op->flags, &program);
     if (result > 0)
         return op->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER
                    ? message_send(helper, LC_LISTENER_FD, result)

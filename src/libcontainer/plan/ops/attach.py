@@ -6,7 +6,9 @@ from __future__ import annotations
 from attrs import frozen
 
 from libcontainer.plan.change import MS_SLAVE
+from libcontainer.plan.describe import attributes_text
 from libcontainer.plan.ops.base import Op
+from libcontainer.plan.ops.call import SlotRef, call, text
 from libcontainer.plan.record import NONE, Record
 
 MAKE_DIRECTORY = 1
@@ -16,17 +18,23 @@ REAL_DIRECTORY = 8
 ON_PROC = 16
 NO_FOLLOW = 32
 
+AT_FDCWD = -100
+MOUNT_FLAGS = {2: 2, 4: 4, 8: 8, 0x10: 1 << 10, 0x20: 1 << 24, 0x80: 1 << 11}
+"""MS_* of each MOUNT_ATTR_* that mount(2) sets of the mount, not of the filesystem."""
+
+_F_EMPTY_PATH = 4
+_MS_REC = 16384
+
 
 @frozen
 class SetPropagation(Op):
     """Cut every mount off from the host's."""
 
-    KIND = 6
     MAN = "mount(2)"
     flags: int
 
     def record(self) -> Record:
-        return Record(flags=self.flags)
+        return call("mount", 0, b"/\0", 0, _MS_REC | self.flags)
 
     @property
     def title(self) -> str:
@@ -38,12 +46,12 @@ class SetPropagation(Op):
 class Scratch(Op):
     """Attach the tmpfs *slot* where the layers of an overlay are put."""
 
-    KIND = 9
     MAN = "move_mount(2)"
     slot: int
 
     def record(self) -> Record:
-        return Record(slot=self.slot)
+        tree = SlotRef(self.slot)
+        return call("move_mount", tree, b"\0", AT_FDCWD, b"/\0", _F_EMPTY_PATH)
 
     @property
     def title(self) -> str:
@@ -58,14 +66,15 @@ class Root(Op):
         path: the host's directory on which it is attached.
     """
 
-    KIND = 12
+    KIND = 5
     MAN = "move_mount(2)"
     slot: int
     what: str
     path: str = "/"
 
     def record(self) -> Record:
-        return Record(slot=self.slot, text=None if self.path == "/" else self.path)
+        strings = () if self.path == "/" else (self.path,)
+        return Record(slot=self.slot, strings=strings)
 
     @property
     def title(self) -> str:
@@ -77,7 +86,7 @@ class Root(Op):
 class Attach(Op):
     """Attach the tree *slot* on *path*, inside or beneath the tree *base*."""
 
-    KIND = 13
+    KIND = 6
     MAN = "move_mount(2)"
     slot: int
     path: str
@@ -88,12 +97,15 @@ class Attach(Op):
     base_path: str = ""
 
     def record(self) -> Record:
-        # Only a path that says so leads into /proc, never a symlink of the image.
-        on_proc = self.base == NONE and f"{self.path}/".startswith("/proc/")
+        # Only a path that says so leads into /proc, never a symlink of the image. A
+        # real directory of the root itself cannot, so there is nothing to look for.
+        in_root = self.flags & REAL_DIRECTORY and self.path.count("/") == 1
+        into_proc = f"{self.path}/".startswith("/proc/")
+        on_proc = self.base == NONE and (in_root or into_proc)
         return Record(
             slot=self.slot,
             slot2=self.base,
-            text=self.path,
+            strings=(self.path,),
             flags=self.flags | (ON_PROC if on_proc else 0),
             mode=self.mode,
         )
@@ -111,7 +123,7 @@ class Mask(Op):
     *path* is looked up beneath the tree *base*, which is mounted on *base_path*.
     """
 
-    KIND = 17
+    KIND = 7
     MAN = "move_mount(2)"
     path: str
     empty: int
@@ -120,8 +132,8 @@ class Mask(Op):
     base_path: str = ""
 
     def record(self) -> Record:
-        path = _below(self.path, self.base_path)
-        return Record(slot=self.empty, slot2=self.null, text=path, arg=self.base + 1)
+        path = (_below(self.path, self.base_path),)
+        return Record(slot=self.empty, slot2=self.null, strings=path, arg=self.base + 1)
 
     @property
     def title(self) -> str:
@@ -132,14 +144,14 @@ class Mask(Op):
 class Readonly(Op):
     """Make *path* a read-only mount of itself; *base* as for `Mask`."""
 
-    KIND = 18
+    KIND = 8
     MAN = "mount_setattr(2)"
     path: str
     base: int = NONE
     base_path: str = ""
 
     def record(self) -> Record:
-        return Record(slot=self.base, text=_below(self.path, self.base_path))
+        return Record(slot=self.base, strings=(_below(self.path, self.base_path),))
 
     @property
     def title(self) -> str:
@@ -154,7 +166,7 @@ def _below(path: str, base_path: str) -> str:
 class Pivot(Op):
     """Make the container's root the root and let go of the old one."""
 
-    KIND = 19
+    KIND = 9
     MAN = "pivot_root(2)"
 
     def record(self) -> Record:
@@ -163,3 +175,40 @@ class Pivot(Op):
     @property
     def title(self) -> str:
         return "pivot_root to the rootfs, detach the old root"
+
+
+@frozen
+class MountNew(Op):
+    """Make the directory *name* of the working directory, mount a new filesystem there.
+
+    The working directory is a tree of our own, in a mount namespace of our own: there
+    is no path that anybody could exchange, and the filesystem is there with all of its
+    attributes at once. Elsewhere it is made by `MakeFs` and attached from fd to fd.
+
+    Attributes:
+        attributes: MOUNT_ATTR_*, none but those of `MOUNT_FLAGS`.
+        data: its options, joined.
+        path: where that is in the container.
+    """
+
+    MAN = "mount(2)"
+    name: str
+    fstype: str
+    source: str
+    attributes: int
+    data: str
+    path: str
+
+    def records(self) -> tuple[Record, ...]:
+        name, fstype = text(self.name), text(self.fstype)
+        data = text(self.data) if self.data else 0
+        flags = sum(f for bit, f in MOUNT_FLAGS.items() if self.attributes & bit)
+        return (
+            call("mkdirat", AT_FDCWD, name, 0o755),
+            call("mount", text(self.source), name, fstype, flags, data),
+        )
+
+    @property
+    def title(self) -> str:
+        words = [attributes_text(self.attributes), *filter(None, self.data.split(","))]
+        return f"mount a {self.fstype} filesystem ({', '.join(words)}) on {self.path!r}"

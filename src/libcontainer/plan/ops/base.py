@@ -21,6 +21,13 @@ class Op:
         """Return the fields of this operation as they travel."""
         raise NotImplementedError
 
+    def records(self) -> tuple[Record, ...]:
+        """Return what the helper carries out for this operation, one after another.
+
+        All of them bear the number of its step.
+        """
+        return (self.record(),)
+
     @property
     def man(self) -> str:
         """The manual page of what the kernel does: ``name(section)``."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
 from attrs import frozen
@@ -32,6 +33,20 @@ CALLS = {
     "chdir": 19,
     "bind": 20,
     "socket": 21,
+    "open_tree": 22,
+    "move_mount": 23,
+    "mount_setattr": 24,
+    "mkdirat": 25,
+    "mknodat": 26,
+    "symlinkat": 27,
+    "fchownat": 28,
+    "openat2": 29,
+    "setns": 30,
+    "unshare": 31,
+    "setgroups": 32,
+    "setresuid": 33,
+    "setresgid": 34,
+    "ioctl": 35,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 
@@ -46,6 +61,41 @@ class SlotRef:
     slot: int
 
 
+Argument = int | bytes | SlotRef
+KIND = 10
+
+
+def call(name: str, *args: Argument, result: int = NONE) -> Record:
+    """Return the record of one system call.
+
+    Args:
+        name: its name (`CALLS`).
+        args: numbers; `bytes`, of which the kernel gets the address; or the fd in
+            a slot. What is not given is 0.
+        result: slot that gets the fd which the call returns.
+    """
+    numbers, memory, flags = [], b"", 0
+    for index, value in enumerate(args):
+        if isinstance(value, SlotRef):
+            flags |= 1 << _SLOTS + index
+            numbers.append(value.slot)
+        elif isinstance(value, bytes):
+            flags |= 1 << index
+            memory = memory.ljust(-(-len(memory) // 8) * 8, b"\0")
+            numbers.append(_ARGUMENTS * 8 + len(memory))
+            memory += value
+        else:
+            numbers.append(value % 2**64)
+    numbers += [0] * (_ARGUMENTS - len(numbers))
+    data = struct.pack("=6Q", *numbers) + memory
+    return Record(kind=KIND, slot=result, mode=CALLS[name], flags=flags, data=data)
+
+
+def text(value: str) -> bytes:
+    """Return a string as an argument."""
+    return os.fsencode(value) + b"\0"
+
+
 @frozen
 class Call(Op):
     """Make one system call with nothing but the given arguments.
@@ -58,29 +108,15 @@ class Call(Op):
         result: slot that gets the fd which the call returns.
     """
 
-    KIND = 20
+    KIND = KIND
     MAN = "syscalls(2)"
     call: str
-    args: tuple[int | bytes | SlotRef, ...]
+    args: tuple[Argument, ...]
     what: str
     result: int = NONE
 
     def record(self) -> Record:
-        numbers, memory, flags = [], b"", 0
-        for index, value in enumerate(self.args):
-            if isinstance(value, SlotRef):
-                flags |= 1 << _SLOTS + index
-                numbers.append(value.slot)
-            elif isinstance(value, bytes):
-                flags |= 1 << index
-                memory = memory.ljust(-(-len(memory) // 8) * 8, b"\0")
-                numbers.append(_ARGUMENTS * 8 + len(memory))
-                memory += value
-            else:
-                numbers.append(value % 2**64)
-        numbers += [0] * (_ARGUMENTS - len(numbers))
-        data = struct.pack("=6Q", *numbers) + memory
-        return Record(slot=self.result, mode=CALLS[self.call], flags=flags, data=data)
+        return call(self.call, *self.args, result=self.result)
 
     @property
     def man(self) -> str:

@@ -27,7 +27,7 @@ class Monitor(Op):
         max_size: bytes after which the log is moved; 0 is never.
     """
 
-    KIND = 35
+    KIND = 23
     MAN = "clone(2)"
     caller: int
     listener: int
@@ -47,7 +47,7 @@ class Monitor(Op):
         )
         return Record(
             arg=self.max_size,
-            list=self.log,
+            strings=self.log,
             data=struct.pack("=5iI", *slots, 0),
         )
 

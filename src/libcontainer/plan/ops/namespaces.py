@@ -3,27 +3,37 @@
 
 from __future__ import annotations
 
+import os
+import struct
+
 from attrs import frozen
 
 from libcontainer.plan.describe import flags_text
 from libcontainer.plan.ops.base import Op
+from libcontainer.plan.ops.call import SlotRef, call
 from libcontainer.plan.record import NONE, Record
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+PR_SET_DUMPABLE = 4
+
+_AF_INET = 2
+_DATAGRAM = 2 | os.O_CLOEXEC
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
 
 
 @frozen
 class Setns(Op):
     """Join the namespaces *flags* of the process or namespace in *slot*."""
 
-    KIND = 1
     MAN = "setns(2)"
     slot: int
     flags: int
     of: str
 
     def record(self) -> Record:
-        return Record(slot=self.slot, flags=self.flags)
+        return call("setns", SlotRef(self.slot), self.flags)
 
     @property
     def title(self) -> str:
@@ -34,12 +44,16 @@ class Setns(Op):
 class Unshare(Op):
     """Leave the namespaces *flags* for new ones."""
 
-    KIND = 2
     MAN = "unshare(2)"
     flags: int
 
-    def record(self) -> Record:
-        return Record(flags=self.flags)
+    def records(self) -> tuple[Record, ...]:
+        leave = call("unshare", self.flags)
+        # As after a clone, where the helper does it: a caller without privilege
+        # writes the id maps, which belong to the host's root as long as the process
+        # is not dumpable. `BecomeRoot` ends it (R9).
+        is_user = self.flags & CLONE_NEWUSER
+        return (leave, call("prctl", PR_SET_DUMPABLE, 1)) if is_user else (leave,)
 
     @property
     def title(self) -> str:
@@ -54,7 +68,7 @@ class Clone(Op):
         cgroup: slot of the v2 cgroup that the child begins in, or `NONE`.
     """
 
-    KIND = 3
+    KIND = 1
     MAN = "clone(2)"
     flags: int
     cgroup: int = NONE
@@ -76,12 +90,13 @@ class Clone(Op):
 class BecomeRoot(Op):
     """Become user 0 of the new user namespace."""
 
-    KIND = 5
     MAN = "setresuid(2)"
     keep_groups: bool
 
-    def record(self) -> Record:
-        return Record(flags=int(self.keep_groups))
+    def records(self) -> tuple[Record, ...]:
+        groups = () if self.keep_groups else (call("setgroups"),)
+        ids = (call("setresgid"), call("setresuid"))
+        return (*groups, *ids, call("prctl", PR_SET_DUMPABLE, 0))
 
     @property
     def title(self) -> str:
@@ -90,17 +105,53 @@ class BecomeRoot(Op):
 
 @frozen
 class Loopback(Op):
-    """Bring the loopback interface up."""
+    """Bring the loopback interface up, by a socket in *slot*.
 
-    KIND = 22
+    In a namespace so new that nobody has set any other flag that can be set.
+    """
+
     MAN = "netdevice(7)"
+    slot: int
 
-    def record(self) -> Record:
-        return Record()
+    def records(self) -> tuple[Record, ...]:
+        request = b"lo".ljust(16, b"\0") + struct.pack("=h22x", _IFF_UP)
+        return (
+            call("socket", _AF_INET, _DATAGRAM, result=self.slot),
+            call("ioctl", SlotRef(self.slot), _SIOCSIFFLAGS, request),
+        )
 
     @property
     def title(self) -> str:
         return "bring the interface lo up"
+
+
+@frozen
+class OpenProc(Op):
+    """Open the file *path* of a procfs that is not the image's, to read it.
+
+    Attributes:
+        result: slot of the open file.
+        last: whether the procfs is let go of afterwards.
+    """
+
+    KIND = 25
+    MAN = "proc(5)"
+    slot: int
+    path: str
+    result: int
+    last: bool = False
+
+    def record(self) -> Record:
+        return Record(
+            slot=self.slot,
+            slot2=self.result,
+            flags=int(self.last),
+            strings=(self.path,),
+        )
+
+    @property
+    def title(self) -> str:
+        return f"open '/proc/{self.path}'"
 
 
 @frozen
@@ -111,7 +162,7 @@ class WriteProc(Op):
         last: whether the procfs is let go of afterwards.
     """
 
-    KIND = 23
+    KIND = 12
     MAN = "proc(5)"
     slot: int
     path: str
@@ -120,7 +171,7 @@ class WriteProc(Op):
 
     def record(self) -> Record:
         return Record(
-            slot=self.slot, flags=int(self.last), text=self.path, text2=self.value
+            slot=self.slot, flags=int(self.last), strings=(self.path, self.value)
         )
 
     @property

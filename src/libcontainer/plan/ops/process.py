@@ -8,7 +8,10 @@ import struct
 from attrs import field, frozen
 
 from libcontainer.plan.ops.base import Op
+from libcontainer.plan.ops.call import call
 from libcontainer.plan.record import NONE, Record
+
+_PR_SET_NO_NEW_PRIVS = 38
 
 
 @frozen
@@ -21,7 +24,7 @@ class Barrier(Op):
         sends: slot of an fd that the host gets with it.
     """
 
-    KIND = 4
+    KIND = 2
     MAN = "unix(7)"
     early: bool = False
     sends: int = NONE
@@ -46,7 +49,7 @@ class Take(Op):
         what: what they are.
     """
 
-    KIND = 37
+    KIND = 27
     MAN = "unix(7)"
     slot: int
     count: int
@@ -64,7 +67,7 @@ class Take(Op):
 class SetRlimit(Op):
     """Set one resource limit."""
 
-    KIND = 24
+    KIND = 13
     MAN = "setrlimit(2)"
     resource: int
     name: str
@@ -83,7 +86,7 @@ class SetRlimit(Op):
 class Umask(Op):
     """Set the file mode creation mask."""
 
-    KIND = 25
+    KIND = 14
     MAN = "umask(2)"
     mask: int
 
@@ -99,12 +102,12 @@ class Umask(Op):
 class Chdir(Op):
     """Enter the directory *path*, made where it is absent."""
 
-    KIND = 26
+    KIND = 15
     MAN = "chdir(2)"
     path: str
 
     def record(self) -> Record:
-        return Record(text=self.path)
+        return Record(strings=(self.path,))
 
     @property
     def title(self) -> str:
@@ -112,42 +115,13 @@ class Chdir(Op):
 
 
 @frozen
-class Terminal(Op):
-    """Make a terminal of the container's own devpts; hand the master over."""
-
-    KIND = 28
-    MAN = "pty(7)"
-    slot: int
-    size: tuple[int, int] | None
-    owner: tuple[int, int]
-    console_base: int = NONE
-    session: bool = True
-
-    def record(self) -> Record:
-        rows, columns = self.size or (0, 0)
-        return Record(
-            slot=self.slot,
-            slot2=self.console_base,
-            text="/dev/pts/ptmx",
-            flags=int(self.console_base != NONE) | (0 if self.session else 2),
-            arg=rows << 32 | columns,
-            data=struct.pack("=II", *self.owner),
-        )
-
-    @property
-    def title(self) -> str:
-        return "make a terminal from '/dev/pts/ptmx'"
-
-
-@frozen
 class NoNewPrivs(Op):
     """Let no execve grant privileges from here on."""
 
-    KIND = 29
     MAN = "prctl(2)"
 
     def record(self) -> Record:
-        return Record()
+        return call("prctl", _PR_SET_NO_NEW_PRIVS, 1)
 
     @property
     def title(self) -> str:
@@ -156,10 +130,16 @@ class NoNewPrivs(Op):
 
 @frozen
 class SetIdentity(Op):
-    """Become the container's user, with exactly these capabilities."""
+    """Become the container's user, with exactly these capabilities.
 
-    KIND = 30
+    Attributes:
+        status: slot of ``/proc/self/status``, where the kernel says what came of it.
+        no_new_privs: whether they were given up before, which is to be seen there.
+    """
+
+    KIND = 18
     MAN = "capabilities(7)"
+    status: int
     uid: int
     gid: int
     groups: tuple[int, ...]
@@ -169,6 +149,7 @@ class SetIdentity(Op):
     permitted: int
     inheritable: int
     ambient: int
+    no_new_privs: bool = False
 
     def record(self) -> Record:
         data = struct.pack(
@@ -184,7 +165,8 @@ class SetIdentity(Op):
             len(self.groups),
         )
         groups = struct.pack(f"={len(self.groups)}I", *self.groups)
-        return Record(data=data + groups)
+        flags = int(self.no_new_privs)
+        return Record(slot=self.status, flags=flags, data=data + groups)
 
     @property
     def title(self) -> str:
@@ -199,13 +181,13 @@ class SetIdentity(Op):
 class FindProgram(Op):
     """Choose the first executable of *candidates* as the program."""
 
-    KIND = 31
+    KIND = 19
     MAN = "access(2)"
     name: str
     candidates: tuple[str, ...] = field(repr=False)
 
     def record(self) -> Record:
-        return Record(list=self.candidates)
+        return Record(strings=self.candidates)
 
     @property
     def title(self) -> str:
@@ -216,7 +198,7 @@ class FindProgram(Op):
 class Gate(Op):
     """Wait at the container's gate until somebody calls ``start``."""
 
-    KIND = 21
+    KIND = 11
     MAN = "accept(2)"
     slot: int
 
@@ -237,7 +219,7 @@ class Init(Op):
         terminal: slot of the child's controlling terminal.
     """
 
-    KIND = 34
+    KIND = 22
     MAN = "pid_namespaces(7)"
     status: int
     terminal: int = NONE
@@ -258,7 +240,7 @@ class Exec(Op):
         own_pid: the first entry of *env* ends in ten zeros, which become the pid.
     """
 
-    KIND = 27
+    KIND = 16
     MAN = "execve(2)"
     args: tuple[str, ...]
     env: tuple[str, ...] = field(repr=False)
@@ -268,8 +250,8 @@ class Exec(Op):
     def record(self) -> Record:
         flat = [number for pair in self.fds for number in pair]
         return Record(
-            list=self.args,
-            list2=self.env,
+            mode=len(self.args),
+            strings=(*self.args, *self.env),
             data=struct.pack(f"={len(flat)}i", *flat),
             flags=int(self.own_pid),
         )
@@ -283,7 +265,7 @@ class Exec(Op):
 class LandlockPath(Op):
     """Allow rights beneath *path* inside, in the Landlock ruleset *slot*."""
 
-    KIND = 32
+    KIND = 20
     MAN = "landlock_add_rule(2)"
     slot: int
     path: str
@@ -291,7 +273,7 @@ class LandlockPath(Op):
     words: tuple[str, ...] = ()
 
     def record(self) -> Record:
-        return Record(slot=self.slot, flags=self.access, text=self.path)
+        return Record(slot=self.slot, flags=self.access, strings=(self.path,))
 
     @property
     def title(self) -> str:
@@ -309,7 +291,7 @@ class Child(Op):
         limit: milliseconds after which it is killed; 0 is never.
     """
 
-    KIND = 33
+    KIND = 21
     MAN = "clone(2)"
     length: int
     number: int

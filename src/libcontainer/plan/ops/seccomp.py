@@ -23,7 +23,7 @@ class Seccomp(Op):
             right before execve(2).
     """
 
-    KIND = 36
+    KIND = 24
     MAN = "seccomp(2)"
     program: bytes = field(repr=False)
     filter_flags: int = 0

@@ -3,22 +3,27 @@
 
 from __future__ import annotations
 
-import struct
-
-from attrs import frozen
+from attrs import evolve, frozen
 
 from libcontainer.plan.change import Change, tree_text
 from libcontainer.plan.describe import attributes_text
-from libcontainer.plan.ops.attach import NO_FOLLOW
+from libcontainer.plan.ops.attach import MAKE_DIRECTORY, Attach
 from libcontainer.plan.ops.base import Op
+from libcontainer.plan.ops.call import SlotRef, call, text
+from libcontainer.plan.ops.nodes import open_beneath
 from libcontainer.plan.record import NONE, Record
+
+AT_RECURSIVE = 0x8000
+_AT_EMPTY_PATH = 0x1000
+_AT_SYMLINK_NOFOLLOW = 0x100
+_MAX_OPTION = 255  # fsconfig(2) takes strings of 256 bytes with their NUL
 
 
 @frozen
 class CloneTree(Op):
     """Clone the mount tree at *host_path*, the inode that *slot* holds."""
 
-    KIND = 7
+    KIND = 3
     MAN = "open_tree(2)"
     slot: int
     host_path: str
@@ -26,11 +31,15 @@ class CloneTree(Op):
     recursive: bool
     nofollow: bool = False
 
-    def record(self) -> Record:
-        flags = NO_FOLLOW if self.nofollow else 0
+    def records(self) -> tuple[Record, ...]:
+        how = AT_RECURSIVE if self.recursive else 0
+        how |= _AT_SYMLINK_NOFOLLOW if self.nofollow else 0
+        clone = Record(
+            kind=self.KIND, slot=self.slot, strings=(self.host_path,), flags=how
+        )
         # The kernel changes no more mounts than the clone has.
-        data = self.change.pack()[:-8] + struct.pack("=Q", self.recursive)
-        return Record(slot=self.slot, text=self.host_path, data=data, flags=flags)
+        whole = evolve(self.change, recursive=self.recursive)
+        return (clone, *_change(self.slot, whole))
 
     @property
     def title(self) -> str:
@@ -47,7 +56,7 @@ class MakeFs(Op):
             there.
     """
 
-    KIND = 8
+    KIND = 4
     MAN = "fsopen(2)"
     slot: int
     fstype: str
@@ -57,12 +66,14 @@ class MakeFs(Op):
     mode_of: str | None = None
 
     def record(self) -> Record:
+        named = any(option.startswith("source=") for option in self.options)
+        source = () if named else ("source=libcontainer",)
+        place = () if self.mode_of is None else (self.mode_of,)
         return Record(
             slot=self.slot,
             flags=self.attributes,
-            text=self.fstype,
-            text2=self.mode_of,
-            list=self.options,
+            mode=int(self.mode_of is not None),
+            strings=(self.fstype, *place, *self.options, *source),
         )
 
     @property
@@ -80,7 +91,6 @@ class MakeFs(Op):
 class Overlay(Op):
     """Make an overlay filesystem of layers."""
 
-    KIND = 10
     MAN = "fsopen(2)"
     slot: int
     scratch: int
@@ -92,19 +102,41 @@ class Overlay(Op):
     options: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
 
-    def record(self) -> Record:
-        count = len(self.lower)
-        data = struct.pack("=iiIIQII", self.scratch, self.upper, 0, 0, 0, 0, 0)
-        return Record(
-            slot=self.slot,
-            list=self.options,
-            data=data + struct.pack(f"={count}i", *self.lower),
-            patch=(
-                (8, "I", self.upper_path),
-                (12, "I", self.work_path),
-                (16, "Q", self.attributes),
-                (24, "I", count),
-            ),
+    def records(self) -> tuple[Record, ...]:
+        names = tuple(f"l{number}" for number in range(len(self.lower)))
+        layers = map(self._layer, self.lower, names)
+        # Names of layers are looked up from the working directory.
+        enter = call("fchdir", SlotRef(self.scratch))
+        upper, work = "upper", "work"
+        if self.upper != NONE:
+            upper, work = f"u/{self.upper_path}", f"u/{self.work_path}"
+        options = (*_lower(names), f"upperdir={upper}", f"workdir={work}")
+        make = MakeFs(
+            self.slot, "overlay", (*options, *self.options), self.attributes
+        ).record()
+        above = self._above(upper, work)
+        return (*layers, *above, enter, evolve(make, kind=MakeFs.KIND))
+
+    def _layer(self, slot: int, name: str) -> Record:
+        where = Attach(
+            slot, name, "", base=self.scratch, flags=MAKE_DIRECTORY, mode=0o700
+        )
+        return evolve(where.record(), kind=Attach.KIND)
+
+    def _above(self, upper: str, work: str) -> tuple[Record, ...]:
+        scratch = SlotRef(self.scratch)
+        if self.upper == NONE:
+            # The upper directory becomes the mode of the container's "/".
+            return (
+                call("mkdirat", scratch, text(upper), 0o755),
+                call("mkdirat", scratch, text(work), 0o700),
+            )
+        # The kernel wants names, so those that are given are checked to lead through
+        # no symlink first; below them it is the caller's own directory.
+        return (
+            self._layer(self.upper, "u"),
+            open_beneath(self.scratch, upper),
+            open_beneath(self.scratch, work),
         )
 
     @property
@@ -118,15 +150,31 @@ class Overlay(Op):
 class SetAttributes(Op):
     """Change the attributes of the mount in *slot*."""
 
-    KIND = 11
     MAN = "mount_setattr(2)"
     slot: int
     change: Change
     what: str
 
-    def record(self) -> Record:
-        return Record(slot=self.slot, data=self.change.pack())
+    def records(self) -> tuple[Record, ...]:
+        return _change(self.slot, self.change)
 
     @property
     def title(self) -> str:
         return f"make {self.what} {self.change.text}"
+
+
+def _change(slot: int, change: Change) -> tuple[Record, ...]:
+    if not change:
+        return ()
+    attributes = change.pack()
+    how = _AT_EMPTY_PATH | (AT_RECURSIVE if change.recursive else 0)
+    args = (SlotRef(slot), b"\0", how, attributes, len(attributes))
+    return (call("mount_setattr", *args),)
+
+
+def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
+    together = ":".join(names)
+    if len(together) <= _MAX_OPTION:
+        return (f"lowerdir={together}",)
+    # Linux 6.5
+    return tuple(f"lowerdir+={name}" for name in names)
