@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import shutil
 import subprocess
@@ -89,7 +90,10 @@ def test_a_file_that_is_cut_or_foreign_is_passed_over(tmp_path: Path) -> None:
     run(tree)
     (cache,) = cache_of(tree)
     whole = cache.read_bytes()
-    for content in (b"", whole[:40], b"x" * 100, whole[:16] + b"x" * 64):
+    other = marshal.dumps({"libcontainer": 1})
+    older = whole[:4] + len(other).to_bytes(12, "little") + other
+    broken = (b"", whole[:40], b"x" * 100, whole[:16] + b"x" * 64, whole[:-9], older)
+    for content in broken:
         cache.write_bytes(content)
         assert first(tree) == "read ... a"
     assert first(tree) == "kept ... a"

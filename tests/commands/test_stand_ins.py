@@ -194,7 +194,8 @@ def test_named_tuples_and_protocols(little: dict[str, Any], which: str) -> None:
     assert Pair(1)._asdict() == {"one": 1, "two": "2"}
     changed = Pair(1)._replace(one=3)
     assert (type(changed), changed) == (Pair, (3, "2"))
-    with pytest.raises(ValueError, match="three"):
+    # Python 3.13 has the second.
+    with pytest.raises((ValueError, TypeError), match="three"):
         Pair(1)._replace(three=3)
     for wrong in ({}, {"one": 1, "three": 3}):
         with pytest.raises(TypeError):

@@ -79,9 +79,11 @@ class Cache:
             if head.startswith(MAGIC_NUMBER):
                 size = int.from_bytes(head[len(MAGIC_NUMBER) :], "little")
                 whole = marshal.loads(os.pread(self._fd, size, _HEAD))  # noqa: S302
-                if whole[0] == self._makers:
+                ends = [offset + length for *_, offset, length in whole[1].values()]
+                is_whole = os.fstat(self._fd).st_size == max(ends, default=_HEAD + size)
+                if whole[0] == self._makers and is_whole:
                     _, self._index, self._patterns = whole
-        except (OSError, EOFError, ValueError, TypeError, IndexError):
+        except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError):
             self._index, self._patterns = {}, {}
 
     def find(self, name: str) -> Source | None:
@@ -174,11 +176,15 @@ class Cache:
         temporary = f"{self._path}.{os.getpid()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            with open(os.open(temporary, flags, 0o644), "wb") as file:
+            fd = os.open(temporary, flags, 0o644)
+        except OSError:
+            return
+        try:
+            with open(fd, "wb") as file:
                 file.write(b"".join((MAGIC_NUMBER, size, index, *codes.values())))
             os.replace(temporary, self._path)
         except OSError:
-            return
+            os.unlink(temporary)
 
     def _placed(self, codes: dict[str, bytes]) -> bytes:
         """Return the index as bytes, with the place of each code in the file."""

@@ -83,10 +83,6 @@ def _as_dict(self: Any) -> dict[str, Any]:  # noqa: ANN401 - a named tuple
 
 
 def _replace(self: Any, **named: Any) -> Any:  # noqa: ANN401
-    wrong = [key for key in named if key not in self._fields]
-    if wrong:
-        message = f"Got unexpected field names: {wrong}"
-        raise ValueError(message)
     return type(self)(**{**_as_dict(self), **named})
 
 
@@ -111,7 +107,7 @@ class _Tuples(type):
         def new(made: type, *args: Any, **named: Any) -> Any:  # noqa: ANN401
             rest = fields[len(args) :]
             if len(args) > len(fields) or not named.keys() <= set(rest):
-                message = f"{name}() takes {', '.join(fields)}"
+                message = f"{name}() takes {', '.join(fields)}: {args}, {named}"
                 raise TypeError(message)
             values = {**defaults, **named}
             try:
