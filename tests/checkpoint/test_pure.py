@@ -39,23 +39,38 @@ def config(**fields: Any) -> lc.Config:
 
 def test_mounts_from_outside_are_found_and_explained() -> None:
     inside = external.parse_mountinfo(INSIDE)
-    found = external.external_mounts(config(), inside, HOST)
+    found = external.external_mounts(config(), inside, HOST, {})
     assert found == ("/proc/keys", "/my data", "/my data/deep")
-    sources = [external.source_of(config(), point) for point in found]
+    sources = [external.source_of(config(), point, {}) for point in found]
     assert sources == ["/dev/null", "/data", "/data/deep"]
 
 
 def test_a_mount_from_outside_that_nobody_asked_for_is_an_error() -> None:
     inside = external.parse_mountinfo(INSIDE)
     with pytest.raises(lc.CriuError, match="'/my data' is of the host"):
-        external.external_mounts(config(mounts=[]), inside, HOST)
+        external.external_mounts(config(mounts=[]), inside, HOST, {})
 
 
 def test_a_bind_that_is_not_recursive_explains_itself_only() -> None:
     plain = config(mounts=[lc.Mount.bind("/data", "/my data", recursive=False)])
-    assert external.source_of(plain, "/my data") == "/data"
+    assert external.source_of(plain, "/my data", {}) == "/data"
     with pytest.raises(lc.CriuError):
-        external.source_of(plain, "/my data/deep")
+        external.source_of(plain, "/my data/deep", {})
+
+
+def test_its_directories_of_v1_are_those_of_the_container_that_is_made() -> None:
+    mount = lc.Mount(destination="/sys/fs/cgroup", type="cgroup")
+    inside = external.parse_mountinfo(
+        "50 1 0:40 / / rw - tmpfs tmpfs rw\n"
+        "51 50 0:30 /box /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup ro,cpu\n"
+    )
+    cgroup = {"cpu,cpuacct": "/sys/fs/cgroup/cpu,cpuacct/box"}
+    shared = config(mounts=[mount], namespaces=[lc.NamespaceType.MOUNT])
+    (point,) = external.external_mounts(shared, inside, HOST, cgroup)
+    assert point == "/sys/fs/cgroup/cpu,cpuacct"
+    assert external.source_of(shared, point, {"cpu,cpuacct": "/g/back"}) == "/g/back"
+    own = config(mounts=[mount])
+    assert external.external_mounts(own, inside, HOST, cgroup) == ()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -57,7 +57,7 @@ def checkpoint(
     """
     path = find_criu(options.criu)
     check_rootfs(config)
-    outside = _outside(config, init)
+    outside = _outside(config, init, {} if group is None else group.paths)
     os.makedirs(image, mode=0o700, exist_ok=True)
     with open_folders(image, options.work_dir) as (images, work):
         asked = _request(options, config, images, work, outside)
@@ -119,11 +119,11 @@ class _Outside:
     namespaces: tuple[str, ...]
 
 
-def _outside(config: Config, init: ProcessRef) -> _Outside:
+def _outside(config: Config, init: ProcessRef, cgroup: Mapping[str, str]) -> _Outside:
     folder = f"/proc/{init.host_pid}"
     inside = parse_mountinfo(_read(f"{folder}/mountinfo"))
     host = parse_mountinfo(_read("/proc/self/mountinfo"))
-    mounts = external_mounts(config, inside, host)
+    mounts = external_mounts(config, inside, host, cgroup)
     own = frozenset(line.mount_id for line in inside)
     streams = tuple(_stream(folder, number, own) for number in range(3))
     namespaces: tuple[str, ...] = ()

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from attrs import frozen
 
 from libcontainer.config import Config
 from libcontainer.errors import CriuError
+from libcontainer.plan.cgroupfs import folder_of, is_own
+from libcontainer.plan.unified import UNIFIED
 
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 # These are the container's own, or CRIU makes them anew: their contents are the
@@ -60,7 +62,10 @@ def key_of(number: int) -> str:
 
 
 def external_mounts(
-    config: Config, inside: tuple[MountLine, ...], host: tuple[MountLine, ...]
+    config: Config,
+    inside: tuple[MountLine, ...],
+    host: tuple[MountLine, ...],
+    cgroup: Mapping[str, str],
 ) -> tuple[str, ...]:
     """Return where mounts of the host's filesystems are in a container.
 
@@ -68,23 +73,30 @@ def external_mounts(
         config: of the container.
         inside: mounts of its init process.
         host: mounts of the caller.
+        cgroup: of the container, host paths by hierarchy.
 
     Raises:
         CriuError: there is one that the configuration does not explain.
     """
     devices = {line.device for line in host}
+    bound = _cgroup_directories(config, cgroup)
     found = []
     for line in inside:
         ours = line.device not in devices or line.fstype in _KERNEL_TYPES
-        if line.point == "/" or ours:
+        if line.point == "/" or (ours and line.point not in bound):
             continue
-        source_of(config, line.point)
+        source_of(config, line.point, cgroup)
         found.append(line.point)
     return tuple(dict.fromkeys(found))
 
 
-def source_of(config: Config, point: str) -> str:
+def source_of(config: Config, point: str, cgroup: Mapping[str, str]) -> str:
     """Return the host path of what the configuration mounts at *point*.
+
+    Args:
+        config: of the container.
+        point: a path inside.
+        cgroup: of the container, host paths by hierarchy.
 
     Raises:
         CriuError: it mounts nothing there, or not with a name CRIU takes.
@@ -94,11 +106,24 @@ def source_of(config: Config, point: str) -> str:
         raise CriuError("prepare", f"the mount {point!r} has a ']' in its name")
     nodes = {device.path: device.path for device in config.devices}
     known = {**nodes, **dict.fromkeys(config.masked_paths, "/dev/null")}
+    known |= _cgroup_directories(config, cgroup)
     source = known.get(point) or _bound(config, point)
     if source is None:
         text = f"the mount {point!r} is of the host, and not in the configuration"
         raise CriuError("prepare", text)
     return source
+
+
+def _cgroup_directories(config: Config, cgroup: Mapping[str, str]) -> dict[str, str]:
+    """Return the directories of v1 that are bound where there is no own root."""
+    if is_own(config) or UNIFIED in cgroup:
+        return {}
+    return {
+        f"{posixpath.normpath(mount.destination)}/{folder_of(name)}": path
+        for mount in (*config.base_mounts, *config.mounts)
+        if mount.type == "cgroup"
+        for name, path in cgroup.items()
+    }
 
 
 def _bound(config: Config, point: str) -> str | None:

@@ -218,7 +218,10 @@ class Restore:
             "lsm_profile": options.lsm_profile,
             "lsm_mount_context": options.lsm_mount_context,
             "ext_mnt": [
-                {"key": key_of(number), "val": source_of(self.config, point)}
+                {
+                    "key": key_of(number),
+                    "val": source_of(self.config, point, self.cgroup),
+                }
                 for number, point in enumerate(note.mounts)
             ],
             "inherit_fd": [{"key": key, "fd": fd} for key, fd in inherited.items()],

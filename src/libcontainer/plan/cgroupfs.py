@@ -45,7 +45,7 @@ def own_trees(
     """
     whole = change(own_attributes(mount), 0, MS_PRIVATE)
     slots = {
-        name: builder.slot(f"the {_folder(name)} hierarchy", given=True)
+        name: builder.slot(f"the {folder_of(name)} hierarchy", given=True)
         for name in facts.cgroups
     }
     return slots, tuple(OpenCgroup(slot, name, whole) for name, slot in slots.items())
@@ -89,7 +89,7 @@ class CgroupMount:
         options = ("mode=755", "size=16k", "source=cgroup")
         slot = self._make(path, "tmpfs", options, self._attributes & ~_READ_ONLY)
         for name in self._hierarchies:
-            folder = _folder(name)
+            folder = folder_of(name)
             self._builder.init(ops.Mkdir(slot, folder))
             controllers = name.split(",")
             for controller in controllers if len(controllers) > 1 else ():
@@ -102,7 +102,7 @@ class CgroupMount:
             return
         path = self._mount.destination
         for name in self._hierarchies:
-            folder = _folder(name)
+            folder = folder_of(name)
             own = self._trees.get(name, NONE)
             if own == NONE:
                 kind = "cgroup2" if name == _UNIFIED else "cgroup"
@@ -121,7 +121,8 @@ class CgroupMount:
         return slot
 
 
-def _folder(name: str) -> str:
+def folder_of(name: str) -> str:
+    """Return where in such a mount a hierarchy is."""
     return "unified" if name == _UNIFIED else name.removeprefix(_NAMED)
 
 
