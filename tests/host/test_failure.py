@@ -25,10 +25,12 @@ from libcontainer.plan.wire import WHERE, WHERE_EXECVE
 from tests.plan.samples import SAMPLES
 
 PLAN: Plan = SAMPLES["unprivileged"]()
+# Of a process whose directory is another than the root.
+ELSEWHERE: Plan = SAMPLES["limits_and_fds"]()
 
 
-def step_of(kind: type[Any]) -> Step:
-    return next(step for step in PLAN.steps if isinstance(step.action, kind))
+def step_of(kind: type[Any], plan: Plan = PLAN) -> Step:
+    return next(step for step in plan.steps if isinstance(step.action, kind))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def step_of(kind: type[Any]) -> Step:
         (ops.Clone, errno.EPERM, 0, StepError, "user namespaces"),
         (ops.Clone, errno.ENOSPC, 0, StepError, "max_"),
         (ops.Attach, errno.ELOOP, 2, StepError, "symlink"),
-        (ops.Chdir, errno.ENOTDIR, 0, StepError, None),
+        (ops.MakeFs, errno.ENOTDIR, 0, StepError, None),
         (Spawn, errno.EAGAIN, 0, StepError, None),
     ],
 )
@@ -73,13 +75,13 @@ def test_built_in_classes_catch_what_they_mean() -> None:
 
 @pytest.mark.parametrize("where", range(1, len(WHERE)))
 def test_the_part_of_the_step_that_failed_is_told(where: int) -> None:
-    error = step_error(PLAN, step_of(ops.Chdir), errno.EIO, where)
-    assert error.title == f"enter the directory '/' ({WHERE[where]})"
+    error = step_error(ELSEWHERE, step_of(ops.Chdir, ELSEWHERE), errno.EIO, where)
+    assert error.title == f"enter the directory '/srv' ({WHERE[where]})"
 
 
 def test_a_part_that_is_not_known_is_left_out() -> None:
-    error = step_error(PLAN, step_of(ops.Chdir), errno.EIO, 99)
-    assert error.title == "enter the directory '/'"
+    error = step_error(ELSEWHERE, step_of(ops.Chdir, ELSEWHERE), errno.EIO, 99)
+    assert error.title == "enter the directory '/srv'"
 
 
 def test_a_message_reads_verb_object_reason_place() -> None:
