@@ -28,17 +28,18 @@ FILES = {"schemata": "L3:0=fffff;1=fffff\nMB:0=100;1=100\n", "tasks": ""}
 
 
 def fill(directory: Path, *, measures: bool = True) -> None:
-    """Do what the kernel does with a new directory."""
-    for name, text in FILES.items():
-        if not (directory / name).exists():
-            (directory / name).write_text(text)
+    """Do what the kernel does with a new directory; whoever waits, waits for tasks."""
     (directory / "mon_groups").mkdir(exist_ok=True)
+    files = {}
     if measures:
         for domain, value in (("mon_L3_00", 4096), ("mon_L3_01", 8192)):
-            data = directory / "mon_data" / domain
-            data.mkdir(parents=True, exist_ok=True)
-            (data / "llc_occupancy").write_text(f"{value}\n")
-            (data / "mbm_total_bytes").write_text("Unavailable\n")
+            (directory / "mon_data" / domain).mkdir(parents=True, exist_ok=True)
+            files[f"mon_data/{domain}/llc_occupancy"] = f"{value}\n"
+            files[f"mon_data/{domain}/mbm_total_bytes"] = "Unavailable\n"
+    # Not again: who reads a file that is being written may find it empty.
+    for name, text in (files | FILES).items():
+        if not (directory / name).exists():
+            (directory / name).write_text(text)
 
 
 class Kernel:

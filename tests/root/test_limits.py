@@ -59,7 +59,11 @@ BOTH: list[tuple[dict[str, Any], dict[str, str], dict[str, str]]] = [
 ]
 OLD: list[Case] = [
     ({"memory_swappiness": 10}, {"memory.swappiness": "10"}),
-    ({"blkio_weight": 500}, {"blkio.bfq.weight": "500"}),
+    pytest.param(
+        {"blkio_weight": 500},
+        {"blkio.bfq.weight": "500"},
+        marks=pytest.mark.needs("bfq"),
+    ),
     ({"disable_oom_killer": True}, {"memory.oom_control": "oom_kill_disable 1"}),
 ]
 NEW: list[Case] = [
