@@ -221,7 +221,7 @@ class Launcher(Engine):
                     compiled,
                     settings,
                     process,
-                    JoinActions(process.pidfd_socket, group, rdt, entered),
+                    JoinActions(process.pidfd_socket, rdt, entered),
                     given={INIT_SLOT: init.pidfd},
                     joined=joined,
                     taker=taker,

@@ -13,7 +13,10 @@ import errno
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Final
+
+from attrs import evolve
 
 from libcontainer.cgroups.directories import is_below, members, words
 from libcontainer.cgroups.group import Group, Joined
@@ -62,7 +65,18 @@ def join_group(
     own = Group(paths)
     own.make(writes)
     rest = _open_to_processes(base, group, init_pid)
-    return Joined(Group({**rest.paths, **paths}), own)
+    return Joined(_within(group, {**rest.paths, **paths}), own)
+
+
+def _within(whole: Group, paths: Mapping[str, str]) -> Group:
+    """Return a part of a cgroup; systemd knows it by its path in the unit."""
+    unit, path = whole.unit, paths.get(UNIFIED)
+    if unit is None or path is None:
+        return Group(paths, unit)
+    below = path.removeprefix(whole.paths[UNIFIED])
+    return Group(
+        paths, evolve(unit, subgroup=f"{unit.subgroup or ''}{below}".strip("/"))
+    )
 
 
 def _has_any(group: Group, hierarchy: str, controllers: set[str]) -> bool:
@@ -80,7 +94,7 @@ def _below(group: Group, path: str) -> Group:
         if not os.path.isdir(directory):
             what = f"enter the cgroup {directory}"
             raise CgroupError(errno.ENOENT, what, hint="make it first")
-    return Group(paths)
+    return _within(group, paths)
 
 
 def _named(group: Group, controllers: str) -> list[str]:
@@ -105,7 +119,7 @@ def _open_to_processes(base: Group, whole: Group, init_pid: int) -> Group:
         what = f"enter the cgroup {path}"
         hint = "it has cgroups with controllers below it, and init has left it"
         raise CgroupError(errno.EBUSY, what, hint=hint)
-    return Group({**base.paths, UNIFIED: own})
+    return _within(whole, {**base.paths, UNIFIED: own})
 
 
 def _unified_of(pid: int) -> str | None:

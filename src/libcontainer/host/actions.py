@@ -155,13 +155,11 @@ class JoinActions:
 
     Attributes:
         pidfd_socket: where its pidfd is to be sent: a path, an fd or None.
-        group: the container's cgroup, if it has one.
         rdt: knows its class of service, if it has one.
-        entered: the cgroup that it enters: that one, or one below it.
+        entered: the cgroup that it enters: the container's, or one below it.
     """
 
     pidfd_socket: str | int | None
-    group: Group | None = None
     rdt: RdtJoiner | None = None
     entered: Group | None = None
 
@@ -176,7 +174,7 @@ class JoinActions:
         elif isinstance(step.action, OpenJoins):
             _RUNNERS[OpenJoins](self, launch, step.action)
         elif isinstance(step.action, AttachToUnit):
-            _enter_unit(launch, self.group)
+            _enter_unit(launch, self.entered)
         elif isinstance(step.action, JoinRdt) and self.rdt is not None:
             self.rdt.enter(step.action.rdt, launch.at_work[1])
         else:
