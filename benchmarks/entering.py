@@ -14,7 +14,7 @@ from types import MappingProxyType
 from benchmarks.bundle import PROGRAM, Bundle
 from benchmarks.contender import Contender, LaunchError
 from benchmarks.ours import import_library
-from benchmarks.peers import explain, find_program, spawn
+from benchmarks.peers import Command, explain, find_program, spawn
 
 _SLEEP = ["/bin/busybox", "sleep", "100000"]
 # More than a block of samples takes, so that no refill runs beside one.
@@ -48,7 +48,7 @@ class OursExec:
         self._box.delete(force=True)
 
 
-class OciExec:
+class OciExec(Command):
     """The command `exec` of another runtime, in a container of its own."""
 
     def __init__(
@@ -60,25 +60,15 @@ class OciExec:
         cgroup: bool,
         options: list[str],
     ) -> None:
-        self.name = name
-        self.cgroup = cgroup
         base = [find_program(program), "--root", str(bundle.state(name)), *options]
-        self._exec = (*base, "exec", name, PROGRAM)
+        super().__init__(name, (*base, "exec", name, PROGRAM))
+        self.cgroup = cgroup
         self._delete = [*base, "delete", "--force", name]
         folder = _sleeping(bundle, name, cgroup=cgroup)
         command = (*base, "run", "--detach", "--bundle", str(folder), name)
         code = spawn(command)
         if code != 0:
             raise LaunchError(explain(command, code))
-
-    def launch(self) -> float:
-        """Run the program in the container once; see `Contender.launch`."""
-        begin = time.perf_counter_ns()
-        code = spawn(self._exec)
-        taken = time.perf_counter_ns() - begin
-        if code != 0:
-            raise LaunchError(explain(self._exec, code))
-        return taken / 1000
 
     def close(self) -> None:
         """Delete the container."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import libcontainer as lc
+from tests.oci_bundles import Oci
 
 Observe = Callable[..., dict[str, Any]]
 
@@ -72,3 +74,21 @@ def shell(factory: lc.Factory, busybox_rootfs: Path) -> Any:
         )
 
     return run
+
+
+@pytest.fixture
+def oci(state_root: Path, tmp_path: Path) -> Iterator[Oci]:
+    state_root.chmod(0o700)
+    oci = Oci(state_root, tmp_path / "log.json")
+    yield oci
+    for line in oci.said("list", "--quiet").split():
+        oci("delete", "--force", line)
+
+
+@pytest.fixture
+def bundle(busybox_rootfs: Path, tmp_path: Path) -> Path:
+    """A bundle of its own: `busybox_rootfs` is shared and not written to."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    subprocess.run(["cp", "-a", busybox_rootfs, folder / "rootfs"], check=True)
+    return folder

@@ -7,12 +7,10 @@ import array
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +27,6 @@ pytestmark = pytest.mark.needs("root", "rootfs")
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "oci_schema"
 SLEEPER = ("sh", "-c", "trap 'exit 3' TERM; echo up; sleep 1000 & wait")
-
-
-@pytest.fixture
-def oci(state_root: Path, tmp_path: Path) -> Iterator[Oci]:
-    state_root.chmod(0o700)
-    oci = Oci(state_root, tmp_path / "log.json")
-    yield oci
-    for line in oci.said("list", "--quiet").split():
-        oci("delete", "--force", line)
-
-
-@pytest.fixture
-def bundle(busybox_rootfs: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "bundle"
-    folder.mkdir()
-    shutil.copytree(busybox_rootfs, folder / "rootfs", symlinks=True)
-    return folder
 
 
 def _state(oci: Oci, box: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ exit statuses, forms of output, order of options.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -28,24 +29,6 @@ pytestmark = pytest.mark.needs("root", "rootfs")
 
 DEVNULL = subprocess.DEVNULL
 SCRIPT = "#!/mmnnttbb foo bar\nsh\n"
-
-
-@pytest.fixture
-def oci(state_root: Path, tmp_path: Path) -> Iterator[Oci]:
-    state_root.chmod(0o700)
-    oci = Oci(state_root, tmp_path / "log.json")
-    yield oci
-    for line in oci.said("list", "--quiet").split():
-        oci("delete", "--force", line)
-
-
-@pytest.fixture
-def bundle(busybox_rootfs: Path, tmp_path: Path) -> Path:
-    """A bundle of its own: `busybox_rootfs` is shared and not written to."""
-    folder = tmp_path / "bundle"
-    folder.mkdir()
-    subprocess.run(["cp", "-a", busybox_rootfs, folder / "rootfs"], check=True)
-    return folder
 
 
 def _start(oci: Oci, bundle: Path, *words: str, **changes: Any) -> str:
@@ -568,12 +551,16 @@ def _without_pids(bundle: Path, oci: Oci) -> tuple[str, list[int]]:
 def _wait_until_gone(pids: list[int]) -> None:
     deadline = time.monotonic() + 20
     for pid in pids:
-        while Path(f"/proc/{pid}").exists():
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
-            if state.split()[0] in "ZX":
-                break
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        # It may go between the open and the read: that is ESRCH.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            while _letter_of(pid) not in "ZX":
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+
+
+def _letter_of(pid: int) -> str:
+    text = Path(f"/proc/{pid}/stat").read_text()
+    return text.rpartition(")")[2].split()[0]
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["init lives", "init is gone"])

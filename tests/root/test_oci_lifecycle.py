@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +33,10 @@ KINDS = (
 
 
 @pytest.fixture
-def oci(state_root: Path, tmp_path: Path) -> Iterator[Oci]:
-    state_root.chmod(0o700)
-    oci = Oci(state_root, tmp_path / "log.json")
-    yield oci
-    for line in oci.said("list", "--quiet").split():
-        oci("delete", "--force", line)
-
-
-@pytest.fixture
-def bundle(busybox_rootfs: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "bundle"
-    folder.mkdir()
-    shutil.copytree(busybox_rootfs, folder / "rootfs", symlinks=True)
-    (folder / "rootfs" / "out").mkdir()
-    return folder
+def bundle(bundle: Path) -> Path:
+    """One whose hooks and programs have a place to write to."""
+    (bundle / "rootfs" / "out").mkdir()
+    return bundle
 
 
 def _create(oci: Oci, bundle: Path, content: object) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +19,6 @@ pytestmark = pytest.mark.needs("root", "rootfs")
 DEVNULL = subprocess.DEVNULL
 KMSG = {"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}
 SYSLOG = ["CAP_SYSLOG"]
-
-
-@pytest.fixture
-def oci(state_root: Path, tmp_path: Path) -> Iterator[Oci]:
-    state_root.chmod(0o700)
-    oci = Oci(state_root, tmp_path / "log.json")
-    yield oci
-    for line in oci.said("list", "--quiet").split():
-        oci("delete", "--force", line)
-
-
-@pytest.fixture
-def bundle(busybox_rootfs: Path, tmp_path: Path) -> Path:
-    """A bundle of its own: `busybox_rootfs` is shared and not written to."""
-    folder = tmp_path / "bundle"
-    folder.mkdir()
-    subprocess.run(["cp", "-a", busybox_rootfs, folder / "rootfs"], check=True)
-    return folder
 
 
 def _content(*words: str, **linux: Any) -> dict[str, Any]:

@@ -110,6 +110,11 @@ class Freezer:
             raise CgroupError(error.errno or errno.EIO, what) from error
 
 
+def can_freeze(name: str) -> bool:
+    """Tell whether a hierarchy freezes: v2, or that of the v1 controller."""
+    return name == UNIFIED or "freezer" in name.split(",")
+
+
 def is_frozen(name: str, path: str) -> bool:
     """Tell whether the kernel has stopped every process of a directory.
 

@@ -15,7 +15,7 @@ from attrs import frozen
 from libcontainer.bindings.pidfd import pidfd_open, pidfd_send_signal
 from libcontainer.cgroups.apply import write_limit
 from libcontainer.cgroups.directories import is_below, members, tree, words
-from libcontainer.cgroups.freezer import FREEZE_SECONDS, Freezer, is_frozen
+from libcontainer.cgroups.freezer import FREEZE_SECONDS, Freezer, can_freeze, is_frozen
 from libcontainer.cgroups.hierarchy import read_hierarchies
 from libcontainer.cgroups.making import (
     delegate,
@@ -343,8 +343,7 @@ class Group:
                 self.remove()
             return
         for name, path in self.paths.items():
-            freezes = name == UNIFIED or "freezer" in name.split(",")
-            if freezes and is_frozen(name, path):
+            if can_freeze(name) and is_frozen(name, path):
                 return  # by whom it was there before
         for path in self.paths.values():
             with contextlib.suppress(CgroupError):

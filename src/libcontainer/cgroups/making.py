@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from libcontainer.cgroups.directories import members, tree, words
-from libcontainer.cgroups.freezer import is_frozen
+from libcontainer.cgroups.freezer import can_freeze, is_frozen
 from libcontainer.cgroups.values import OPEN, read_value, write_value
 from libcontainer.errors import CgroupError
 from libcontainer.plan.unified import UNIFIED
@@ -97,7 +97,7 @@ def prepare(name: str, path: str, *, is_new: bool = False) -> None:
         _join_threads(path)
     if "cpuset" in controllers:
         _copy_cpuset(path, is_new=is_new)
-    if (name == UNIFIED or "freezer" in controllers) and is_frozen(name, path):
+    if can_freeze(name) and is_frozen(name, path):
         # What enters it would never get as far as its program.
         raise CgroupError(
             errno.EBUSY, f"enter the cgroup {path}", hint="it is frozen; thaw it first"

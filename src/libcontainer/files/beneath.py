@@ -82,6 +82,33 @@ def split(path: str) -> tuple[str, str]:
     return folder or "/", name
 
 
+@contextmanager
+def made_parent(directory: str, path: str) -> Iterator[tuple[int, str]]:
+    """Hold the directory that a path is in, made where it is absent.
+
+    Args:
+        directory: a host path, of the directory that is ``/`` for the path.
+        path: of what is to be made.
+
+    Yields:
+        an fd of the directory, and the last name of *path*.
+
+    Raises:
+        ValueError: the path has no such name.
+        OSError: as for `make_folders`.
+    """
+    folder, name = split(path)
+    root = os.open(directory, LOOK)
+    try:
+        parent = make_folders(root, folder)
+    finally:
+        os.close(root)
+    try:
+        yield parent, name
+    finally:
+        os.close(parent)
+
+
 def make_folders(
     root: int, path: str, mode: int = 0o755, owner: tuple[int, int] | None = None
 ) -> int:

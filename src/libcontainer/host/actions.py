@@ -17,7 +17,7 @@ from libcontainer.bindings.open_tree import OpenTreeFlag, open_tree
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.writes import Write
 from libcontainer.errors import HelperError
-from libcontainer.host.fds import above_stdio
+from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.launch import Launch
 from libcontainer.host.store import Folder
 from libcontainer.plan.network import AddRoute, ConnectNetwork
@@ -297,19 +297,28 @@ def _make_cgroup(actions: HostActions, launch: Launch, action: MakeCgroup) -> No
         maker.make(group, group.unit, launch.helper, actions.limits, actions.owner)
     actions.made_group = True
     if action.meanwhile:
-        _give_joins(launch, group)
+        launch.give(_joins_of(group))
         return
-    joins = group.open_joins() if action.slots else []
+    joins = _joins_of(group) if action.slots else []
     for slot, fd in zip(action.slots, joins, strict=True):
-        launch.own(slot, above_stdio(fd))
+        launch.own(slot, fd)
 
 
 def _open_joins(actions: JoinActions, launch: Launch, _: OpenJoins) -> None:
-    _give_joins(launch, _group_of(actions.entered))
+    launch.give(_joins_of(_group_of(actions.entered)))
 
 
-def _give_joins(launch: Launch, group: Group) -> None:
-    launch.give([above_stdio(fd) for fd in group.open_joins()])
+def _joins_of(group: Group) -> list[int]:
+    """Return what a process enters a cgroup through, none of it a standard stream."""
+    fds = group.open_joins()
+    try:
+        for place, fd in enumerate(fds):
+            fds[place] = -1  # closed with its duplicate or without
+            fds[place] = above_stdio(fd)
+    except BaseException:
+        close_all(fds)
+        raise
+    return fds
 
 
 def _group_of(group: Group | None) -> Group:

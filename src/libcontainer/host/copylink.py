@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from libcontainer.config import Config
-from libcontainer.files.beneath import make_folders, split
+from libcontainer.files.beneath import made_parent
 
 
 def read_links(config: Config) -> tuple[tuple[str, str], ...]:
@@ -33,16 +33,8 @@ def copy_link(host_pid: int, target: str, path: str) -> None:
     Raises:
         OSError: it cannot be made; ``EEXIST``: something else is there.
     """
-    folder, name = split(path)
-    root = os.open(f"/proc/{host_pid}/cwd", os.O_PATH | os.O_CLOEXEC)
-    try:
-        parent = make_folders(root, folder)
-    finally:
-        os.close(root)
-    try:
+    with made_parent(f"/proc/{host_pid}/cwd", path) as (parent, name):
         _make(parent, name, target)
-    finally:
-        os.close(parent)
 
 
 def _make(parent: int, name: str, target: str) -> None:

@@ -8,7 +8,7 @@ import os
 import stat
 
 from libcontainer.errors import StepError
-from libcontainer.files.beneath import make_folders, own, split
+from libcontainer.files.beneath import made_parent, own
 from libcontainer.plan.steps import MakeNode
 
 
@@ -23,16 +23,8 @@ def make_node(host_pid: int, wanted: MakeNode) -> None:
         StepError: ``EEXIST``: something else is there.
         OSError: it cannot be made.
     """
-    folder, name = split(wanted.path)
-    root = os.open(f"/proc/{host_pid}/cwd", os.O_PATH | os.O_CLOEXEC)
-    try:
-        parent = make_folders(root, folder)
-    finally:
-        os.close(root)
-    try:
+    with made_parent(f"/proc/{host_pid}/cwd", wanted.path) as (parent, name):
         _make(parent, name, wanted)
-    finally:
-        os.close(parent)
 
 
 def _make(parent: int, name: str, wanted: MakeNode) -> None:

@@ -15,7 +15,6 @@ import fcntl
 import os
 import stat
 import time
-from typing import TYPE_CHECKING
 
 from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.bindings.renameat2 import RENAME_NOREPLACE, renameat2
@@ -32,11 +31,8 @@ from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.files import check_owner, identity, read_all, write_all
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.states import States
-from libcontainer.host.turns import Turns
+from libcontainer.host.turns import Locked, Turns
 from libcontainer.state import State, check_id
-
-if TYPE_CHECKING:
-    from _thread import LockType
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STATE = "state.json"
@@ -441,40 +437,6 @@ class Folder:
     def locked(self, *, timeout: float) -> Locked:
         """Hold the lock for a block, then close the folder."""
         return Locked(self, timeout)
-
-
-class Locked:
-    """A folder whose lock is held for a block."""
-
-    # No generator: each verb of a container has one of these.
-    __slots__ = ("_folder", "_timeout", "_turn")
-
-    def __init__(self, folder: Folder, timeout: float) -> None:
-        self._folder = folder
-        self._timeout = timeout
-        self._turn: LockType | None = None
-
-    def __enter__(self) -> Folder:
-        folder = self._folder
-        try:
-            if folder.turns is not None:
-                self._turn = folder.turns.wait(folder.id, self._timeout)
-            folder.lock(timeout=self._timeout)
-        except BaseException:
-            self._let_go()
-            raise
-        return folder
-
-    def __exit__(self, *_: object) -> None:
-        self._let_go()
-
-    def _let_go(self) -> None:
-        folder = self._folder
-        try:
-            folder.close()
-        finally:
-            if folder.turns is not None and self._turn is not None:
-                folder.turns.leave(folder.id, self._turn)
 
 
 def _private_name() -> str:

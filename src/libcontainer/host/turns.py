@@ -11,7 +11,10 @@ from __future__ import annotations
 import contextlib
 import os
 from _thread import LockType, allocate_lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from libcontainer.host.store import Folder
 
 _PATIENCE_SECONDS: Final = 2.0
 
@@ -60,3 +63,37 @@ class Turns:
             self._queues.pop(container_id, None)
         except RuntimeError:
             return
+
+
+class Locked:
+    """A folder whose lock is held for a block."""
+
+    # No generator: each verb of a container has one of these.
+    __slots__ = ("_folder", "_timeout", "_turn")
+
+    def __init__(self, folder: Folder, timeout: float) -> None:
+        self._folder = folder
+        self._timeout = timeout
+        self._turn: LockType | None = None
+
+    def __enter__(self) -> Folder:
+        folder = self._folder
+        try:
+            if folder.turns is not None:
+                self._turn = folder.turns.wait(folder.id, self._timeout)
+            folder.lock(timeout=self._timeout)
+        except BaseException:
+            self._let_go()
+            raise
+        return folder
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        folder = self._folder
+        try:
+            folder.close()
+        finally:
+            if folder.turns is not None and self._turn is not None:
+                folder.turns.leave(folder.id, self._turn)

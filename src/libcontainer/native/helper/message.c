@@ -60,29 +60,38 @@ int message_await_go(int socket)
     return got == sizeof(message) && message.kind == LC_GO ? 0 : -EPROTO;
 }
 
-// The same, with exactly `count` fds, at most LC_MAX_TAKEN.
+// One message, and what rights of `*size` bytes come with it; the length of the message.
+static long receive(int socket, struct lc_message *message, void *rights, size_t *size)
+{
+    struct iovec part = {message, sizeof(*message)};
+    struct msghdr header = {.parts = &part,
+                            .nparts = 1,
+                            .control = rights,
+                            .control_size = *size};
+    long got;
+    do
+        got = sys(recvmsg, socket, &header, MSG_CMSG_CLOEXEC);
+    while (got == -EINTR);
+    *size = header.control_size;
+    return got == 0 ? -EPIPE : got;
+}
+
+// LC_GO with exactly `count` fds, at most LC_MAX_TAKEN; else as message_await_go.
 int message_take(int socket, int32_t *fds, uint32_t count)
 {
     struct lc_message message = {0};
-    struct iovec part = {&message, sizeof(message)};
     struct {
         size_t size;
         int level;
         int type;
         int fds[LC_MAX_TAKEN];
     } rights = {0};
-    struct msghdr header = {.parts = &part,
-                            .nparts = 1,
-                            .control = &rights,
-                            .control_size = sizeof(rights)};
-    long got;
-    do
-        got = sys(recvmsg, socket, &header, MSG_CMSG_CLOEXEC);
-    while (got == -EINTR);
-    if (got <= 0)
-        return got < 0 ? (int)got : -EPIPE;
-    size_t wanted = offsetof(__typeof__(rights), fds) + count * sizeof(int);
-    if (got != sizeof(message) || message.kind != LC_GO || header.control_size == 0 ||
+    size_t size = sizeof(rights);
+    const long got = receive(socket, &message, &rights, &size);
+    if (got < 0)
+        return (int)got;
+    const size_t wanted = offsetof(__typeof__(rights), fds) + count * sizeof(int);
+    if (got != sizeof(message) || message.kind != LC_GO || size == 0 ||
         rights.type != SCM_RIGHTS || rights.size != wanted)
         return -EPROTO;
     for (uint32_t i = 0; i < count; i++)
@@ -93,19 +102,12 @@ int message_take(int socket, int32_t *fds, uint32_t count)
 // One message of any kind, with at most one fd; -EPIPE when the other side is gone.
 int message_receive(int socket, struct lc_message *message, int *fd)
 {
-    struct iovec part = {message, sizeof(*message)};
     struct rights rights = {.fd = -1};
-    struct msghdr header = {.parts = &part,
-                            .nparts = 1,
-                            .control = &rights,
-                            .control_size = sizeof(rights)};
-    long got;
-    do
-        got = sys(recvmsg, socket, &header, MSG_CMSG_CLOEXEC);
-    while (got == -EINTR);
-    if (got <= 0)
-        return got < 0 ? (int)got : -EPIPE;
-    *fd = header.control_size > 0 && rights.type == SCM_RIGHTS ? rights.fd : -1;
+    size_t size = sizeof(rights);
+    const long got = receive(socket, message, &rights, &size);
+    if (got < 0)
+        return (int)got;
+    *fd = size > 0 && rights.type == SCM_RIGHTS ? rights.fd : -1;
     return got == sizeof(*message) ? 0 : -EPROTO;
 }
 
