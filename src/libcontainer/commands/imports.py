@@ -227,7 +227,7 @@ class _Late(dict[str, "Any"]):
         if type(what) is bytes:
             with self._importer.lock:
                 if name not in names:
-                    exec(loads(what), names)  # noqa: S102
+                    exec(loads(what), names)  # noqa: S102, S302
             value = names[name]
         else:
             value = names[name] = self._importer.lookup(*what)

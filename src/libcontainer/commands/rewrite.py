@@ -57,6 +57,7 @@ def rewrite(source: bytes, path: str) -> tuple[CodeType, Late]:
     bound = _Bound()
     bound.visit(tree)
     once = {name for name, count in bound.counts.items() if count == 1}
+    once -= _in_patterns(tree)
     imported, statements, rest = _sorted(tree.body, once)
     names = _Names({*imported, *statements})
     late: Late = {**imported}
@@ -125,9 +126,9 @@ def _meaning(statement: ast.stmt) -> str:
     """Return the name that is all that a statement gives a meaning, or nothing."""
     if isinstance(statement, ast.Assign):
         (target, *others), value = statement.targets, statement.value
-        if isinstance(target, ast.Name) and not others:
-            if any(isinstance(node, _COMPUTED) for node in ast.walk(value)):
-                return target.id
+        computed = any(isinstance(node, _COMPUTED) for node in ast.walk(value))
+        if computed and isinstance(target, ast.Name) and not others:
+            return target.id
     elif isinstance(statement, ast.FunctionDef | ast.ClassDef):
         makers = [ast.unparse(_maker(each)) for each in statement.decorator_list]
         return statement.name if _PURE.issuperset(makers) else ""
@@ -157,6 +158,12 @@ def _is_ours(statement: ast.ImportFrom) -> bool:
     return statement.level == 0 and f"{statement.module}".startswith(_OURS)
 
 
+def _in_patterns(tree: ast.Module) -> set[str]:
+    """Return the names of classes in patterns, where nothing but names may stand."""
+    classes = [node.cls for node in ast.walk(tree) if isinstance(node, ast.MatchClass)]
+    return {getattr(node, "id", "") for cls in classes for node in ast.walk(cls)}
+
+
 class _Bound(ast.NodeVisitor):
     """Counts where each name is given a meaning, in whatever scope."""
 
@@ -172,19 +179,13 @@ class _Bound(ast.NodeVisitor):
         if isinstance(node, ast.Name):
             if not isinstance(node.ctx, ast.Load):
                 self._count(node.id)
-        elif isinstance(node, ast.arg):
-            self._count(node.arg)
         elif isinstance(node, ast.alias):
             self._count(node.asname or node.name.partition(".")[0])
         elif isinstance(node, ast.Global | ast.Nonlocal):
             for name in node.names:
                 self._count(name)
-        elif isinstance(node, ast.MatchMapping):
-            self._count(node.rest)
-        elif isinstance(node, ast.MatchClass):
-            # A pattern takes nothing but names here.
-            for each in ast.walk(node.cls):
-                self._count(getattr(each, "id", None))
+        elif isinstance(node, ast.arg | ast.MatchMapping):
+            self._count(node.arg if isinstance(node, ast.arg) else node.rest)
         else:
             # Functions, classes, handlers of exceptions, patterns.
             self._count(getattr(node, "name", None))
