@@ -16,42 +16,46 @@ from typing import Final, Self
 
 from attrs import evolve
 
-from libcontainer.config import Mount
+from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.host.fds import close_all
-from libcontainer.host.notify import open_manager, translate
+from libcontainer.host.notify import (
+    FOLDER,
+    INSIDE,
+    SOCKET,
+    open_manager,
+    translate,
+)
 from libcontainer.host.processref import ProcessRef
 from libcontainer.process import Process
+from libcontainer.state import NOTIFY_LABEL
 
 VARIABLE: Final = "NOTIFY_SOCKET"
-_FOLDER: Final = "notify"
-_SOCKET: Final = "notify.sock"
-_INSIDE: Final = "/run/notify"
 _SIZE: Final = 4096
 _MAX_FDS: Final = 16
 # A manager that does not know of barriers never lets go of one.
 _BARRIER_SECONDS: Final = 5.0
-_OPTIONS: Final = ("bind", "ro", "nosuid", "nodev", "noexec")
+
+
+def heard(config: Config) -> Config:
+    """Return the configuration of a container that `start` will listen to."""
+    address = f"{INSIDE}/{SOCKET}"
+    return evolve(config, labels={**dict(config.labels), NOTIFY_LABEL: address})
 
 
 def prepare(container: Container, process: Process) -> Process:
-    """Bind a directory at ``/run/notify``; return the process that knows of it.
+    """Make the directory that is bound inside; return the process that knows of it.
 
     Raises:
         OSError: it cannot be made; then the container is gone, too.
     """
-    source = os.path.join(container.path, _FOLDER)
     try:
-        os.mkdir(source, 0o755)
+        os.mkdir(os.path.join(container.path, FOLDER), 0o755)
     except BaseException:
         container.delete(force=True)
         raise
-    # Of this launch alone: what joins the container later has no need to know.
-    mount = Mount.from_options("bind", source, _INSIDE, _OPTIONS)
-    config = container.config
-    container.config = evolve(config, mounts=(*config.mounts, mount))
     others = [item for item in process.env or () if item[0] != VARIABLE]
-    return evolve(process, env=[*others, (VARIABLE, f"{_INSIDE}/{_SOCKET}")])
+    return evolve(process, env=[*others, (VARIABLE, f"{INSIDE}/{SOCKET}")])
 
 
 class Listener:
@@ -72,7 +76,7 @@ class Listener:
         self._inside: socket.socket | None = None
         self._folder = -1
         address = os.environ.get(VARIABLE)
-        path = os.path.join(container.path, _FOLDER)
+        path = os.path.join(container.path, FOLDER)
         if not address or not os.path.isdir(path):
             return
         self._manager = open_manager(address)
@@ -82,9 +86,9 @@ class Listener:
             socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
         )
         # By the fd: an address has no room for every path.
-        address = f"/proc/self/fd/{self._folder}/{_SOCKET}"
+        address = f"/proc/self/fd/{self._folder}/{SOCKET}"
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(_SOCKET, dir_fd=self._folder)
+            os.unlink(SOCKET, dir_fd=self._folder)
         self._inside.bind(address)
         # Every user of the container may speak; nobody else reaches it.
         os.chmod(address, 0o777)  # noqa: S103
@@ -96,7 +100,7 @@ class Listener:
         if self._inside is None:
             return
         with contextlib.suppress(OSError):
-            os.unlink(_SOCKET, dir_fd=self._folder)
+            os.unlink(SOCKET, dir_fd=self._folder)
         os.close(self._folder)
         self._inside.close()
         self._manager.close()

@@ -123,11 +123,14 @@ def _make(
             arguments.warn(str(warning))
         else:
             arguments.tell(f"warning: {warning}")
-    container = factory.create(arguments.id, _config(bundle.config, arguments))
+    config = _config(bundle.config, arguments)
     if arguments.command == "create" and os.environ.get("NOTIFY_SOCKET"):
-        from libcontainer.commands.oci_notify import prepare  # noqa: PLC0415 - few
+        from libcontainer.commands.oci_notify import heard, prepare  # noqa: PLC0415
 
+        container = factory.create(arguments.id, heard(config))
         process = prepare(container, process)
+    else:
+        container = factory.create(arguments.id, config)
     if arguments.debug:
         for line in container.explain(process).splitlines():
             arguments.tell(line)
