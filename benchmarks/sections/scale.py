@@ -108,7 +108,8 @@ def measure_alive(runs: int) -> Told:
         finally:
             floor.close()
             living.end()
-    head = ["alive", "launch ms", "floor ms", "list ms", "state ms", "delete ms", "fds", "KiB"]
+    times = ("launch", "floor", "list", "state", "delete")
+    head = ["alive", *(f"{name} ms" for name in times), "fds", "KiB"]
     told.tables.append(Table(head, rows))
     told.plots.append(plot)
     return told
