@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +13,7 @@ from libcontainer.cgroups.strategy import (
     CgroupStrategy,
     new_strategy,
 )
-from libcontainer.config import Config, config_from_json
+from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.errors import (
     ConfigError,
@@ -25,6 +24,7 @@ from libcontainer.errors import (
 )
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
+from libcontainer.keptconfig import KeptConfig
 from libcontainer.launches.start import DEADLINE_SECONDS
 from libcontainer.launching import Launching
 from libcontainer.process import Process
@@ -204,7 +204,9 @@ class Factory:
         """
         folder = self._store.open(container_id)
         try:
-            config = _read_config(folder)
+            # The state tells whether the folder is of a newer schema.
+            folder.read()
+            config = KeptConfig(folder.path, folder.read_config())
         finally:
             folder.close()
         return Container(self._store, self._launching, container_id, config)
@@ -325,16 +327,6 @@ def _write_name_files(folder: Folder, config: Config) -> None:
     except BaseException:
         folder.remove()
         raise
-
-
-def _read_config(folder: Folder) -> Config:
-    # The state is read too: it tells whether the folder is of a newer schema.
-    folder.read()
-    try:
-        return config_from_json(json.loads(folder.read_config()))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        message = f"{folder.path}/config.json cannot be read: {error!r}"
-        raise StateFileError(message) from error
 
 
 _EVERY_ID = [b"0", b"0", b"4294967295"]
