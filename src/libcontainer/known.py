@@ -20,7 +20,7 @@ from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
 from libcontainer.keptconfig import KeptConfig
 from libcontainer.launching import Launching
-from libcontainer.state import State, oci_state
+from libcontainer.state import NOTIFY_LABEL, State, oci_state
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
@@ -389,6 +389,10 @@ def group_of(state: State) -> Group | None:
 
 def complete(config: Config, path: str) -> Config:
     """Return a configuration with the files that are kept in a state folder."""
+    if any(name == NOTIFY_LABEL for name, _ in config.labels):
+        from libcontainer.host.notify import with_folder  # noqa: PLC0415 - rare
+
+        config = with_folder(config, path)
     if config.dns is None:
         return config
     from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare
