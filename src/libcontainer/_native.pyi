@@ -49,6 +49,8 @@ class _FFI:
 class _Lib:
     lc_helper_image: CData
     lc_helper_size: int
+    lc_monitor_image: CData
+    lc_monitor_size: int
     lc_version: CData
     lc_abi: int
     def lc_spawn(

@@ -65,7 +65,6 @@ class Container(
 
     Attributes:
         id: its name in the factory.
-        config: what it is.
     """
 
     @property
@@ -176,7 +175,7 @@ class Container(
                 open_gate(
                     folder,
                     state.args[0],
-                    self.config.hooks.start_container,
+                    self._parts.hooks.start_container,
                     self._listener_taker(state),
                     meanwhile=record,
                 )
@@ -319,7 +318,7 @@ class Container(
         """
         own = self._init if self._init is None or self._init.is_own else None
         status = own.wait(timeout) if own else self._wait_for_recorded(timeout)
-        if shares_pids(self.config):
+        if shares_pids(self._parts):
             with contextlib.suppress(ContainerNotFoundError):
                 _end_leftovers(self.state())
         return status
@@ -409,7 +408,7 @@ class Container(
                 if state.rdt:
                     folder.remove_rdt()
                 folder.remove()
-                self._launching.forget(self.id)
+                self._shared.forget(self.id)
                 if state.init is not None:
                     self._poststop()
         except ContainerNotFoundError:
@@ -417,7 +416,7 @@ class Container(
                 raise
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
-            self._launching.forget(self.id)
+            self._shared.forget(self.id)
 
     # -- life
 
@@ -451,7 +450,7 @@ class Container(
         return self._init
 
     def _poststart(self, folder: Folder, state: State) -> None:
-        if not self.config.hooks.poststart or state.init is None:
+        if not self._parts.hooks.poststart or state.init is None:
             return
         from libcontainer.launches.hooks import run_poststart  # noqa: PLC0415 - few
 
@@ -463,7 +462,7 @@ class Container(
             raise
 
     def _poststop(self) -> None:
-        if self.config.hooks.poststop:
+        if self._parts.hooks.poststop:
             from libcontainer.launches.hooks import run_poststop  # noqa: PLC0415 - few
 
             run_poststop(self._launcher, self.id, self.path, self.config)
@@ -485,7 +484,7 @@ class Container(
 
     def _listener_taker(self, state: State) -> Callable[[int], None] | None:
         """Return what takes init's seccomp listener once it leaves the gate."""
-        profile, init = self.config.seccomp, state.init
+        profile, init = self._parts.seccomp, state.init
         if profile is None or profile.listener_path is None or init is None:
             return None
         from libcontainer.host.seccomp_notify import ListenerTaker  # noqa: PLC0415
@@ -503,7 +502,7 @@ class Container(
         # Another process may have made the container anew under the same id.
         if not self._has_reaped(state):
             state = self._end_recorded(state)
-        if shares_pids(self.config):
+        if shares_pids(self._parts):
             _end_leftovers(state)
         if state.companions:
             from libcontainer.host.companions import end_companions  # noqa: PLC0415
@@ -519,7 +518,7 @@ class Container(
 
         The kernel ends what is left in a pid namespace before its init can be reaped.
         """
-        return self._has_reaped(state) and not shares_pids(self.config)
+        return self._has_reaped(state) and not shares_pids(self._parts)
 
     def _remove_group(self, state: State) -> None:
         """Remove the cgroup of a container whose init has ended."""
@@ -530,7 +529,7 @@ class Container(
             group.abandon()
             return
         if self._is_empty(state):
-            named = self.config.cgroups_path is not None
+            named = self._parts.cgroups_path is not None
             if group.remove_empty(in_own=not named):
                 return
             # Somebody has put others into it.
@@ -542,7 +541,7 @@ class Container(
         with ProcessRef.open(state.init) as init:
             if init is None:
                 return state
-            if shares_pids(self.config):
+            if shares_pids(self._parts):
                 from libcontainer.launches.recording import (  # noqa: PLC0415 - rare
                     with_leftovers,
                 )

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +13,7 @@ from libcontainer.cgroups.strategy import (
     CgroupStrategy,
     new_strategy,
 )
-from libcontainer.config import Config, config_from_json
+from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.errors import (
     ConfigError,
@@ -25,9 +24,10 @@ from libcontainer.errors import (
 )
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
+from libcontainer.keptconfig import KeptConfig
 from libcontainer.launches.start import DEADLINE_SECONDS
-from libcontainer.launching import Launching
 from libcontainer.process import Process
+from libcontainer.shared import Shared
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
 
@@ -87,14 +87,14 @@ class Factory:
         self._store = Store(path)
         self._cgroups = _strategy(cgroups)
         self._validator = validator
-        self._launching = Launching(deadline_seconds, resctrl, trace)
+        self._shared = Shared(deadline_seconds, resctrl, trace)
 
     def __repr__(self) -> str:
         return f"<Factory {self.root!r}>"
 
     @property
     def _launcher(self) -> Launcher:
-        return self._launching.launcher
+        return self._shared.launcher
 
     @property
     def root(self) -> str:
@@ -140,7 +140,7 @@ class Factory:
             _write_name_files(folder, config)
         finally:
             folder.close()
-        return Container(self._store, self._launching, container_id, config)
+        return Container(self._store, self._shared, container_id, config)
 
     def restore(
         self,
@@ -204,10 +204,12 @@ class Factory:
         """
         folder = self._store.open(container_id)
         try:
-            config = _read_config(folder)
+            # The state tells whether the folder is of a newer schema.
+            folder.read()
+            config = KeptConfig(folder.path, folder.read_config())
         finally:
             folder.close()
-        return Container(self._store, self._launching, container_id, config)
+        return Container(self._store, self._shared, container_id, config)
 
     def list(self) -> list[Container]:
         """Return every container, by id; those that vanish meanwhile are left out.
@@ -296,7 +298,7 @@ class Factory:
 
     def close(self) -> None:
         """Let go of the factory's fds; containers live on."""
-        self._launching.close()
+        self._shared.close()
 
     def __enter__(self) -> Self:
         return self
@@ -325,16 +327,6 @@ def _write_name_files(folder: Folder, config: Config) -> None:
     except BaseException:
         folder.remove()
         raise
-
-
-def _read_config(folder: Folder) -> Config:
-    # The state is read too: it tells whether the folder is of a newer schema.
-    folder.read()
-    try:
-        return config_from_json(json.loads(folder.read_config()))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        message = f"{folder.path}/config.json cannot be read: {error!r}"
-        raise StateFileError(message) from error
 
 
 _EVERY_ID = [b"0", b"0", b"4294967295"]

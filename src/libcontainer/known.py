@@ -18,8 +18,9 @@ from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import has_ended
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
-from libcontainer.launching import Launching
-from libcontainer.state import State, oci_state
+from libcontainer.keptconfig import KeptConfig
+from libcontainer.shared import Shared
+from libcontainer.state import NOTIFY_LABEL, State, oci_state
 from libcontainer.status import Status, require
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from libcontainer.process import Process
     from libcontainer.usage import Usage
 
+    Parts = Config | KeptConfig
+
 LOCK_SECONDS = 30.0
 
 
@@ -41,12 +44,13 @@ class KnownContainer:
     """What `Container` tells of itself, and its cgroup; see there."""
 
     def __init__(
-        self, store: Store, launcher: Launching, container_id: str, config: Config
+        self, store: Store, shared: Shared, container_id: str, config: Parts
     ) -> None:
         self.id = container_id
-        self.config = config
+        # Of one that was found again no more is made than somebody asks for.
+        self._parts = config
         self._store = store
-        self._launching = launcher
+        self._shared = shared
         self._init: ProcessHandle | None = None
         self._process: Process | None = None
         self._user = os.getpid()
@@ -59,13 +63,24 @@ class KnownContainer:
         return f"<Container {self.id!r}, init {init.host_pid} {init.shown_state}>"
 
     @property
+    def config(self) -> Config:
+        """What it is.
+
+        Raises:
+            StateFileError: what its folder has of it cannot be used.
+        """
+        if isinstance(self._parts, KeptConfig):
+            self._parts = self._parts.whole()
+        return self._parts
+
+    @property
     def _joined(self) -> list[ProcessHandle]:
         """Handles of the processes that joined it, whichever object ran them."""
-        return self._launching.joined(self.id)
+        return self._shared.joined(self.id)
 
     @property
     def _launcher(self) -> Launcher:
-        return self._launching.launcher
+        return self._shared.launcher
 
     # -- looking
 
@@ -109,12 +124,7 @@ class KnownContainer:
         Raises:
             ContainerNotFoundError: it has been deleted.
         """
-        state = self.state()
-        alive = state.init is not None and state.status is not Status.STOPPED
-        pid = state.init.host_pid if state.init is not None and alive else None
-        labels = dict(self.config.labels)
-        status = state.status.value
-        return oci_state(self.id, status, pid, bundle=self.path, annotations=labels)
+        return describe(self, self.state())
 
     # -- its cgroup
 
@@ -358,6 +368,20 @@ class KnownContainer:
                 raise
 
 
+def parts_of(container: KnownContainer) -> Parts:
+    """Return what is quick to ask of a container's configuration."""
+    return container._parts  # noqa: SLF001 - of one module
+
+
+def describe(container: KnownContainer, state: State) -> dict[str, Any]:
+    """Return a state of a container as `Container.oci_state` does."""
+    alive = state.init is not None and state.status is not Status.STOPPED
+    pid = state.init.host_pid if state.init is not None and alive else None
+    labels = dict(parts_of(container).labels)
+    status, path = state.status.value, container.path
+    return oci_state(container.id, status, pid, bundle=path, annotations=labels)
+
+
 def group_of(state: State) -> Group | None:
     """Return the cgroup of a container, or None if it has none."""
     return Group(state.cgroup, state.unit) if state.cgroup else None
@@ -365,6 +389,10 @@ def group_of(state: State) -> Group | None:
 
 def complete(config: Config, path: str) -> Config:
     """Return a configuration with the files that are kept in a state folder."""
+    if any(name == NOTIFY_LABEL for name, _ in config.labels):
+        from libcontainer.host.notify import with_folder  # noqa: PLC0415 - rare
+
+        config = with_folder(config, path)
     if config.dns is None:
         return config
     from libcontainer.host.namefiles import with_name_files  # noqa: PLC0415 - rare

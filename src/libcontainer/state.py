@@ -32,6 +32,9 @@ BUNDLE_LABEL = "bundle"
 """The label of a container that was made of an OCI bundle: where that is. The word
 is runc's."""
 
+NOTIFY_LABEL = "libcontainer.notify"
+"""The label of a container that is heard by whoever starts it: where its socket is."""
+
 MAX_ID = 255
 _ID = re.compile(r"[A-Za-z0-9_+.-]+")
 
@@ -165,6 +168,7 @@ def oci_state(
     found = {"ociVersion": OCI_VERSION, "id": container_id, "status": status}
     process = {} if pid is None else {"pid": pid}
     notes = dict(annotations)
+    notes.pop(NOTIFY_LABEL, None)
     rest = {"bundle": notes.pop(BUNDLE_LABEL, bundle), "annotations": notes}
     return {**found, **process, **rest}
 

@@ -67,9 +67,10 @@ def baseline(arena: Arena, command: str, kind: str) -> Baseline:
     by_process: dict[int, list[str]] = {}
     for process, name in results[0].calls:
         by_process.setdefault(process, []).append(name)
-    # What follows the last execve are the calls of the user's program.
+    # What follows the last execve are the calls of the user's program; programs of
+    # ours, such as the monitor, come by execveat.
     for process, names in by_process.items():
-        execs = [i for i, name in enumerate(names) if name in _EXEC]
+        execs = [i for i, name in enumerate(names) if name == "execve"]
         if process and execs:
             del names[execs[-1] + 1 :]
     return Baseline(kind, command, first, by_process)

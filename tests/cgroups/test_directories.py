@@ -81,8 +81,10 @@ def test_a_look_refuses_what_is_in_use(tmp_path: Path) -> None:
     group = Group({UNIFIED: str(tmp_path)})
     (tmp_path / "memory.current").write_text("100\n")
     group.write([AtMost("memory", "memory.current", "100")])
-    with pytest.raises(lc.CgroupError, match="100 are in use"):
+    with pytest.raises(lc.CgroupError, match="rejecting memory limit 99 < usage 100"):
         group.write([AtMost("memory", "memory.current", "99")])
+    with pytest.raises(lc.CgroupError, match=r"rejecting memory\+swap limit 99"):
+        group.write([AtMost("memory", "memory.current", "99", what="memory+swap")])
     # A look has nothing to take back.
     assert group.read([AtMost("memory", "memory.current", "1")]) == ()
 

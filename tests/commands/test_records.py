@@ -35,6 +35,10 @@ for found in pkgutil.walk_packages(libcontainer.__path__, "libcontainer."):
         module = importlib.import_module(found.name)
     except ImportError:  # an extra that is not installed
         continue
+    late = vars(module).get("__late__")
+    for name, what in () if late is None else late.late.items():
+        if type(what) is bytes:
+            getattr(module, name)  # which makes it
     for name, value in vars(module).items():
         if isinstance(value, type) and value.__module__ == found.name:
             if attrs.has(value):

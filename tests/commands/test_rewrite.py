@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import subprocess
 import sys
@@ -81,6 +82,45 @@ CASES = {
         "except ImportError as error:\n    print(error)\n",
         "other is loaded\ncannot import name 'nothing' from 'libcontainer.other'",
     ),
+    "what is computed and asked for later": (
+        "import functools\n"
+        "print('sample')\n"
+        "COUNT = [print('computed')] * 2\n"
+        "PLAIN = {'as it is': (1, 2)}\n"
+        "@functools.cache\n"
+        "def once(more=COUNT): return len(more) + len(Later.more)\n"
+        "class Later:\n"
+        "    print('made')\n"
+        "    more = COUNT\n"
+        "    def use(self): return once() + (0 if self.more is COUNT else 100)\n"
+        "print(sorted(n for n in ('PLAIN', 'once') if n in globals()))\n"
+        "print(Later().use(), once())\n",
+        "sample\n['PLAIN']\nmade\ncomputed\n4 4",
+    ),
+    "what has an effect, at once": (
+        "SEEN = []\n"
+        "def note(what):\n    SEEN.append(what.__name__)\n    return what\n"
+        "@note\ndef one(): ...\n"
+        "@note\nclass Two: ...\n"
+        "if SEEN:\n    THREE = len(SEEN)\n"
+        "print(SEEN, THREE)\n",
+        "['one', 'Two'] 2",
+    ),
+    "what only type checkers read, never": (
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from libcontainer.nowhere import NUMBER\n"
+        "else:\n    NUMBER = int('3')\n"
+        "if not TYPE_CHECKING:\n    print('here')\n"
+        "def use():\n    from libcontainer.other import NUMBER\n    return NUMBER\n"
+        "print(use(), NUMBER)\n",
+        "here\nother is loaded\n7 3",
+    ),
+    "an error in a class that is made later": (
+        "class Later:\n    number = None.nothing\n"
+        "try:\n    Later\n"
+        "except AttributeError as error:\n    print(error)\n",
+        "'NoneType' object has no attribute 'nothing'",
+    ),
     "a class that is made once, and knows itself": (
         "from attrs import define, field, frozen\n"
         "@frozen\nclass One:\n"
@@ -145,7 +185,10 @@ def test_lines_are_those_of_the_source() -> None:
         b'"""Text."""\nfrom libcontainer.other import f\n\n\ndef g():\n    f(\n1)\n'
     )
     code, late = rewrite(source, "sample.py")
-    assert late == {"f": ("libcontainer.other", "f")}
+    assert late.pop("f") == ("libcontainer.other", "f")
+    assert code.co_consts == (None,)
+    code = marshal.loads(bytes(late.pop("g")))
+    assert not late
     (inner,) = (c for c in code.co_consts if hasattr(c, "co_code"))
     assert inner.co_firstlineno == 5
     assert {line for *_, line in inner.co_lines()} >= {6, 7}
@@ -163,10 +206,12 @@ class A:
     x: int = 3
 '''
     names: dict[str, object] = {"__name__": "sample"}
-    code, _ = rewrite(b"from __future__ import annotations\n" + source, "sample.py")
+    code, late = rewrite(b"from __future__ import annotations\n" + source, "sample.py")
     exec(code, names)
+    assert names.keys() == {"__name__", "__builtins__", "TypeVar"}
+    assert late.keys() == {"f", "A", "T"}
+    for name in ("f", "A"):
+        exec(marshal.loads(bytes(late[name])), names)
     function, cls = names["f"], names["A"]
-    assert "Any" not in names
-    assert "T" in names
     assert (function.__annotations__, function.__doc__) == ({}, None)  # type: ignore[attr-defined]
     assert (cls.__annotations__, cls.__doc__) == ({"x": "int"}, None)  # type: ignore[attr-defined]

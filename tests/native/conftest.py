@@ -45,6 +45,16 @@ def helper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def monitor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The monitor's binary."""
+    output = tmp_path_factory.mktemp("monitor") / "monitor"
+    sources = runpy.run_path(str(NATIVE / "build.py"))["PROGRAMS"]["monitor"]
+    command = ["gcc", *helper_flags(), "-Wconversion", f"-I{NATIVE}", "-o", output]
+    subprocess.run([*command, *sources], check=True)
+    return output
+
+
+@pytest.fixture(scope="session")
 def fuzz_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The parser on its own, with address and undefined behaviour sanitizers."""
     output = tmp_path_factory.mktemp("fuzz") / "fuzz_plan"

@@ -66,11 +66,7 @@ VALID: dict[str, dict[str, object]] = {
     "CALL": {"slot": 1, "mode": 2, "flags": 1, "data": call(48, 3, memory=b"box")},
     "LANDLOCK_PATH": {"slot": 1, "flags": 4, "text": b"/x"},
     "INIT": {"slot": 1, "slot2": 2},
-    "MONITOR": {
-        "arg": 4096,
-        "list": [b"log", b"log.1"],
-        "data": struct.pack("=5iI", 1, 2, 1, 2, 1, 0),
-    },
+    "MONITOR": {"slot": 1, "slot2": 2},
     "SECCOMP": {"mode": 1, "flags": 2, "data": FILTER},
     "EXEC": {"list": [b"sh"], "list2": [b"A=b"], "data": fds((1, 0), (1, 1))},
     "CHILD": {"mode": 2, "flags": 1, "arg": 1000},
@@ -95,7 +91,6 @@ OPTIONAL = {
     "UMASK": ["mode"],
     "VERIFY_NODE": ["arg"],
     "INIT": ["slot2"],
-    "MONITOR": ["arg"],
     "EXEC": ["list2", "data"],
 }
 ANYTHING = {
@@ -111,7 +106,7 @@ ANYTHING = {
     "data": b"12345678",
 }
 # Of these a string more is one more option, program, argument or name.
-MANY = {"MAKE_FS", "FIND_PROGRAM", "EXEC", "MONITOR"}
+MANY = {"MAKE_FS", "FIND_PROGRAM", "EXEC"}
 STRINGS = {"text", "text2", "list", "list2"}
 # Without it the next string takes its place.
 WITH_OTHERS = {("MAKE_FS", "text")}
@@ -120,7 +115,7 @@ ANY_VALUE = {
     ("RLIMIT", "flags"),
     ("VERIFY_NODE", "flags"),
     ("VERIFY_NODE", "arg"),
-    *((kind, "arg") for kind in ("RLIMIT", "MONITOR")),
+    ("RLIMIT", "arg"),
 }
 
 STRUCTS = {
@@ -136,13 +131,6 @@ STRUCTS = {
     "call without arguments": ("CALL", call()[:-8]),
     "call with a pointer before the memory": ("CALL", call(40, 3, memory=b"box")),
     "call with a pointer behind the memory": ("CALL", call(51, 3, memory=b"box")),
-    "monitor without a caller": ("MONITOR", struct.pack("=5iI", -1, 2, 1, 2, 1, 0)),
-    "monitor without a folder": ("MONITOR", struct.pack("=5iI", 1, 2, -1, 2, 1, 0)),
-    "monitor with a log nowhere": ("MONITOR", struct.pack("=5iI", 1, 2, 1, -1, 1, 0)),
-    "monitor with an unknown slot": ("MONITOR", struct.pack("=5iI", 1, 2, 1, 2, 3, 0)),
-    "monitor with slot -2": ("MONITOR", struct.pack("=5iI", 1, 2, 1, 2, -2, 0)),
-    "monitor with reserved": ("MONITOR", struct.pack("=5iI", 1, 2, 1, 2, 1, 1)),
-    "monitor one byte short": ("MONITOR", struct.pack("=5iI", 1, 2, 1, 2, 1, 0)[:-1]),
     "filter of half an instruction": ("SECCOMP", FILTER[:4]),
     "filter of 4,097 instructions": ("SECCOMP", FILTER * 4097),
     "fds of half a pair": ("EXEC", fds((1, 0))[:4]),

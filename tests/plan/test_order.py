@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from libcontainer import Config, Mount, NamespaceType, Process
 from libcontainer.errors import UnsupportedError
 from libcontainer.plan import Plan, Side, Step, explain, ops
-from libcontainer.plan.compiled import OUTPUT
 from libcontainer.plan.facts import Facts
 from libcontainer.plan.monitor import HandOver, MakeMonitorEnds
 from libcontainer.plan.ops import Op
@@ -68,7 +67,7 @@ NAMED: Final[dict[type[Any], tuple[str, ...]]] = {
     ops.Attach: ("slot", "base"),
     ops.Clone: ("cgroup",),
     ops.Mask: ("empty", "null"),
-    ops.Monitor: ("caller", "listener", "folder", "log_folder", "source"),
+    ops.Monitor: ("caller", "program"),
     ops.Terminal: ("console_base",),
 }
 """What names slots in fields of other names than `slot`."""
@@ -445,7 +444,7 @@ def test_the_pid_namespace_is_joined_last_and_a_clone_follows(
 def test_every_slot_is_filled_before_it_is_read(plan: Plan) -> None:
     filled = {CONTROL_SLOT, *(slot for _, slot in plan.stdio)}
     # What the launcher hands in.
-    handed = ("init", OUTPUT)
+    handed = ("init",)
     filled |= {i for i, slot in enumerate(plan.slots) if slot.name in handed}
     for step in plan.steps:
         for slot in _read(step):
@@ -547,8 +546,7 @@ def _made(step: Step) -> set[int]:
     if isinstance(action, ops.Terminal):
         return {action.slot, action.master, action.console} - {NONE}
     if isinstance(action, MakeMonitorEnds):
-        made = {action.caller, action.listener, action.folder, action.log_folder}
-        return made - {NONE}
+        return {action.caller, action.program}
     return {action.slot} if isinstance(action, (*SOURCES, *MAKERS)) else set()
 
 

@@ -319,14 +319,6 @@ def check_call(decoded: Decoder, op: Any, action: ops.Call) -> None:
             assert found == expected % 2**64
 
 
-def check_monitor(decoded: Decoder, op: Any, action: ops.Monitor) -> None:
-    data = decoded.struct(op, "lc_monitor")
-    slots = (action.caller, action.listener, action.folder)
-    assert tuple(data.slot) == (*slots, action.log_folder, action.source)
-    assert data.reserved == 0
-    assert decoded.texts(op.strings, op.count) == action.log
-
-
 def check_data(decoded: Decoder, op: Any, action: Op) -> None:
     """Compare the struct of an operation with its own fields, not its record."""
     match action:
@@ -345,9 +337,8 @@ def check_data(decoded: Decoder, op: Any, action: Op) -> None:
             assert (data.uid, data.gid) == action.owner
             rows, columns = action.size or (0, 0)
             assert (op.arg >> 32, op.arg & 0xFFFFFFFF) == (rows, columns)
-        case ops.Call() | ops.Monitor():
-            check = check_call if isinstance(action, ops.Call) else check_monitor
-            check(decoded, op, action)
+        case ops.Call():
+            check_call(decoded, op, action)
         case ops.Exec():
             pairs: Sequence[Any] = decoded.struct(op, "lc_fd")
             count = op.data_size // ffi.sizeof("struct lc_fd")

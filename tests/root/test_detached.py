@@ -434,7 +434,7 @@ def test_what_is_no_plain_file_is_not_logged_to(
         os.mkfifo(log)
     else:
         log.mkdir()
-    with pytest.raises(lc.StepError, match="log 'log'"):
+    with pytest.raises(lc.StepError, match=f"log '{log}'"):
         box.run(shell("echo x"), detach=True, log=lc.Log(log))
     assert canary.read_text() == "untouched"
     assert box.status() is lc.Status.CREATING

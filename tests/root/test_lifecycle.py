@@ -367,6 +367,41 @@ def test_a_state_file_that_is_not_ours_is_told(
         file.write_bytes(good)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", "\xff"])
+def test_a_configuration_that_is_no_object_is_told_when_it_is_found(
+    factory: lc.Factory, bring: Bring, text: str
+) -> None:
+    container = bring(Status.CREATING)
+    file = Path(container.path, "config.json")
+    good = file.read_bytes()
+    file.write_text(text)
+    try:
+        with pytest.raises(lc.StateFileError, match=r"config\.json"):
+            factory.load(container.id)
+        assert factory.list() == []
+    finally:
+        file.write_bytes(good)
+
+
+def test_what_cannot_be_made_of_a_configuration_is_told_when_it_is_asked_for(
+    factory: lc.Factory, bring: Bring
+) -> None:
+    path = bring(Status.CREATED).path
+    file = Path(path, "config.json")
+    document = json.loads(file.read_text())
+    document["mounts"], document["hooks"]["poststop"] = [{"nothing": 1}], [{"no": 1}]
+    file.write_text(json.dumps(document))
+    found = factory.load(os.path.basename(path))
+    # What needs none of it goes on.
+    assert found.status() is Status.CREATED
+    assert found.oci_state()["status"] == "created"
+    with pytest.raises(lc.StateFileError, match=r"config\.json cannot be read"):
+        _ = found.config
+    with pytest.raises(lc.StateFileError):
+        found.delete(force=True)  # and has told of the hook that it cannot run
+    assert not os.path.exists(path)
+
+
 def test_delete_ends_what_another_process_made_anew_under_the_id(
     factory: lc.Factory, config: lc.Config
 ) -> None:

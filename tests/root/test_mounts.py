@@ -397,6 +397,23 @@ def test_an_id_mapped_bind_with_the_containers_own_maps(
     assert shell(OWNERS, bind(tmp_path, "bind"), **user) == "65534:65534\n"
 
 
+def test_an_id_mapped_bind_with_the_maps_of_a_joined_namespace(
+    factory: lc.Factory, shell: Shell, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "file").touch()
+    os.chown(tmp_path / "file", 5, 6)
+    kinds = [*KINDS, "user"]
+    config = lc.Config(namespaces=kinds, uid_mappings=RANGE, gid_mappings=RANGE)
+    with factory.create(new_id(), config) as other:
+        init = other.run(lc.Process(["sleep", "1000"]))
+        paths = {"user": f"/proc/{init.host_pid}/ns/user"}
+        user = {"namespaces": kinds, "namespace_paths": paths}
+        assert shell(OWNERS, bind(tmp_path, "bind", "idmap"), **user) == "5:6\n"
+        relative = bind(tmp_path, "bind", "idmap=uids=@5-30-1")
+        assert shell(OWNERS, relative, **user) == "30:6\n"
+
+
 def test_ridmap_maps_the_mounts_below_too(shell: Shell, tree: Path) -> None:
     if kernel() < (6, 3):
         pytest.skip("a tmpfs takes no id map before Linux 6.3")

@@ -760,6 +760,10 @@ def test_mounts_are_added_and_removed(oci: Oci, running: str, tmp_path: Path) ->
         assert oci.said("exec", running, "cat", "/mnt/file") == "there\n"
         oci.said("mounts", "remove", running, str(path))
         assert oci("exec", running, "cat", "/mnt/file").returncode == 1
+    path.write_text(json.dumps([{"destination": "/mnt", "type": "tmpfs"}]))
+    oci.said("mounts", "add", running, str(path))
+    assert " /mnt tmpfs " in oci.said("exec", running, "cat", "/proc/mounts")
+    oci.said("mounts", "remove", running, str(path))
     path.write_text(json.dumps([mount, mount | {"source": "/nope"}]))
     assert oci("mounts", "add", running, str(path)).returncode == 1
     assert oci("exec", running, "cat", "/mnt/file").returncode == 1

@@ -25,6 +25,7 @@ __all__ = [
     "ffi",
     "helper_image",
     "lib",
+    "monitor_image",
     "optional_bytes",
     "path_bytes",
 ]
@@ -56,6 +57,11 @@ _check_native()
 def helper_image() -> bytes:
     """Return the ELF image of the static helper."""
     return bytes(ffi.buffer(lib.lc_helper_image, lib.lc_helper_size))
+
+
+def monitor_image() -> bytes:
+    """Return the ELF image of the static monitor."""
+    return bytes(ffi.buffer(lib.lc_monitor_image, lib.lc_monitor_size))
 
 
 def call_failed(call: str, number: int) -> OSError:

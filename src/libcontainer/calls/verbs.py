@@ -22,7 +22,9 @@ P = ParamSpec("P")
 class Caller(Protocol):
     """What calls need of a container."""
 
-    config: Config
+    @property
+    def config(self) -> Config:
+        """What it is."""
 
     def run(self, process: Process) -> ProcessHandle:
         """Run a process."""

@@ -67,7 +67,7 @@ def _write_any(directory: str, write: AnyOf, writer: Writer) -> None:
 def _check_at_most(path: str, write: AtMost) -> None:
     used = int(read_value(path))
     if used > int(write.value):
-        what = f"limit memory to {write.value} bytes: {used} are in use"
+        what = f"rejecting {write.what} limit {write.value} < usage {used}"
         raise CgroupError(errno.EBUSY, what)
 
 

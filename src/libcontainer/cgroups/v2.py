@@ -105,8 +105,8 @@ def _pids(resources: Resources) -> Iterable[Write]:
 
 
 def _memory(resources: Resources) -> Iterable[Write]:
-    if resources.memory_check_before_update and (resources.memory or 0) > 0:
-        yield AtMost("memory", "memory.current", str(resources.memory))
+    if resources.memory_check_before_update:
+        yield from _memory_looks(resources)
     if resources.memory_swap is not None:
         limit = swap_limit(resources.memory, resources.memory_swap)
         # A kernel without swap accounting has nothing to limit.
@@ -125,6 +125,16 @@ def _memory(resources: Resources) -> Iterable[Write]:
     writeback = resources.memory_zswap_writeback
     yield from _switch("memory", "memory.zswap.writeback", writeback)
     yield from _switch("memory", "memory.oom.group", resources.oom_group)
+
+
+def _memory_looks(resources: Resources) -> Iterable[Write]:
+    # Memory and swap together first: that is what runc says of a limit on both.
+    for what, limit in (
+        ("memory+swap", resources.memory_swap),
+        ("memory", resources.memory),
+    ):
+        if (limit or 0) > 0:
+            yield AtMost("memory", "memory.current", str(limit), what=what)
 
 
 def _io(resources: Resources) -> Iterable[Write]:

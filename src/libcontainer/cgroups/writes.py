@@ -25,7 +25,13 @@ class Write:
 
 @frozen
 class AtMost(Write):
-    """A look instead of a write: the number in the file must not be above *value*."""
+    """A look instead of a write: the number in the file must not be above *value*.
+
+    Attributes:
+        what: what *value* limits.
+    """
+
+    what: str = "memory"
 
 
 @frozen

@@ -14,6 +14,7 @@ import builtins
 import sys
 from _frozen_importlib import ModuleSpec
 from _thread import RLock
+from marshal import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from libcontainer.commands.codecache import Cache, Source
+    from libcontainer.commands.rewrite import Late
 
 _PACKAGE = "libcontainer"
 _OURS = "libcontainer."
@@ -42,7 +44,7 @@ class Importer:
         self._cache = cache
         self._stand_ins: dict[str, Any] = {}
         self._usual = builtins.__import__
-        self._lock = RLock()
+        self.lock = RLock()
         # What is being executed, which other threads must not see.
         self._unfinished = 0
         self._builtins = {**vars(builtins), "__import__": self._import}
@@ -91,13 +93,13 @@ class Importer:
         if module is not None and "__path__" in vars(module):
             for each in wanted:
                 # As Python does: a package may have the name without the module.
-                if each not in vars(module) and not hasattr(module, each):
+                if not hasattr(module, each):
                     self._load(f"{name}.{each}")
         return module
 
     def _load(self, name: str) -> ModuleType | None:
         """Return a module, executed now if it was not; None if it is not found."""
-        with self._lock:
+        with self.lock:
             module = sys.modules.get(name)
             if module is not None:
                 return module
@@ -155,48 +157,35 @@ class Importer:
         code, late = self._code(module.__name__)
         names = vars(module)
         names["__builtins__"] = self._builtins
-        if not late:
-            exec(code, names)  # noqa: S102
-            return
-        owner = names["__late__"] = _Module("__late__")
-        find = self._finder_of(names, owner.__dict__, late)
-        loaded = sys.modules
-        for name, (home, there) in late.items():
-            # What is there already costs less now than later.
-            if home in loaded and there in (known := loaded[home].__dict__):
-                names[name] = owner.__dict__[name] = known[there]
-        owner.__dict__["__getattr__"] = names["__getattr__"] = find
+        names["__late__"] = put_off = _Late(self, names, late)
+        if late:
+            names["__getattr__"] = put_off.outside
         exec(code, names)  # noqa: S102
-        own = names["__getattr__"]
-        if own is not find:
-            names["__getattr__"] = _either(own, find)
+        own = names.get("__getattr__")
+        if late and own != put_off.outside:
+            put_off.own, names["__getattr__"] = own, put_off.outside
 
-    def _finder_of(
-        self,
-        names: dict[str, Any],
-        owner: dict[str, Any],
-        late: Mapping[str, tuple[str, str]],
-    ) -> Callable[[str], Any]:
-        """Return what imports for a module what it has put off."""
+    def lookup(self, home: str, name: str) -> Any:  # noqa: ANN401
+        """Return what a name means in a module of the library."""
+        module = sys.modules.get(home)
+        if module is None or self._unfinished:
+            module = self._load(home)
+        if module is None:
+            module = whole(home)
+        names = module.__dict__
+        if name in names:
+            return names[name]
+        if "__late__" in names and name in names["__late__"].late:
+            return names["__late__"][name]
+        if "__path__" in names and not hasattr(module, name):
+            self._load(f"{home}.{name}")
+        try:
+            return getattr(module, name)
+        except AttributeError:
+            message = f"cannot import name {name!r} from {home!r}"
+            raise ImportError(message, name=home) from None
 
-        def find(name: str) -> Any:  # noqa: ANN401
-            if name not in late:
-                message = f"module {names['__name__']!r} has no attribute {name!r}"
-                raise AttributeError(message)
-            home, there = late[name]
-            module = sys.modules.get(home)
-            if module is None or there not in module.__dict__:
-                module = self._import(home, None, None, (there,))
-            if not hasattr(module, there):
-                message = f"cannot import name {there!r} from {home!r}"
-                raise ImportError(message, name=home)
-            value = getattr(module, there)
-            names[name] = owner[name] = value
-            return value
-
-        return find
-
-    def _code(self, name: str) -> tuple[CodeType, Mapping[str, tuple[str, str]]]:
+    def _code(self, name: str) -> tuple[CodeType, Late]:
         if self._cache.find(name) is None:
             message = f"no module named {name!r}"
             raise ImportError(message, name=name)
@@ -221,16 +210,38 @@ class Importer:
             return file.read()
 
 
-def _either(
-    own: Callable[[str], Any], late: Callable[[str], Any]
-) -> Callable[[str], Any]:
-    def find(name: str) -> Any:  # noqa: ANN401
-        try:
-            return late(name)
-        except AttributeError:
-            return own(name)
+class _Late(dict[str, "Any"]):
+    """What the names of a module mean that are given a meaning when they are used."""
 
-    return find
+    __slots__ = ("_importer", "_names", "late", "own")
+
+    def __init__(self, importer: Importer, names: dict[str, Any], late: Late) -> None:
+        self._importer = importer
+        self._names = names
+        self.late = late
+        self.own: Callable[[str], Any] | None = None
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401
+        what = self.late[name]
+        names = self._names
+        if type(what) is bytes:
+            with self._importer.lock:
+                if name not in names:
+                    exec(loads(what), names)  # noqa: S102, S302
+            value = names[name]
+        else:
+            value = names[name] = self._importer.lookup(*what)
+        self[name] = value
+        return value
+
+    def outside(self, name: str) -> Any:  # noqa: ANN401
+        """Return what is asked of the module; its ``__getattr__``."""
+        if name in self.late:
+            return self[name]
+        if self.own is not None:
+            return self.own(name)
+        message = f"module {self._names['__name__']!r} has no attribute {name!r}"
+        raise AttributeError(message)
 
 
 class Site:

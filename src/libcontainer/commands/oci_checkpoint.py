@@ -93,6 +93,8 @@ def options_of(arguments: Given, *, restores: bool) -> CriuOptions:
         given["page_server"] = _page_server(arguments.page_server)
         given["status_fd"] = arguments.status_fd
     work = arguments.work_path
+    if work is not None:
+        os.makedirs(work, mode=0o700, exist_ok=True)
     return CriuOptions(
         criu=getattr(arguments, "criu", None) or "criu",
         work_dir=None if work is None else os.path.abspath(work),

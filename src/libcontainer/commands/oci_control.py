@@ -16,6 +16,7 @@ from libcontainer.errors import (
     UnsupportedError,
 )
 from libcontainer.handle import signal_number
+from libcontainer.known import parts_of
 from libcontainer.plan.kinds import shares_pids
 from libcontainer.status import Status
 
@@ -41,7 +42,7 @@ def kill(arguments: Arguments) -> int:
 
 def _kill(container: Container, number: int, *, everyone: bool) -> None:
     ends = number == signals.SIGKILL
-    if everyone or (ends and shares_pids(container.config)):
+    if everyone or (ends and shares_pids(parts_of(container))):
         # Without a pid namespace of its own the others outlive its init.
         reached = _signal_all(container, number)
         if not everyone and not reached:

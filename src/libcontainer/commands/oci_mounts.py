@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 
+from attrs import evolve
+
 from libcontainer.commands.oci_common import load, open_factory, read_json
 from libcontainer.commands.options import Arguments, UsageError
 from libcontainer.config import Mount
@@ -48,5 +50,7 @@ def _read(path: str) -> tuple[Mount, ...]:
     fields = read_mounts(Reader("", document, report, Report()), os.getcwd())
     if report.problems:
         raise ConfigError(report.problems)
-    found: tuple[Mount, ...] = fields["mounts"]
-    return found
+    # What a tmpfs covers is only looked at by a launch.
+    return tuple(
+        evolve(mount, extras=mount.extras - {"keep-mode"}) for mount in fields["mounts"]
+    )

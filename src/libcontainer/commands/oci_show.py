@@ -13,7 +13,8 @@ from libcontainer.commands.oci_common import load, open_factory
 from libcontainer.commands.options import Arguments
 from libcontainer.config import Directory
 from libcontainer.container import Container
-from libcontainer.errors import ContainerNotFoundError
+from libcontainer.errors import ContainerNotFoundError, StateFileError
+from libcontainer.known import describe, parts_of
 
 _COLUMNS = ("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER")
 
@@ -32,8 +33,8 @@ def show_list(arguments: Arguments) -> int:
         for container in factory.list():
             try:
                 found.append(_describe(container))
-            except ContainerNotFoundError:
-                continue  # deleted meanwhile
+            except (ContainerNotFoundError, StateFileError):
+                continue  # deleted meanwhile, or not to be read
     if arguments.quiet:
         print("".join(f"{item['id']}\n" for item in found), end="")
     elif arguments.format == "json":
@@ -80,8 +81,8 @@ def _when(seconds: float) -> str:
 
 def _describe(container: Container) -> dict[str, Any]:
     state = container.state()
-    found = container.oci_state()
-    rootfs = container.config.rootfs
+    found = describe(container, state)
+    rootfs = parts_of(container).rootfs
     # Scripts look for these keys in this order.
     return {
         "ociVersion": found["ociVersion"],

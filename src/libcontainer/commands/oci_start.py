@@ -21,7 +21,7 @@ from libcontainer.commands.options import Arguments
 from libcontainer.commands.subreaper import become_subreaper
 from libcontainer.config import Config
 from libcontainer.container import Container
-from libcontainer.errors import ConfigError, Problem
+from libcontainer.errors import ConfigError, HookError, Problem
 from libcontainer.factory import Factory
 from libcontainer.oci import load_bundle
 from libcontainer.process import Process
@@ -47,8 +47,25 @@ def create(arguments: Arguments) -> int:
 def start(arguments: Arguments) -> int:
     """Let the program of a created container run."""
     with open_factory(arguments) as factory:
-        load(factory, arguments).start()
+        container = load(factory, arguments)
+        try:
+            _start(container)
+        except HookError:
+            # "... and continue the lifecycle at step 12", where it is destroyed.
+            container.delete(force=True)
+            raise
     return 0
+
+
+def _start(container: Container) -> None:
+    if not os.environ.get("NOTIFY_SOCKET"):
+        container.start()
+        return
+    from libcontainer.commands.oci_notify import Listener  # noqa: PLC0415 - few
+
+    with Listener(container) as listener:
+        container.start()
+        listener.wait()
 
 
 def run(arguments: Arguments) -> int:
@@ -106,7 +123,14 @@ def _make(
             arguments.warn(str(warning))
         else:
             arguments.tell(f"warning: {warning}")
-    container = factory.create(arguments.id, _config(bundle.config, arguments))
+    config = _config(bundle.config, arguments)
+    if arguments.command == "create" and os.environ.get("NOTIFY_SOCKET"):
+        from libcontainer.commands.oci_notify import heard, prepare  # noqa: PLC0415
+
+        container = factory.create(arguments.id, heard(config))
+        process = prepare(container, process)
+    else:
+        container = factory.create(arguments.id, config)
     if arguments.debug:
         for line in container.explain(process).splitlines():
             arguments.tell(line)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes of a module's source the code that a command keeps of it.
 
-It does the same, with less to load. What a module imports of the library at its top is
-imported when it is first used: a command that looks at a state does not load what
-makes containers only because one module has both. Nobody reads docstrings and the
-annotations of functions in a command. A class that a decorator would make once more is
-made once.
+It does the same, with less to load. What the top of a module says is done when it is
+first asked for: imports of the library, classes, functions, and constants that have to
+be computed. A command needs a third of what its modules have; of the rest it loads
+bytes. Nobody reads docstrings and the annotations of functions in a command. A class
+that a decorator would make once more is made once.
 
 Loaded only by a command that has something to keep.
 """
@@ -13,10 +13,13 @@ Loaded only by a command that has something to keep.
 from __future__ import annotations
 
 import ast
+import marshal
 from types import CodeType
 
-Late = dict[str, tuple[str, str]]
-"""Which name is which of which module."""
+from libcontainer.commands.imports import whole
+
+Late = dict[str, "tuple[str, str] | bytes"]
+"""Which name is which of which module, or the code that gives it its meaning."""
 
 _OURS = "libcontainer."
 _LATE = "__late__"
@@ -24,12 +27,20 @@ _PENDING = "__pending__"
 # What modules import for their annotations; nobody else imports it from there.
 _ANNOTATED = frozenset({"collections.abc", "types", "typing"})
 _MAKERS = frozenset({"frozen", "define"})
+# Decorators that have no effect but on what they decorate.
+_PURE = _MAKERS | {
+    *("contextmanager", "contextlib.contextmanager"),
+    *("cache", "functools.cache", "lru_cache", "functools.lru_cache"),
+    *("runtime_checkable", "overload"),
+}
+# What takes longer to compute than to load.
+_COMPUTED = (ast.Name, ast.Call, ast.Lambda, ast.JoinedStr)
 
 
 def rewrite(source: bytes, path: str) -> tuple[CodeType, Late]:
-    """Return the code of a module, and what it imports when it needs it.
+    """Return the code of a module, and what it does when it needs it.
 
-    In the code, ``__late__`` is an object that has these names as attributes, and
+    In the code, ``__late__`` is a dictionary that has these names, and
     ``__pending__`` a metaclass that makes no class.
 
     Args:
@@ -40,30 +51,103 @@ def rewrite(source: bytes, path: str) -> tuple[CodeType, Late]:
         SyntaxError: it is no Python.
     """
     tree = ast.parse(source, path)
-    late = _late_imports(tree)
-    tree = ast.fix_missing_locations(_Rewriter(late).visit(tree))
+    tree.body = _at_run_time(_without_docstring(tree.body))
+    tree = _Shorter().visit(tree)
     _drop_unread(tree)
-    return compile(tree, path, "exec", dont_inherit=True, optimize=2), late
-
-
-def _late_imports(tree: ast.Module) -> Late:
-    found: Late = {}
-    for statement in tree.body:
-        if isinstance(statement, ast.ImportFrom) and _is_ours(statement):
-            for alias in statement.names:
-                name = alias.asname or alias.name
-                found[name] = (str(statement.module), alias.name)
     bound = _Bound()
     bound.visit(tree)
-    return {name: found[name] for name in found if bound.counts.get(name) == 1}
+    once = {name for name, count in bound.counts.items() if count == 1}
+    once -= _in_patterns(tree)
+    imported, statements, rest = _sorted(tree.body, once)
+    names = _Names({*imported, *statements})
+    late: Late = {**imported}
+    for name, statement in statements.items():
+        late[name] = marshal.dumps(_compiled([names.visit(statement)], path))
+    return _compiled([names.visit(statement) for statement in rest], path), late
+
+
+def _compiled(body: list[ast.stmt], path: str) -> CodeType:
+    tree = ast.fix_missing_locations(ast.Module(body, []))
+    flags = whole("__future__").annotations.compiler_flag
+    made: CodeType = compile(tree, path, "exec", flags, dont_inherit=True, optimize=2)
+    return made
+
+
+def _at_run_time(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements of a module without what only type checkers read."""
+    found: list[ast.stmt] = []
+    for statement in body:
+        if isinstance(statement, ast.If):
+            test = ast.unparse(statement.test)
+            if test == "TYPE_CHECKING":
+                found += statement.orelse
+                continue
+            if test == "not TYPE_CHECKING":
+                found += statement.body
+                continue
+        elif isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+            continue
+        elif isinstance(statement, ast.AnnAssign):
+            if statement.value is None:
+                continue
+            plain = ast.Assign([statement.target], statement.value)
+            statement = ast.copy_location(plain, statement)  # noqa: PLW2901
+        found.append(statement)
+    return found
+
+
+def _sorted(
+    body: list[ast.stmt], once: set[str]
+) -> tuple[dict[str, tuple[str, str]], dict[str, ast.stmt], list[ast.stmt]]:
+    """Return what is imported later, what is done later, and what at once."""
+    imported: dict[str, tuple[str, str]] = {}
+    statements: dict[str, ast.stmt] = {}
+    rest: list[ast.stmt] = []
+    for statement in body:
+        if isinstance(statement, ast.ImportFrom) and _is_ours(statement):
+            now = []
+            for alias in statement.names:
+                name = alias.asname or alias.name
+                if name in once:
+                    imported[name] = (str(statement.module), alias.name)
+                else:
+                    now.append(alias)
+            if not now:
+                continue
+            statement.names = now
+        elif (name := _meaning(statement)) in once and name[:2] != "__":
+            statements[name] = statement
+            continue
+        rest.append(statement)
+    return imported, statements, rest
+
+
+def _meaning(statement: ast.stmt) -> str:
+    """Return the name that is all that a statement gives a meaning, or nothing."""
+    if isinstance(statement, ast.Assign):
+        (target, *others), value = statement.targets, statement.value
+        computed = any(isinstance(node, _COMPUTED) for node in ast.walk(value))
+        if computed and isinstance(target, ast.Name) and not others:
+            return target.id
+    elif isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        makers = [ast.unparse(_maker(each)) for each in statement.decorator_list]
+        return statement.name if _PURE.issuperset(makers) else ""
+    elif isinstance(statement, ast.AsyncFunctionDef) and not statement.decorator_list:
+        return statement.name
+    return ""
+
+
+def _maker(decorator: ast.expr) -> ast.expr:
+    return decorator.func if isinstance(decorator, ast.Call) else decorator
 
 
 def _drop_unread(tree: ast.Module) -> None:
     """Take out imports that only annotations have used."""
-    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    read = _Read()
+    read.visit(tree)
     for statement in list(tree.body):
         if isinstance(statement, ast.ImportFrom) and statement.module in _ANNOTATED:
-            names = [a for a in statement.names if (a.asname or a.name) in read]
+            names = [a for a in statement.names if a.asname or a.name in read.names]
             if names:
                 statement.names = names
             else:
@@ -72,6 +156,12 @@ def _drop_unread(tree: ast.Module) -> None:
 
 def _is_ours(statement: ast.ImportFrom) -> bool:
     return statement.level == 0 and f"{statement.module}".startswith(_OURS)
+
+
+def _in_patterns(tree: ast.Module) -> set[str]:
+    """Return the names of classes in patterns, where nothing but names may stand."""
+    classes = [node.cls for node in ast.walk(tree) if isinstance(node, ast.MatchClass)]
+    return {getattr(node, "id", "") for cls in classes for node in ast.walk(cls)}
 
 
 class _Bound(ast.NodeVisitor):
@@ -89,56 +179,58 @@ class _Bound(ast.NodeVisitor):
         if isinstance(node, ast.Name):
             if not isinstance(node.ctx, ast.Load):
                 self._count(node.id)
-        elif isinstance(node, ast.arg):
-            self._count(node.arg)
         elif isinstance(node, ast.alias):
             self._count(node.asname or node.name.partition(".")[0])
         elif isinstance(node, ast.Global | ast.Nonlocal):
             for name in node.names:
                 self._count(name)
-        elif isinstance(node, ast.MatchMapping):
-            self._count(node.rest)
+        elif isinstance(node, ast.arg | ast.MatchMapping):
+            self._count(node.arg if isinstance(node, ast.arg) else node.rest)
         else:
             # Functions, classes, handlers of exceptions, patterns.
             self._count(getattr(node, "name", None))
         self.generic_visit(node)
 
 
-class _Rewriter(ast.NodeTransformer):
-    """Takes out of a module what a command does without."""
+class _Read(ast.NodeVisitor):
+    """Finds the names that are looked up."""
 
-    def __init__(self, late: Late) -> None:
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_Name(self, node: ast.Name) -> None:
+        """Note a name."""
+        self.names.add(node.id)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        """Pass over the annotation: it is text."""
+        if node.value is not None:
+            self.visit(node.value)
+
+
+class _Names(ast.NodeTransformer):
+    """Looks names up where they will be, of what is done later."""
+
+    def __init__(self, late: set[str]) -> None:
         self._late = late
 
-    def visit_Module(self, node: ast.Module) -> ast.AST:
-        """Take out imports for later, and the docstring."""
-        body: list[ast.stmt] = []
-        for statement in _without_docstring(node.body):
-            if isinstance(statement, ast.ImportFrom) and _is_ours(statement):
-                names = [a for a in statement.names if not self._is_late(a)]
-                if not names:
-                    continue
-                statement.names = names
-            body.append(statement)
-        node.body = body
-        self.generic_visit(node)
-        return node
-
-    def _is_late(self, alias: ast.alias) -> bool:
-        return (alias.asname or alias.name) in self._late
-
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        """Let a name that is imported later be looked up where it will be."""
-        if node.id not in self._late:
+        """Let a name be looked up where it will be."""
+        if node.id not in self._late or not isinstance(node.ctx, ast.Load):
             return node
         owner = ast.copy_location(ast.Name(_LATE, ast.Load()), node)
-        return ast.copy_location(ast.Attribute(owner, node.id, ast.Load()), node)
+        key = ast.copy_location(ast.Constant(node.id), node)
+        return ast.copy_location(ast.Subscript(owner, key, ast.Load()), node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         """Leave the annotation, which tells what a field is called."""
         if node.value is not None:
             node.value = self.visit(node.value)
         return node
+
+
+class _Shorter(ast.NodeTransformer):
+    """Takes out of a module what a command does without."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Take out annotations and the docstring."""
@@ -163,9 +255,8 @@ class _Rewriter(ast.NodeTransformer):
         """Let a class wait for the decorator that makes it."""
         node.body = _without_docstring(node.body)
         if not node.keywords and node.decorator_list:
-            maker = node.decorator_list[-1]
-            called = maker.func if isinstance(maker, ast.Call) else maker
-            if isinstance(called, ast.Name) and called.id in _MAKERS:
+            maker = _maker(node.decorator_list[-1])
+            if isinstance(maker, ast.Name) and maker.id in _MAKERS:
                 value = ast.Name(_PENDING, ast.Load())
                 node.keywords = [ast.keyword("metaclass", value)]
         self.generic_visit(node)

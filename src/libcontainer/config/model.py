@@ -102,7 +102,8 @@ def thermal_throttle_paths(cpu_count: int) -> tuple[str, ...]:
     return tuple(f"{folder}/cpu{cpu}/thermal_throttle" for cpu in range(cpu_count))
 
 
-def _to_namespaces(value: Iterable[str]) -> frozenset[NamespaceType]:
+def to_namespaces(value: Iterable[str]) -> frozenset[NamespaceType]:
+    """Return kinds of namespaces from their names; a wrong one stays as it is."""
     words = to_tuple(value)
     if not isinstance(words, tuple):
         return words
@@ -140,7 +141,7 @@ class Config:
     that is an empty directory, for any other the host's root."""
 
     namespaces: frozenset[NamespaceType] = field(
-        default=DEFAULT_NAMESPACES, converter=_to_namespaces
+        default=DEFAULT_NAMESPACES, converter=to_namespaces
     )
     """Namespaces that the container does not share with the caller: new ones,
     but for those that *namespace_paths* says to join. The mount namespace must

@@ -78,8 +78,7 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
         KeyError, TypeError: it is not of this form.
     """
     fields = dict(document)
-    ((kind, rootfs),) = fields["rootfs"].items()
-    fields["rootfs"] = _ROOTFS[kind](**_with_idmap(rootfs))
+    fields["rootfs"] = rootfs_from_json(fields["rootfs"])
     for name in ("base_mounts", "mounts"):
         fields[name] = [_mount(value) for value in fields[name]]
     for name in ("uid_mappings", "gid_mappings"):
@@ -101,6 +100,16 @@ def config_from_json(document: Mapping[str, Any]) -> Config:
     fields |= _seldom({key: fields[key] for key in _SELDOM if fields.get(key)})
     fields |= _networks(fields)
     return Config(**fields)
+
+
+def rootfs_from_json(document: Mapping[str, Any]) -> Directory | Overlay:
+    """Return the root of what `config_to_json` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is not of this form.
+    """
+    ((kind, rootfs),) = document.items()
+    return _ROOTFS[kind](**_with_idmap(rootfs))
 
 
 def _networks(fields: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from libcontainer.host.unit import UnitMaker
     from libcontainer.network.runner import NetworkRunner
 
-_BACKLOG = 8
+BACKLOG = 8
 _CLONE = int(OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC)
 _CLONE_ALL = _CLONE | int(OpenTreeFlag.RECURSIVE)
 _ALL = int(AT_RECURSIVE)
@@ -348,12 +348,7 @@ def _open_cgroup(actions: HostActions, launch: Launch, action: OpenCgroup) -> No
 
 
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
-    listen_at(launch, action.slot, actions.folder.gate_address)
-
-
-def listen_at(launch: Launch, slot: int, address: str) -> None:
-    """Listen at *address*; the socket goes into *slot*."""
-    launch.own(slot, control_listen(address, _BACKLOG))
+    launch.own(action.slot, control_listen(actions.folder.gate_address, BACKLOG))
 
 
 def _open_status(actions: HostActions, launch: Launch, action: OpenStatus) -> None:

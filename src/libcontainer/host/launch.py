@@ -66,9 +66,11 @@ class Launch:
         pidfd: of the process that becomes the program, -1 before there is one.
         host_pid: its pid in the caller's pid namespace.
         terminal: master of its terminal, -1 if there is none or it was taken.
+        captured: what a monitor is to read, -1 if its terminal or nothing is.
         status: where init says how its child ended, -1 if it has none.
         sent: fd that the helper has sent with its word at a barrier, or -1.
         notify: the service manager's socket and the container's, if wanted.
+        deadline_seconds: how long it may take, its hooks included.
         monitor: the way to the monitor that is above init, if there is one.
     """
 
@@ -88,6 +90,7 @@ class Launch:
         self.pidfd = -1
         self.host_pid = 0
         self.terminal = -1
+        self.captured = -1
         self.status = -1
         self.sent: list[int] = []
         self.notify: list[socket.socket] = []
@@ -95,8 +98,8 @@ class Launch:
         self._take_terminal = take_terminal
         self.helper = helper
         self._run_host_step = run_host_step
-        self._deadline_seconds = deadline_seconds + compiled.hook_seconds
-        self._deadline = time.monotonic() + self._deadline_seconds
+        self.deadline_seconds = deadline_seconds + compiled.hook_seconds
+        self._deadline = time.monotonic() + self.deadline_seconds
         self._fault = fault
         self._opened: list[int] = []
         self._control = -1
@@ -268,7 +271,7 @@ class Launch:
         self.own(CONTROL_SLOT, theirs)
         image = self._compiled.image.fill(
             self.slots,
-            deadline_ms=_milliseconds(self._deadline_seconds),
+            deadline_ms=_milliseconds(self.deadline_seconds),
             fault=self._fault,
         )
         plan_fd = above_stdio(sealed_memfd("libcontainer-plan", image))
@@ -329,7 +332,7 @@ class Launch:
                 # It ended without reading our word; its report is still there.
                 message = self._inbox.receive(control, left, at_end=at_end)
         except TimeoutError as error:
-            text = f"launch took longer than {self._deadline_seconds} s"
+            text = f"launch took longer than {self.deadline_seconds} s"
             raise LaunchTimeoutError(text) from error
         return message, self._inbox.take_fd()
 

@@ -14,6 +14,9 @@ import select
 import socket
 import threading
 
+from attrs import evolve
+
+from libcontainer.config import Config, Mount
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.sockets import take_socket
 
@@ -35,6 +38,20 @@ _PASSED = frozenset(
         "WATCHDOG",
     }
 )
+
+
+FOLDER = "notify"
+"""The directory of a state folder where whoever starts the container listens."""
+SOCKET = "notify.sock"
+INSIDE = "/run/notify"
+"""Where that directory is bound in the container."""
+
+
+def with_folder(config: Config, path: str) -> Config:
+    """Return a configuration that has the directory of the state folder *path*."""
+    options = ("bind", "ro", "nosuid", "nodev", "noexec")
+    mount = Mount.from_options("bind", f"{path}/{FOLDER}", INSIDE, options)
+    return evolve(config, mounts=(*config.mounts, mount))
 
 
 def open_inside() -> socket.socket:

@@ -388,8 +388,18 @@ class Folder:
                 try:
                     os.unlink(name, dir_fd=self.fd)
                 except IsADirectoryError:
-                    # Where a restore would have had its root, on a stage now gone.
-                    os.rmdir(name, dir_fd=self.fd)
+                    self._remove_folder(name)
+
+    def _remove_folder(self, name: str) -> None:
+        # Where a restore would have had its root, on a stage now gone; or where a
+        # service manager's socket was, which a `start` that was killed has left.
+        inner = os.open(name, _OPEN_DIRECTORY, dir_fd=self.fd)
+        try:
+            for file in os.listdir(inner):
+                os.unlink(file, dir_fd=inner)
+        finally:
+            os.close(inner)
+        os.rmdir(name, dir_fd=self.fd)
 
     def remove(self) -> None:
         """Remove the folder; the container is gone when this returns.

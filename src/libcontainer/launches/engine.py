@@ -23,7 +23,7 @@ from libcontainer.host.template import Template
 from libcontainer.launches.planner import Planner
 from libcontainer.launches.start import DEADLINE_SECONDS
 from libcontainer.plan import Plan, Settings
-from libcontainer.plan.compiled import OUTPUT, Compiled
+from libcontainer.plan.compiled import Compiled
 from libcontainer.process import Process
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ class Engine:
                     on_listener=running.taker,
                     take_terminal=None if console is None else console.send,
                 )
+                launch.captured = stdio.captured
                 launch.run(_slots(running, stdio))
                 handle = _handle_of(launch, running, stdio)
                 if running.joined is not None:
@@ -192,8 +193,6 @@ def _slots(running: Running, stdio: Stdio) -> dict[int, int]:
         stdio.give_to(running.settings.host_uid)
     slots = stdio.given(running.compiled.plan.stdio)
     slots.update(running.given or {})
-    if stdio.captured >= 0:
-        slots[running.compiled.slot_of(OUTPUT)] = stdio.captured
     return slots
 
 

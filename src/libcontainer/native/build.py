@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the native module is built.
 
-Two C programs come out of this directory. ``helper/*.c`` becomes the static
-helper, which shares nothing with Python, not even a C library. ``ffi.c`` and
-``spawn.c`` become ``libcontainer._native``, which carries the helper's image as a
-byte array, so the two can never be of different versions and nothing has to be
-found at run time.
+Three C programs come out of this directory. ``helper/*.c`` becomes the static
+helper, which shares nothing with Python, not even a C library; ``monitor/*.c``, with
+what the two have in common, the monitor of a detached container. ``ffi.c`` and
+``spawn.c`` become ``libcontainer._native``, which carries the images of both as byte
+arrays, so they can never be of different versions and nothing has to be found at run
+time.
 
 setup.py runs this file; it is no module of the installed package's API. It needs
 a C compiler (``$CC``, default ``cc``) and the C library's headers, and gives the
@@ -24,6 +25,13 @@ from pathlib import Path
 from cffi import FFI
 
 NATIVE = Path(__file__).parent
+PROGRAMS = {
+    "helper": sorted(NATIVE.glob("helper/*.c")),
+    "monitor": [
+        *sorted(NATIVE.glob("monitor/*.c")),
+        *(NATIVE / "helper" / name for name in ("memory.c", "message.c")),
+    ],
+}
 HELPER_FLAGS = [
     "-std=c11",
     "-Os",
@@ -58,27 +66,27 @@ def package_version() -> str:
     return str(names["__version__"])
 
 
-def helper_image() -> bytes:
-    """Compile the helper and return its ELF image."""
+def program_image(sources: list[Path]) -> bytes:
+    """Compile a static program and return its ELF image."""
     compiler = shlex.split(os.environ.get("CC", "cc"))
-    sources = sorted(str(path) for path in (NATIVE / "helper").glob("*.c"))
     with tempfile.TemporaryDirectory() as scratch:
-        image = Path(scratch, "helper")
-        command = [*compiler, *HELPER_FLAGS, f"-I{NATIVE}", "-o", str(image), *sources]
-        subprocess.run(command, check=True)
+        image = Path(scratch, "program")
+        command = [*compiler, *HELPER_FLAGS, f"-I{NATIVE}", "-o", str(image)]
+        subprocess.run([*command, *map(str, sources)], check=True)
         return image.read_bytes()
 
 
 def write_generated_header(directory: Path) -> None:
-    """Write ``generated.h``: the version and the helper's image as C."""
-    image = helper_image()
-    rows = (image[start : start + 24] for start in range(0, len(image), 24))
-    lines = [
-        f'#define LC_VERSION "{package_version()}"',
-        "static const unsigned char generated_helper_image[] = {",
-        *(",".join(map(str, row)) + "," for row in rows),
-        "};",
-    ]
+    """Write ``generated.h``: the version and the images of the programs as C."""
+    lines = [f'#define LC_VERSION "{package_version()}"']
+    for name, sources in PROGRAMS.items():
+        image = program_image(sources)
+        rows = (image[start : start + 24] for start in range(0, len(image), 24))
+        lines += [
+            f"static const unsigned char generated_{name}_image[] = {{",
+            *(",".join(map(str, row)) + "," for row in rows),
+            "};",
+        ]
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "generated.h").write_text("\n".join(lines) + "\n")
 

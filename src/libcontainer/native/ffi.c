@@ -76,6 +76,8 @@
 
 const unsigned char *const lc_helper_image = generated_helper_image;
 const size_t lc_helper_size = sizeof generated_helper_image;
+const unsigned char *const lc_monitor_image = generated_monitor_image;
+const size_t lc_monitor_size = sizeof generated_monitor_image;
 const char *const lc_version = LC_VERSION;
 const unsigned int lc_abi = LC_ABI;
 

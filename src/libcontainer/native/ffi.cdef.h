@@ -5,6 +5,8 @@
 
 extern const unsigned char *const lc_helper_image;
 extern const size_t lc_helper_size;
+extern const unsigned char *const lc_monitor_image;
+extern const size_t lc_monitor_size;
 extern const char *const lc_version;
 extern const unsigned int lc_abi;
 

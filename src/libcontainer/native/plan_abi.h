@@ -84,7 +84,7 @@ enum lc_op_kind {
     LC_OP_LANDLOCK_PATH = 20, /* rights flags beneath text inside, into the ruleset in slot */
     LC_OP_CHILD = 21,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
     LC_OP_INIT = 22,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
-    LC_OP_MONITOR = 23,     /* clone3() twice: a monitor (data: lc_monitor; list: its log and the names it is moved to, arg: its greatest size), and its child, which reports LC_CLONED and goes on */
+    LC_OP_MONITOR = 23,     /* clone3() twice: a monitor, which executes the program in slot2 with the socket in slot as LC_CALLER, and its child, which reports LC_CLONED and goes on */
     LC_OP_SECCOMP = 24,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
     LC_OP_OPEN_PROC = 25,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
     LC_OP_TELL = 26,        /* report mode, LC_TERMINAL_FD, with the fd in slot, and let go of that */
@@ -176,21 +176,32 @@ struct lc_identity {
 };
 
 /*
- * What the monitor holds. LC_CALLER is a SOCK_SEQPACKET socket: the monitor sends
- * LC_CLONED with its own pidfd; until LC_GO comes, with init's pid as step and the
- * terminal's master if there is one, the socket's end is the monitor's end. On each connection to LC_LISTENER it sends LC_TERMINAL_FD,
- * then what init writes, a message a read.
+ * A monitor starts with LC_CALLER, a SOCK_SEQPACKET socket, and nothing else. It sends
+ * LC_CLONED with its own pidfd, and waits for a struct lc_watch; until that comes the
+ * socket's end is the monitor's end. On each connection to the listener it sends
+ * LC_TERMINAL_FD, then what init writes, a message a read.
  */
-enum lc_monitor_slot {
-    LC_CALLER = 0,
-    LC_LISTENER = 1,
-    LC_FOLDER = 2,      /* where "exit" is written, a struct lc_exit */
-    LC_LOG_FOLDER = 3,  /* or -1 */
-    LC_SOURCE = 4,      /* what init writes to without a terminal, or -1 */
-    LC_MONITOR_SLOTS = 5,
+enum lc_monitor_fd { LC_CALLER = 0 };
+
+enum lc_watch_fd {
+    LC_LISTENER = 0,
+    LC_FOLDER = 1,      /* where "exit" is written, a struct lc_exit */
+    LC_LOG_FOLDER = 2,  /* both or none */
+    LC_LOG = 3,
+    LC_SOURCE = 4,      /* what init writes to */
+    LC_WATCH_FDS = 5,
 };
 
-struct lc_monitor { int32_t slot[5]; uint32_t reserved; };
+struct lc_watch {
+    uint32_t kind;      /* LC_GO */
+    int32_t init;       /* its pid */
+    uint64_t max_size;  /* bytes after which the log is moved; 0 is never */
+    int32_t fd[5];      /* which of the fds that come with it that is, or -1 */
+    uint32_t terminal;  /* 1: the source is a terminal's master, which who attaches gets as well */
+    uint32_t nnames;
+    uint32_t reserved;
+    /* the log's name and those it is moved to, one after the other: "a\0b\0" */
+};
 
 /* The record of how init ended, in a file of this size. */
 enum lc_exit_magic { LC_EXIT_MAGIC = 0x4c435845 };

@@ -8,9 +8,6 @@ from libcontainer.plan.hooks import hook_seconds
 from libcontainer.plan.steps import Plan, Side, Step
 from libcontainer.plan.wire import Image
 
-OUTPUT = "output"
-"""Name of the slot of the pipe that a monitor reads, without a terminal."""
-
 
 class Compiled:
     """A plan with everything about it that no launch changes.

@@ -118,8 +118,8 @@ def compile_create(
     if not early:
         builder.host(status)
     plan_handover(builder, settings, barrier=early)
-    if monitor is not None:
-        _hand_over(builder)
+    if detached is not None:
+        _hand_over(builder, detached)
     _plan_program(builder, parts.notify.tell(settings), gate_slot, parts)
     return builder.build()
 
@@ -229,10 +229,10 @@ def _plan_monitor(builder: Builder, detached: Detached | None) -> ops.Monitor | 
     return plan_monitor(builder, detached)
 
 
-def _hand_over(builder: Builder) -> None:
+def _hand_over(builder: Builder, detached: Detached) -> None:
     from libcontainer.plan.monitor import HandOver  # noqa: PLC0415
 
-    builder.host(HandOver())
+    builder.host(HandOver(detached.log))
 
 
 def _plan_machine(builder: Builder, config: Config) -> None:

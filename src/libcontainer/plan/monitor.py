@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import os
-
 from attrs import frozen
 
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
-from libcontainer.plan.compiled import OUTPUT
-from libcontainer.plan.record import NONE
 from libcontainer.process import Log
 
 
@@ -29,24 +25,30 @@ class Detached:
 
 @frozen
 class MakeMonitorEnds:
-    """Make and open what the monitor is to hold, into the slots."""
+    """Make the monitor's program and its socket, and open what it is to hold.
+
+    Attributes:
+        caller: slot of its socket.
+        program: slot of its program.
+        log: where it copies the output to.
+    """
 
     caller: int
-    listener: int
-    folder: int
-    log_folder: int = NONE
-    log_path: str | None = None
+    program: int
+    log: Log | None = None
 
     @property
     def title(self) -> str:
         """What the step does."""
         words = "listen for who attaches to the monitor"
-        return words if self.log_path is None else f"{words}; log {self.log_path!r}"
+        return words if self.log is None else f"{words}; log {self.log.path!r}"
 
 
 @frozen
 class HandOver:
-    """Leave init and its terminal to the monitor."""
+    """Leave init, its terminal or output, and the log to the monitor."""
+
+    log: Log | None = None
 
     @property
     def title(self) -> str:
@@ -61,26 +63,10 @@ def plan_monitor(builder: Builder, detached: Detached) -> ops.Monitor:
         builder: the plan in the making.
         detached: what the monitor has to do.
     """
-    log = detached.log
     made = MakeMonitorEnds(
         builder.slot("monitor", given=True),
-        builder.slot("attach", given=True),
-        builder.slot("folder", given=True),
-        NONE if log is None else builder.slot("log folder", given=True),
-        None if log is None else log.path,
+        builder.slot("monitor's program", given=True),
+        detached.log,
     )
     builder.host(made)
-    return ops.Monitor(
-        made.caller,
-        made.listener,
-        made.folder,
-        made.log_folder,
-        builder.slot(OUTPUT, given=True) if detached.captures else NONE,
-        () if log is None else _names(log),
-        0 if log is None else log.max_size,
-    )
-
-
-def _names(log: Log) -> tuple[str, ...]:
-    name = os.path.basename(log.path)
-    return (name, *(f"{name}.{number}" for number in range(1, log.max_files)))
+    return ops.Monitor(made.caller, made.program)

@@ -33,7 +33,12 @@ class Sources:
 
     def __init__(self, builder: Builder, config: Config, facts: Facts) -> None:
         self._builder = builder
-        self._config = config
+        joined = facts.joined_user
+        self._own_maps = (
+            (config.uid_mappings, config.gid_mappings)
+            if joined is None
+            else (joined.uids, joined.gids)
+        )
         self._privileged = facts.privileged
         self._pending: list[ops.Op] = []
         self._namespaces: dict[tuple[Extents, Extents], int] = {}
@@ -88,10 +93,10 @@ class Sources:
         if not self._privileged:
             need = "a caller with CAP_SYS_ADMIN where the filesystem was mounted"
             raise UnsupportedError("an id-mapped mount", need)
-        config = self._config
+        uids, gids = self._own_maps
         maps = (
-            mount_extents(idmap.uid_mappings, config.uid_mappings),
-            mount_extents(idmap.gid_mappings, config.gid_mappings),
+            mount_extents(idmap.uid_mappings, uids),
+            mount_extents(idmap.gid_mappings, gids),
         )
         if maps not in self._namespaces:
             slot = self._builder.slot("id maps", given=True)

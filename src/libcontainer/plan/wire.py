@@ -18,6 +18,7 @@ MAX_SIZE = 16 * 1024 * 1024
 _HEADER = struct.Struct("=10IiI")
 _OP = struct.Struct("=HHIiiQQ4I")
 _MESSAGE = struct.Struct("=IIiI")
+_WATCH = struct.Struct("=IiQ5i3I")
 
 CLONED = 1
 AT_BARRIER = 2
@@ -169,9 +170,25 @@ def decode_message(data: bytes) -> tuple[int, int, int, int]:
     return kind, step, error, where
 
 
-def encode_go(host_pid: int) -> bytes:
-    """Return the word that leaves init, *host_pid*, to its monitor."""
-    return _MESSAGE.pack(GO, host_pid, 0, 0)
+def encode_watch(
+    host_pid: int,
+    max_size: int,
+    fds: Sequence[int],
+    names: Sequence[str],
+    *,
+    terminal: bool,
+) -> bytes:
+    """Return the word that leaves init to its monitor: ``struct lc_watch``.
+
+    Args:
+        host_pid: init.
+        max_size: bytes after which its log is moved; 0 is never.
+        fds: which of the fds that are sent with it is which (``enum lc_watch_fd``).
+        names: the log's, and those it is moved to.
+        terminal: whether the source is the master of a terminal.
+    """
+    head = _WATCH.pack(GO, host_pid, max_size, *fds, terminal, len(names), 0)
+    return head + b"".join(os.fsencode(name) + b"\0" for name in names)
 
 
 GO_MESSAGE = _MESSAGE.pack(GO, 0, 0, 0)

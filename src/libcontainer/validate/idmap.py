@@ -12,7 +12,6 @@ from libcontainer.validate.namespaces import (
     check_overlap,
     check_ranges,
     has_namespace,
-    is_joined,
 )
 
 
@@ -32,9 +31,6 @@ def check_idmap(config: Config, report: Report, path: str, value: object) -> Non
     if not has_namespace(config, NamespaceType.USER):
         message = "needs mappings of users and groups, or a user namespace for them"
         report.add(path, message)
-    elif is_joined(config, NamespaceType.USER):
-        message = "needs mappings: those of a joined user namespace are not known"
-        report.add(path, message)
 
 
 def _check_map(
@@ -43,21 +39,14 @@ def _check_map(
     known = len(report.problems)
     ranges = check_ranges(report, path, value)
     relative = [at for at, mapping in ranges if mapping.relative]
-    problem = _problem_of_relative(config)
-    for at in relative if problem else ():
-        report.add(join(at, "relative"), problem or "")
+    if not has_namespace(config, NamespaceType.USER):
+        for at in relative:
+            report.add(join(at, "relative"), "needs a user namespace to be relative to")
     own = check_ranges(Report(), name, getattr(config, name))
-    # Without maps of its own the container gets some later, and they decide.
+    # Without maps of its own the container gets some later, or joins a namespace
+    # that has some, and they decide.
     if relative and own and len(report.problems) == known:
         _check_resolved(report, ranges, tuple(mapping for _, mapping in own))
-
-
-def _problem_of_relative(config: Config) -> str | None:
-    if not has_namespace(config, NamespaceType.USER):
-        return "needs a user namespace to be relative to"
-    if is_joined(config, NamespaceType.USER):
-        return "is not for a joined user namespace, whose maps are not known"
-    return None
 
 
 def _check_resolved(

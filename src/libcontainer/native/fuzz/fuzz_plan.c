@@ -44,10 +44,6 @@ static void read_inner(const struct plan *plan, const struct lc_op *op)
         const uint32_t *groups = (const uint32_t *)(identity + 1);
         for (uint32_t i = 0; i < identity->ngroups; i++)
             sink += groups[i];
-    } else if (op->kind == LC_OP_MONITOR) {
-        const struct lc_monitor *monitor = data;
-        for (int i = 0; i < LC_MONITOR_SLOTS; i++)
-            read_slot(plan, monitor->slot[i]);
     } else if (op->kind == LC_OP_EXEC) {
         const struct lc_fd *fds = data;
         for (uint32_t i = 0; i < op->data_size / sizeof(*fds); i++)
@@ -133,7 +129,7 @@ static struct lc_op *use(struct seed *seed, uint16_t kind)
 static void use_data(struct seed *seed, uint16_t kind, const void *data, uint32_t size)
 {
     struct lc_op *op = use(seed, kind);
-    op->slot = kind == LC_OP_EXEC || kind == LC_OP_MONITOR ? -1 : 1;
+    op->slot = kind == LC_OP_EXEC ? -1 : 1;
     op->data = put(seed, data, size);
     op->data_size = size;
 }
@@ -157,15 +153,13 @@ static void use_structs(struct seed *seed, uint32_t list)
         .fixed = {.uid = 1, .gid = 2, .ngroups = 2}, .groups = {3, 4}};
     struct { struct lc_arguments fixed; uint64_t memory; } call = {
         .fixed = {.value = {2, sizeof(struct lc_arguments)}}};
-    struct lc_monitor monitor = {.slot = {1, 2, 3, 4, -1}};
     struct lc_fd fds[2] = {{1, 0}, {2, 1}};
     use_data(seed, LC_OP_IDENTITY, &identity, sizeof(identity));
     use_data(seed, LC_OP_CALL, &call, sizeof(call));
     last(seed)->mode = LC_CALL_WRITE;
     last(seed)->flags = 1 << 8 | 1 << 1;
-    use_data(seed, LC_OP_MONITOR, &monitor, sizeof(monitor));
-    last(seed)->strings = list;
-    last(seed)->count = 2;
+    use(seed, LC_OP_MONITOR)->slot = 1;
+    last(seed)->slot2 = 2;
     use_strings(seed, LC_OP_FIND_PROGRAM, list, 2);
     use_data(seed, LC_OP_EXEC, fds, sizeof(fds));
     last(seed)->strings = list;

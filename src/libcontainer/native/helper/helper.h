@@ -3,6 +3,7 @@
 #ifndef LC_HELPER_H
 #define LC_HELPER_H
 
+#include "message.h"
 #include "operations.h"
 #include "plan.h"
 #include "sys.h"
@@ -49,14 +50,13 @@ void *room(size_t size);  // the same memory each time, of unknown content; NULL
 int sweep(struct helper *helper);
 int close_others(const int *fds, uint32_t count, int64_t kept);
 
-// message.c
-int message_send(const struct helper *helper, enum lc_message_kind kind, int fd);
-void message_failed(int control, uint32_t step, int error, uint32_t where);
-int message_pass(int socket, struct lc_message *message, int fd, int flags);
-int message_receive(int socket, struct lc_message *message, int *fd);
-int message_await_go(int socket);
-int message_take(int socket, int32_t *fds, uint32_t count);
-int message_accept_go(int listener);
+// Report to the caller, with fd unless that is -1.
+static inline int message_send(const struct helper *helper, enum lc_message_kind kind,
+                               int fd)
+{
+    struct lc_message message = {.kind = kind, .step = helper->step};
+    return message_pass(helper->control, &message, fd, 0);
+}
 
 // namespaces.c
 int report_clone(struct helper *helper, uint64_t flags);

@@ -26,13 +26,21 @@ static int (*const operations[LC_OP_LAST + 1])(struct helper *,
                                                const struct lc_op *) = {
     OPERATIONS(ENTRY)};
 
+// Also called from the alarm handler, so it may not wait.
+static _Noreturn void fail(const struct helper *helper, int error, uint32_t where,
+                           int status)
+{
+    struct lc_message message = {LC_FAILED, helper->step, error, where};
+    message_pass(helper->control, &message, -1, MSG_DONTWAIT);
+    exit_group(status);
+}
+
 // A handler, because the first process of a pid namespace survives the default
 // action of any signal it sends itself.
 static void on_alarm(int number)
 {
     (void)number;
-    message_failed(the_helper.control, the_helper.step, ETIMEDOUT, LC_WHERE_CALL);
-    exit_group(EXIT_FAILED);
+    fail(&the_helper, ETIMEDOUT, LC_WHERE_CALL, EXIT_FAILED);
 }
 
 void *room(size_t size)
@@ -179,7 +187,6 @@ static int inject(int fault)
     sys(kill, sys(getpid, 0), -fault);
     // As first process of its pid namespace it is still here.
     exit_group(EXIT_SIGNAL - fault);
-    return 0;
 }
 
 static int run(struct helper *helper, const struct lc_op *op)
@@ -203,9 +210,8 @@ static void run_all(struct helper *helper)
         if (result >= 0)
             continue;
         uint32_t where = (uint32_t)-result >> ERRNO_BITS;
-        message_failed(helper->control, helper->step, -result & ((1 << ERRNO_BITS) - 1),
-                       where | helper->hook << 8);
-        exit_group(where == LC_WHERE_EXECVE ? EXIT_EXEC : EXIT_FAILED);
+        fail(helper, -result & ((1 << ERRNO_BITS) - 1), where | helper->hook << 8,
+             where == LC_WHERE_EXECVE ? EXIT_EXEC : EXIT_FAILED);
     }
 }
 
@@ -222,21 +228,17 @@ void helper_start(const long *stack)
     int fd = plan_fd(stack);
     int result = fd < 0 ? fd : read_plan(fd, &helper->plan);
     helper->control = plan_control(&helper->plan);
-    if (result < 0) {
-        message_failed(helper->control, helper->plan.step, EPROTO, LC_WHERE_PARSE);
-        exit_group(EXIT_BAD_PLAN);
-    }
+    helper->step = helper->plan.step;
+    if (result < 0)
+        fail(helper, EPROTO, LC_WHERE_PARSE, EXIT_BAD_PLAN);
     helper->slots = helper->plan.slots;
     timer_arm(helper);
     result = close_unlisted(helper, fd);
-    if (result < 0) {
-        message_failed(helper->control, helper->plan.ops[0].step, -result,
-                       LC_WHERE_FDS);
-        exit_group(EXIT_FAILED);
-    }
+    helper->step = helper->plan.ops[0].step;
+    if (result < 0)
+        fail(helper, -result, LC_WHERE_FDS, EXIT_FAILED);
     allow_files(helper);
     helper->umask = (uint32_t)sys(umask, 0);
     run_all(helper);
     exit_group(0);
-    __builtin_unreachable();
 }

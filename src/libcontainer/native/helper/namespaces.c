@@ -53,6 +53,48 @@ int op_clone(struct helper *helper, const struct lc_op *op)
     return report_clone(helper, op->flags);
 }
 
+// The program in slot2 with the socket as its only descriptor, and every signal
+// blocked. What it waits for is not ours to limit.
+static int become_monitor(struct helper *helper, const struct lc_op *op)
+{
+    static const char *const arguments[] = {"libcontainer-monitor", NULL};
+    const uint64_t all = ~(uint64_t)0;
+    sys(rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
+    int program = sys(fcntl, helper->slots[op->slot2], F_DUPFD_CLOEXEC, 3);
+    int result =
+        program < 0 ? program : sys(dup3, helper->slots[op->slot], LC_CALLER, 0);
+    if (result >= 0)
+        result = sys(close_range, LC_CALLER + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+    if (result >= 0)
+        result = sys(execveat, program, "", arguments, arguments + 1, AT_EMPTY_PATH);
+    return at(LC_WHERE_EXECVE, result);
+}
+
+// Two clones: the first takes the monitor away from the caller, who has nothing to
+// reap then; the second goes on with the plan. Nothing of the container is entered yet.
+int op_monitor(struct helper *helper, const struct lc_op *op)
+{
+    struct clone_args apart = {0}, child = {.exit_signal = SIGCHLD};
+    int result = sys(clone3, &apart, sizeof(apart));
+    if (result > 0)
+        exit_group(0);
+    if (result == 0)
+        result = sys(setsid, 0);
+    if (result >= 0)
+        result = sys(prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    if (result == 0)
+        result = sys(clone3, &child, sizeof(child));
+    if (result < 0)
+        return at(LC_WHERE_CLONE, result);
+    if (result > 0)
+        return become_monitor(helper, op);
+    set_slot(helper, op->slot, -1);
+    set_slot(helper, op->slot2, -1);
+    // Init may wait at the gate for long: nothing of the caller waits with it.
+    result = close_others(helper->slots, helper->plan.head->nslots, -1);
+    return result < 0 ? at(LC_WHERE_FDS, result) : report_clone(helper, 0);
+}
+
 // R4: through a procfs nobody else could touch, and checked to be one all the same.
 static int open_proc(struct helper *helper, const struct lc_op *op, uint64_t flags)
 {

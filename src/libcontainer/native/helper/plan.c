@@ -145,18 +145,6 @@ static bool vectors_ok(const struct plan *plan, const struct lc_op *op)
     return zeros >= PID_DIGITS;
 }
 
-static bool monitor_ok(const struct plan *plan, const struct lc_op *op)
-{
-    const struct lc_monitor *data = plan_data(plan, op);
-    if (op->data_size != sizeof(*data) || data->reserved != 0 ||
-        (op->count > 0) != (data->slot[LC_LOG_FOLDER] != -1))
-        return false;
-    for (int i = 0; i < LC_MONITOR_SLOTS; i++)
-        if (!slot_ok(plan, data->slot[i]) && (data->slot[i] != -1 || i < LC_LOG_FOLDER))
-            return false;
-    return true;
-}
-
 static bool details_ok(const struct plan *plan, const struct lc_op *op)
 {
     switch (op->kind) {
@@ -179,8 +167,6 @@ static bool details_ok(const struct plan *plan, const struct lc_op *op)
         return op->data_size % 8 == 0 && op->data_size <= 8 * MAX_FILTER;
     case LC_OP_CALL:
         return call_ok(plan, op);
-    case LC_OP_MONITOR:
-        return monitor_ok(plan, op);
     default:
         return true;
     }

@@ -3,6 +3,9 @@
 
 #include "helper.h"
 
+// A connection to the gate that says nothing for this long gives way to the next.
+enum { GATE_PATIENCE_S = 1 };
+
 // R17: a caller that is gone needs no container, and reads no report.
 static int end_alone(int result)
 {
@@ -16,7 +19,7 @@ int op_barrier(struct helper *helper, const struct lc_op *op)
     int fd = op->slot < 0 ? -1 : helper->slots[op->slot];
     int result = message_send(helper, LC_AT_BARRIER, fd);
     if (result == 0)
-        result = message_await_go(helper->control);
+        result = message_take(helper->control, NULL, 0);
     return end_alone(result);
 }
 
@@ -35,8 +38,6 @@ int op_tell(struct helper *helper, const struct lc_op *op)
     return result;
 }
 
-// How long until somebody starts the container is not ours to limit. From here on
-// whoever did is told what fails.
 // Standard streams of the caller that are not the program's: who reads them to their
 // end must not have to wait until the gate opens.
 static int let_go_of_streams(struct helper *helper, int instead)
@@ -52,6 +53,27 @@ static int let_go_of_streams(struct helper *helper, int instead)
     return 0;
 }
 
+// The first connection that says LC_GO. One that closes, stays silent or says
+// something else is not the one that starts us.
+static int accept_starter(int listener)
+{
+    const long patience[2] = {GATE_PATIENCE_S, 0};
+    for (;;) {
+        int connection = sys(accept4, listener, NULL, NULL, SOCK_CLOEXEC);
+        if (connection == -EINTR || connection == -ECONNABORTED)
+            continue;
+        if (connection < 0)
+            return connection;
+        sys(setsockopt, connection, SOL_SOCKET, SO_RCVTIMEO, patience,
+            sizeof(patience));
+        if (message_take(connection, NULL, 0) == 0)
+            return connection;
+        sys(close, connection);
+    }
+}
+
+// How long until somebody starts the container is not ours to limit. From here on
+// whoever did is told what fails.
 int op_gate(struct helper *helper, const struct lc_op *op)
 {
     int result = let_go_of_streams(helper, helper->slots[op->slot]);
@@ -62,7 +84,7 @@ int op_gate(struct helper *helper, const struct lc_op *op)
         result = timer_disarm();
     if (result < 0)
         return result;
-    int starter = message_accept_go(helper->slots[op->slot]);
+    int starter = accept_starter(helper->slots[op->slot]);
     if (starter < 0)
         return starter;
     set_slot(helper, op->slot, -1);

@@ -79,7 +79,7 @@ static inline int narrow(long result)
     return (int)result;
 }
 
-static inline void exit_group(int status)
+static inline _Noreturn void exit_group(int status)
 {
     for (;;)
         sys(exit_group, status);
