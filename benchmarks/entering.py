@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from benchmarks.bundle import PROGRAM, Bundle
 from benchmarks.contender import Contender, LaunchError
+from benchmarks.floor import Floor
 from benchmarks.ours import import_library
 from benchmarks.peers import Command, explain, find_program, spawn
 
@@ -31,7 +33,7 @@ class OursExec:
         cgroups = "cgroupfs" if cgroup else "disabled"
         factory = self._lc.Factory(str(bundle.state(name)), cgroups=cgroups)
         self._box = factory.create(name, self._lc.Config(rootfs=str(bundle.rootfs)))
-        self._box.run(self._lc.Process(_SLEEP))
+        self.host_pid = self._box.run(self._lc.Process(_SLEEP)).host_pid
 
     def launch(self) -> float:
         """Run the program in the container once; see `Contender.launch`."""
@@ -46,6 +48,20 @@ class OursExec:
     def close(self) -> None:
         """Delete the container."""
         self._box.delete(force=True)
+
+
+class FloorExec(Floor):
+    """The system calls of an exec, in a container of ours."""
+
+    def __init__(self, name: str, bundle: Bundle, *, cgroup: bool) -> None:
+        self._box = OursExec(f"{name}-box", bundle, cgroup=cgroup)
+        groups = ["-G"] if cgroup else []
+        super().__init__(name, bundle, "-E", str(self._box.host_pid), *groups)
+
+    def close(self) -> None:
+        """End the floor and delete the container."""
+        super().close()
+        self._box.close()
 
 
 class OciExec(Command):
@@ -85,30 +101,37 @@ class OursPool:
         cgroups = "cgroupfs" if cgroup else "disabled"
         factory = lc.Factory(str(bundle.state(name)), cgroups=cgroups)
         config = lc.Config(rootfs=str(bundle.rootfs))
-        self._pool = lc.Pool(config, lc.Process([PROGRAM]), _POOL_SIZE, factory=factory)
+        self._taken: list[Any] = []
+        self._pool = lc.Pool(config, lc.Process(_SLEEP), _POOL_SIZE, factory=factory)
 
     def launch(self) -> float:
-        """Take one; refill in between, not beside; see `Contender.launch`."""
+        """Take one; refill in between, not beside; see `Contender.launch`.
+
+        What was taken lives on until then, so that the end of none goes on beside.
+        """
         if not self._pool.ready:
             self._refill()
         begin = time.perf_counter_ns()
         container = self._pool.take()
         taken = time.perf_counter_ns() - begin
-        status = container.wait()
-        container.delete()
-        if status.code != 0:
-            raise LaunchError(f"{PROGRAM} ended with {status}")
+        self._taken.append(container)
         return taken / 1000
 
     def _refill(self) -> None:
+        self._delete_taken()
         self._pool.resume()
         while self._pool.ready < _POOL_SIZE:
             time.sleep(0.01)
         self._pool.pause()
 
     def close(self) -> None:
-        """Delete the containers that wait."""
+        """Delete the containers that wait, and those that were taken."""
         self._pool.close()
+        self._delete_taken()
+
+    def _delete_taken(self) -> None:
+        while self._taken:
+            self._taken.pop().delete(force=True)
 
 
 def _sleeping(bundle: Bundle, name: str, *, cgroup: bool) -> Path:
@@ -131,6 +154,8 @@ ENTERING: Mapping[str, Callable[[str, Bundle], Contender]] = MappingProxyType(
     {
         "exec": lambda name, bundle: OursExec(name, bundle, cgroup=False),
         "exec-cgroup": lambda name, bundle: OursExec(name, bundle, cgroup=True),
+        "floor-exec": lambda name, bundle: FloorExec(name, bundle, cgroup=False),
+        "floor-exec-cgroup": lambda name, bundle: FloorExec(name, bundle, cgroup=True),
         "crun-exec": lambda name, bundle: _crun(name, bundle, cgroup=False),
         "crun-exec-cgroup": lambda name, bundle: _crun(name, bundle, cgroup=True),
         "runc-exec-cgroup": lambda name, bundle: OciExec(
@@ -138,5 +163,8 @@ ENTERING: Mapping[str, Callable[[str, Bundle], Contender]] = MappingProxyType(
         ),
         "hand-out": lambda name, bundle: OursPool(name, bundle, cgroup=False),
         "hand-out-cgroup": lambda name, bundle: OursPool(name, bundle, cgroup=True),
+        "floor-hand-out": lambda name, bundle: Floor(
+            name, bundle, "-T", "-H", program=_SLEEP
+        ),
     }
 )

@@ -4,7 +4,7 @@
 // default OCI configuration asks for (without cgroups), from a small static process.
 // What a runtime needs beyond this figure is its own doing.
 //
-//   floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] [-G] [-2] ROOTFS PROGRAM
+//   floor [-n N] [-q] [-s] [-T] [-U] [-N] [-C] [-G] [-2] [-H] [-E PID] ROOTFS PROGRAM...
 //
 //   -n N  launch N times and print one line of JSON (default 20)
 //   -q    before each launch wait until the machine is quiet ("cold")
@@ -16,11 +16,16 @@
 //   -C    with a cgroup namespace
 //   -G    with a cgroup in each v1 hierarchy, and the device rules of `runc spec`
 //   -2    with a cgroup in the v2 hierarchy, and the shortest program for its devices
+//   -H    a hand-out: the container waits, ready for its program, one that lives on;
+//         what is timed is the word to it until it has executed
+//   -E    execute the program in the container of that process instead of making one;
+//         with -G in its v1 cgroups, too
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <net/if.h>
@@ -49,10 +54,13 @@ enum { DETACH = 2, P_BY_PIDFD = 3, SAMPLES_MAX = 100000, QUIET_MS = 50 };
 
 static struct {
     int runs;
-    bool quiet, serve, template, userns, no_netns, cgroupns, cgroups, unified;
-    const char *rootfs, *program;
+    bool quiet, serve, template, userns, no_netns, cgroupns, cgroups, unified, hand_out;
+    const char *rootfs;
+    char *const *program;  // and its arguments
     int template_fd;
     int last_cap;
+    int within;  // pid of a process of the container; 0: make one
+    int within_fd;
 } opt = {.runs = 20, .template_fd = -1};
 
 static const char *const masked[] = {
@@ -124,11 +132,14 @@ static void put(const char *directory, const char *file, const char *text)
     close(fd);
 }
 
-// Finds our own cgroup in each v1 hierarchy that is mounted in /sys/fs/cgroup.
+// Finds our own cgroup, or that of the container, in each v1 hierarchy that is mounted
+// in /sys/fs/cgroup.
 static void find_groups(void)
 {
-    char line[512];
-    FILE *own = fopen("/proc/self/cgroup", "re");
+    char line[512], child[32] = "", file[64] = "/proc/self/cgroup";
+    if (opt.within) snprintf(file, sizeof file, "/proc/%d/cgroup", opt.within);
+    else snprintf(child, sizeof child, "/floor-%d", (int)getpid());
+    FILE *own = fopen(file, "re");
     while (own && fgets(line, sizeof line, own) && ngroups < GROUPS_MAX) {
         char *name = strchr(line, ':') + 1, *path = strchr(name, ':');
         *path++ = 0;
@@ -137,8 +148,8 @@ static void find_groups(void)
         groups[ngroups].cpuset = strcmp(name, "cpuset") == 0;
         groups[ngroups].devices = strcmp(name, "devices") == 0;
         if (strncmp(name, "name=", 5) == 0) name += 5;
-        snprintf(groups[ngroups].path, sizeof groups[0].path, "/sys/fs/cgroup/%s%s/floor-%d",
-                 name, strcmp(path, "/") ? path : "", (int)getpid());
+        snprintf(groups[ngroups].path, sizeof groups[0].path, "/sys/fs/cgroup/%s%s%s",
+                 name, strcmp(path, "/") ? path : "", child);
         ngroups++;
     }
     if (own) fclose(own);
@@ -156,9 +167,22 @@ static void copy_from_parent(const char *directory, const char *file)
     put(directory, file, text);
 }
 
-static void make_groups(void)
+static void open_groups(void)
 {
     char path[512];
+    for (int i = 0; i < ngroups; i++) {
+        snprintf(path, sizeof path, "%s/tasks", groups[i].path);
+        TRY(groups[i].tasks = open(path, O_WRONLY | O_CLOEXEC));
+    }
+}
+
+static void close_groups(void)
+{
+    for (int i = 0; i < ngroups; i++) close(groups[i].tasks);
+}
+
+static void make_groups(void)
+{
     for (int i = 0; i < ngroups; i++) {
         TRY(mkdir(groups[i].path, 0755));
         if (groups[i].cpuset) {
@@ -173,9 +197,8 @@ static void make_groups(void)
             for (size_t k = 0; k < COUNT(allowed); k++)
                 put(groups[i].path, "devices.allow", allowed[k]);
         }
-        snprintf(path, sizeof path, "%s/tasks", groups[i].path);
-        TRY(groups[i].tasks = open(path, O_WRONLY | O_CLOEXEC));
     }
+    open_groups();
 }
 
 // "0" is the writer itself: a pid would wait for every processor.
@@ -186,10 +209,8 @@ static void enter_groups(void)
 
 static void remove_groups(void)
 {
-    for (int i = 0; i < ngroups; i++) {
-        close(groups[i].tasks);
-        TRY(rmdir(groups[i].path));
-    }
+    close_groups();
+    for (int i = 0; i < ngroups; i++) TRY(rmdir(groups[i].path));
 }
 
 // ---- cgroup v2
@@ -329,6 +350,9 @@ static void raise_loopback(void)
     close(fd);
 }
 
+// In the container: where it says that it is ready and waits for the word; -1: nowhere.
+static int gate = -1;
+
 static void drop_privileges(void)
 {
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -350,10 +374,24 @@ static void drop_privileges(void)
     TRY(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
+__attribute__((noreturn)) static void execute(void)
+{
+    char *const envp[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    drop_privileges();
+    TRY(syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC));
+    if (gate >= 0) {
+        char go;
+        TRY(prctl(PR_SET_PDEATHSIG, SIGKILL));
+        TRY(write(gate, "r", 1));
+        if (read(gate, &go, 1) != 1) _exit(0);
+    }
+    execve(opt.program[0], opt.program, envp);
+    die("execve");
+}
+
 __attribute__((noreturn)) static void become_container(int tree, int mapped)
 {
-    char go, *const argv[] = {(char *)opt.program, NULL};
-    char *const envp[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    char go;
     if (mapped >= 0 && read(mapped, &go, 1) != 1) die("wait for the id maps");
     umask(0);
     enter_groups();
@@ -364,10 +402,7 @@ __attribute__((noreturn)) static void become_container(int tree, int mapped)
     TRY(sethostname("floor", 5));
     if (!opt.no_netns) raise_loopback();
     umask(022);
-    drop_privileges();
-    TRY(syscall(SYS_close_range, 3U, ~0U, 0));
-    execve(opt.program, argv, envp);
-    die("execve");
+    execute();
 }
 
 static void write_file(pid_t pid, const char *name, const char *text)
@@ -387,13 +422,99 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
+// Waits for the end; tells whether the program ended well.
+static bool reap(int pidfd)
+{
+    siginfo_t info;
+    TRY(syscall(SYS_waitid, P_BY_PIDFD, pidfd, &info, WEXITED, NULL));
+    close(pidfd);
+    return info.si_code == CLD_EXITED && info.si_status == 0;
+}
+
+// One more process in a container that is there.
+static double enter(void)
+{
+    const double begin = now_us();
+    int pidfd = -1;
+    struct clone_args args = {.flags = CLONE_PIDFD,
+                              .pidfd = (uint64_t)(uintptr_t)&pidfd,
+                              .exit_signal = SIGCHLD};
+    open_groups();
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    TRY(pid);
+    if (pid == 0) {
+        TRY(syscall(SYS_setns, opt.within_fd,
+                    CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS));
+        enter_groups();
+        TRY(chdir("/"));
+        execute();
+    }
+    close_groups();
+    return reap(pidfd) ? now_us() - begin : -1;
+}
+
+// Only a child is in the pid namespace that is joined; nobody else is to be one.
+static void join_pids(void)
+{
+    TRY(opt.within_fd = (int)syscall(SYS_pidfd_open, opt.within, 0));
+    TRY(syscall(SYS_setns, opt.within_fd, CLONE_NEWPID));
+}
+
+// The containers to be handed out, more than a block of samples takes, and those that
+// were: they live on, so that the end of none goes on beside a sample.
+enum { READY = 13 };
+static struct {
+    int pidfd, gate;
+} waiting[READY];
+static int nwaiting, nused;
+
+static double launch(void);
+
+static void prepare(void)
+{
+    int ends[2];
+    char ready;
+    TRY(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends));
+    gate = ends[1];
+    waiting[nwaiting].gate = ends[0];
+    TRY(launch());
+    gate = -1;
+    close(ends[1]);
+    if (read(ends[0], &ready, 1) != 1) die("wait for the container");
+    nwaiting++;
+}
+
+static void refill(void)
+{
+    while (nused > 0) {
+        nused--;
+        TRY(syscall(SYS_pidfd_send_signal, waiting[nwaiting + nused].pidfd, SIGKILL,
+                    NULL, 0));
+        reap(waiting[nwaiting + nused].pidfd);
+    }
+    while (nwaiting < READY) prepare();
+}
+
+// From the word until the program has been executed, which closes the other end.
+static double hand_out(void)
+{
+    char none;
+    const int host = waiting[--nwaiting].gate;
+    nused++;
+    const double begin = now_us();
+    TRY(write(host, "g", 1));
+    ssize_t got = read(host, &none, 1);
+    const double taken = now_us() - begin;
+    close(host);
+    return got == 0 ? taken : -1;
+}
+
 // One launch, from the first system call to the exit status; microseconds, or a
 // negative number when the program or the set-up failed.
 static double launch(void)
 {
     const double begin = now_us();
     int pidfd = -1, maps[2] = {-1, -1}, tree = -1;
-    siginfo_t info;
     struct clone_args args = {
         .flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS,
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
@@ -422,15 +543,22 @@ static double launch(void)
         TRY(write(maps[1], "g", 1));
         TRY(syscall(SYS_close_range, maps[0], maps[1], 0));
     }
-    TRY(syscall(SYS_waitid, P_BY_PIDFD, pidfd, &info, WEXITED, NULL));
-    close(pidfd);
+    if (gate >= 0) {
+        waiting[nwaiting].pidfd = pidfd;
+        return 0;
+    }
+    const bool good = reap(pidfd);
     remove_groups();
     if (opt.unified) {
         close((int)args.cgroup);
         TRY(rmdir(unified));
     }
-    if (info.si_code != CLD_EXITED || info.si_status != 0) return -1;
-    return now_us() - begin;
+    return good ? now_us() - begin : -1;
+}
+
+static double take_sample(void)
+{
+    return opt.within ? enter() : opt.hand_out ? hand_out() : launch();
 }
 
 // Makes the kept mount namespace: one empty tmpfs, nothing of the host to be seen.
@@ -497,8 +625,9 @@ static int run_batch(void)
 {
     static double us[SAMPLES_MAX];
     for (int i = 0; i < opt.runs; i++) {
+        if (opt.hand_out && nwaiting == 0) refill();
         if (opt.quiet) wait_until_quiet();
-        us[i] = launch();
+        us[i] = take_sample();
         if (us[i] < 0) return 1;
     }
     const size_t n = (size_t)opt.runs;
@@ -526,10 +655,12 @@ static int serve(void)
 {
     char line[64];
     ssize_t got;
+    if (opt.hand_out) refill();
     while ((got = read(0, line, sizeof line)) > 0) {
         if (opt.quiet) wait_until_quiet();
-        const double taken = launch();
+        const double taken = take_sample();
         TRY(dprintf(1, "%.1f %.1f\n", taken, processor_us()));
+        if (opt.hand_out && nwaiting == 0) refill();
     }
     return got < 0;
 }
@@ -537,7 +668,7 @@ static int serve(void)
 int main(int argc, char **argv)
 {
     int letter;
-    while ((letter = getopt(argc, argv, "n:qsTUNCG2")) != -1) {
+    while ((letter = getopt(argc, argv, "+n:qsTUNCG2HE:")) != -1) {
         if (letter == '?') return 2;
         if (letter == 'n') opt.runs = atoi(optarg);
         opt.quiet |= letter == 'q';
@@ -548,9 +679,16 @@ int main(int argc, char **argv)
         opt.cgroupns |= letter == 'C';
         opt.cgroups |= letter == 'G';
         opt.unified |= letter == '2';
+        opt.hand_out |= letter == 'H';
+        if (letter == 'E') opt.within = atoi(optarg);
     }
-    if (argc - optind != 2 || opt.runs < 1 || opt.runs > SAMPLES_MAX) {
-        fputs("usage: floor [-n N] [-qsTUNCG2] ROOTFS PROGRAM\n", stderr);
+    if (argc - optind < 2 || opt.runs < 1 || opt.runs > SAMPLES_MAX) {
+        fputs("usage: floor [-n N] [-qsTUNCG2H] [-E PID] ROOTFS PROGRAM...\n", stderr);
+        return 2;
+    }
+    // A container that waits has no cgroup here: one is made and removed with a launch.
+    if (opt.hand_out && (opt.within || opt.cgroups || opt.unified)) {
+        fputs("floor: -H goes neither with -E nor with -G or -2\n", stderr);
         return 2;
     }
     // The template belongs to the initial user namespace, so a new one may not enter
@@ -560,10 +698,11 @@ int main(int argc, char **argv)
         return 2;
     }
     opt.rootfs = argv[optind];
-    opt.program = argv[optind + 1];
+    opt.program = argv + optind + 1;
     while (prctl(PR_CAPBSET_READ, opt.last_cap + 1, 0, 0, 0) >= 0) opt.last_cap++;
     if (opt.template) opt.template_fd = make_template();
     if (opt.cgroups) find_groups();
     if (opt.unified) find_unified();
+    if (opt.within) join_pids();
     return opt.serve ? serve() : run_batch();
 }

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.bundle import PROGRAM, Bundle
@@ -42,12 +44,18 @@ class Floor:
 
     cgroup = False
 
-    def __init__(self, name: str, bundle: Bundle, *options: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        bundle: Bundle,
+        *options: str,
+        program: Sequence[str] = (PROGRAM,),
+    ) -> None:
         self.name = name
         self.cgroup = not {"-G", "-2"}.isdisjoint(options)
-        program = build_floor(bundle.directory)
+        floor = build_floor(bundle.directory)
         self._server = subprocess.Popen(
-            [str(program), "-s", *options, str(bundle.rootfs), PROGRAM],
+            [str(floor), "-s", *options, str(bundle.rootfs), *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -81,3 +89,34 @@ class Floor:
         """End the co-process by end of file."""
         if self._server.returncode is None:
             self._server.communicate()
+
+
+class FloorCrowd:
+    """As many floors as threads may launch at once, each a process of its own."""
+
+    def __init__(
+        self, name: str, bundle: Bundle, *options: str, most: int = 32
+    ) -> None:
+        self.name = name
+        self._all = [Floor(name, bundle, *options) for _ in range(most)]
+        self.cgroup = self._all[0].cgroup
+        self._free: queue.SimpleQueue[Floor] = queue.SimpleQueue()
+        for floor in self._all:
+            self._free.put(floor)
+
+    def launch(self) -> float:
+        """Let one that is free launch; see `Contender.launch`."""
+        floor = self._free.get()
+        try:
+            return floor.launch()
+        finally:
+            self._free.put(floor)
+
+    def processor_time(self) -> float:
+        """Return the microseconds that all of them have used so far."""
+        return sum(floor.processor_time() for floor in self._all)
+
+    def close(self) -> None:
+        """End all of them."""
+        for floor in self._all:
+            floor.close()

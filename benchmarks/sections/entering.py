@@ -15,12 +15,20 @@ from benchmarks.table import Cell
 _TEXT = """\
 `exec` runs `/bin/true` in a container that is there and waits for it, in the calling
 program; that of the peers is a command. `hand-out` is `Pool.take`, until the program
-has been executed. `crun/x` is how many times faster than `crun exec` the row is, with a
-cgroup or without, by medians."""
+has been executed, one that goes on. The floor is a C program with nothing but the
+system calls: the clone into the namespaces and cgroups that are there, or the word to a
+process that is ready. `crun/x` is how many times faster than `crun exec` the row is,
+with a cgroup or without, `x/floor` how many times the floor it takes, by medians."""
 _AGAINST = {
     "exec": "crun-exec",
     "exec-cgroup": "crun-exec-cgroup",
     "runc-exec-cgroup": "crun-exec-cgroup",
+}
+_FLOORS = {
+    "exec": "floor-exec",
+    "exec-cgroup": "floor-exec-cgroup",
+    "hand-out": "floor-hand-out",
+    "hand-out-cgroup": "floor-hand-out",
 }
 
 
@@ -44,9 +52,17 @@ def _table(mode: str, field: Field, samples: Samples) -> Table:
         own = figures.get(contender.name)
         if own is None:
             continue
-        other = figures.get(_AGAINST.get(contender.name, ""))
-        against = other.median / own.median if other else None
+        peer = figures.get(_AGAINST.get(contender.name, ""))
+        floor = figures.get(_FLOORS.get(contender.name, ""))
         rows.append(
-            [contender.name, own.count, own.minimum, own.median, own.p95, against]
+            [
+                contender.name,
+                own.count,
+                own.minimum,
+                own.median,
+                own.p95,
+                peer.median / own.median if peer else None,
+                own.median / floor.median if floor else None,
+            ]
         )
-    return Table([mode, "n", "min ms", "median", "p95", "crun/x"], rows)
+    return Table([mode, "n", "min ms", "median", "p95", "crun/x", "x/floor"], rows)

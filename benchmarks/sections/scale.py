@@ -7,28 +7,39 @@ import contextlib
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.bundle import PROGRAM, Bundle, make_bundle
 from benchmarks.contender import Contender, LaunchError, MissingError
-from benchmarks.contenders import make_contender
+from benchmarks.contenders import MAKERS, make_contender
+from benchmarks.floor import Floor, FloorCrowd
 from benchmarks.ours import import_library
 from benchmarks.sections import Plot, Table, Told
 from benchmarks.table import Cell
 
 _TOGETHER = (1, 2, 8, 32)
-_CONTENDERS = ("ours", "ours-cgroup", "crun", "crun-cgroup", "runc")
+_CROWDS: Mapping[str, Callable[[str, Bundle], FloorCrowd]] = MappingProxyType(
+    {
+        "floor": lambda name, bundle: FloorCrowd(name, bundle, "-T"),
+        "floor-cgroup": lambda name, bundle: FloorCrowd(name, bundle, "-T", "-G"),
+    }
+)
+_CONTENDERS = ("ours", "ours-cgroup", *_CROWDS, "crun", "crun-cgroup", "runc")
 _ALIVE = (10, 100, 500, 2000)
 _QUICK = 20
 _THROUGHPUT = """\
 A hundred launches of `/bin/true` by so many threads of one program at once. CPU is what
-the program and all that it started used for one container."""
+the program and all that it started used for one container. The floor is that of one
+launch, from the kept template, so many processes of it at once: what the kernel can do,
+with nobody else at work and no lock but its own."""
 _LIVING = """\
 So many containers without a cgroup are alive, each with a program that waits. Then one
-more is launched, they are listed, and one of them is looked at and deleted. `fds` and
-`KiB` are what each of them costs the program that holds it."""
+more is launched, they are listed, and one of them is looked at and deleted. `floor` is
+a launch by the C program at that moment, which tells how much the kernel's own work has
+grown. `fds` and `KiB` are what each of them costs the program that holds it."""
 
 
 def measure_throughput(runs: int) -> Told:
@@ -40,7 +51,7 @@ def measure_throughput(runs: int) -> Told:
     with make_bundle() as bundle:
         for name in _CONTENDERS:
             try:
-                contender = make_contender(name, bundle)
+                contender = make_contender(name, bundle, {**MAKERS, **_CROWDS})
             except MissingError as error:
                 told.missing[name] = str(error)
                 continue
@@ -55,7 +66,10 @@ def measure_throughput(runs: int) -> Told:
     return told
 
 
-def _cpu_seconds() -> float:
+def _cpu_seconds(contender: Contender) -> float:
+    if isinstance(contender, FloorCrowd):
+        # Its processes have not ended, so that nobody has waited for them.
+        return contender.processor_time() / 1e6
     used = [
         resource.getrusage(who)
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -66,11 +80,11 @@ def _cpu_seconds() -> float:
 def _run_together(
     contender: Contender, threads: int, count: int
 ) -> tuple[float, float]:
-    before, begin = _cpu_seconds(), time.perf_counter()
+    before, begin = _cpu_seconds(contender), time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(contender.launch) for _ in range(count)]:
             done.result()
-    return time.perf_counter() - begin, _cpu_seconds() - before
+    return time.perf_counter() - begin, _cpu_seconds(contender) - before
 
 
 def measure_alive(runs: int) -> Told:
@@ -81,18 +95,21 @@ def measure_alive(runs: int) -> Told:
     plot = Plot("Beside living containers", "ms", x_label="alive")
     with make_bundle() as bundle:
         living = _Living(bundle)
+        floor = Floor("floor", bundle, "-T")
         try:
             for stage in stages:
                 living.grow(stage)
-                found = living.measure(max(runs // 2, 5))
+                found = living.measure(floor, max(runs // 2, 5))
                 rows.append([str(stage), *found.values()])
-                for name in ("launch", "state", "delete"):
+                for name in ("launch", "floor", "state", "delete"):
                     plot.lines.setdefault(name, []).append((stage, found[name]))
         except (LaunchError, OSError) as error:
             told.missing["more"] = str(error)
         finally:
+            floor.close()
             living.end()
-    head = ["alive", "launch ms", "list ms", "state ms", "delete ms", "fds", "KiB"]
+    times = ("launch", "floor", "list", "state", "delete")
+    head = ["alive", *(f"{name} ms" for name in times), "fds", "KiB"]
     told.tables.append(Table(head, rows))
     told.plots.append(plot)
     return told
@@ -123,12 +140,13 @@ class _Living:
             name = f"a{len(self._boxes)}"
             self._boxes.append(self._run(name, "/bin/sh", "-c", "read x"))
 
-    def measure(self, runs: int) -> dict[str, float]:
+    def measure(self, floor: Floor, runs: int) -> dict[str, float]:
         """Return the milliseconds of each verb, and what a container costs."""
         alive = len(self._boxes)
         fds, kib = _open_fds() - self._before[0], _own_kib() - self._before[1]
         return {
             "launch": _median(runs, self._launch),
+            "floor": _median(runs, floor.launch),
             "list": _median(3, self._factory.list),
             "state": _median(runs, self._boxes[0].state),
             "delete": _median(min(runs, 10), self._delete_one),

@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -261,6 +262,34 @@ def test_a_further_process_has_the_filter(factory: lc.Factory, image: Path) -> N
         out, _ = other.communicate()
         assert out == b"%d seccomp=2" % -errno.EXDEV
         other.close()
+
+
+def test_a_program_that_starts_again_finds_the_filter_compiled(
+    tmp_path: Path, image: Path, state_root: Path
+) -> None:
+    script = f"""
+import libcontainer as lc
+refused = lc.Syscall(names="sync", action="ERRNO", errno_ret={errno.EXDEV})
+config = lc.Config(
+    rootfs=lc.Overlay({str(image)!r}),
+    seccomp=lc.Seccomp(default_action="ALLOW", syscalls=[refused]),
+)
+with lc.Factory({str(state_root)!r}) as factory:
+    print(lc.run(["/calls", "{SYNC}"], config=config, factory=factory,
+                 capture_output=True, text=True).stdout)
+"""
+    environment = {k: v for k, v in os.environ.items() if "BYTECODE" not in k}
+    environment["PYTHONPYCACHEPREFIX"] = str(tmp_path)
+    for spoilt in (False, False, True):
+        (*_, file) = [None, *tmp_path.rglob("seccomp/filters/*")]
+        if spoilt and file is not None:
+            file.write_bytes(file.read_bytes()[:-8] + bytes(8))
+        before = file and file.stat().st_ino
+        out = subprocess.check_output([sys.executable, "-c", script], env=environment)
+        assert out.split() == [b"%d" % -errno.EXDEV, b"seccomp=2"]
+        (file,) = tmp_path.rglob("seccomp/filters/*")
+        # Written the first time, and again only in place of one that is no good.
+        assert (before in (None, file.stat().st_ino)) is not spoilt
 
 
 def test_another_process_reads_the_profile_from_the_state(

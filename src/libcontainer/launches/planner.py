@@ -110,13 +110,15 @@ class Planner:
 
             captures = not settings.terminal and _leaves_output(process)
             detached = Detached(start.log, captures)
-        compiled = self._plans.get(
-            (config, settings, facts, gate, detached),
-            lambda _: Compiled(
+
+        def compile_it(_: object) -> Compiled:
+            _make_filter_ready(config, settings, facts)
+            return Compiled(
                 compile_create(config, settings, facts, gate=gate, detached=detached)
-            ),
-        )
-        return compiled, settings
+            )
+
+        key = (config, settings, facts, gate, detached)
+        return self._plans.get(key, compile_it), settings
 
     def plan_join(
         self, config: Config, process: Process, init: ProcessRef, group: Group | None
@@ -141,11 +143,11 @@ class Planner:
         # Loaded here, as all that only some launches need.
         from libcontainer.plan.join import compile_join  # noqa: PLC0415
 
-        compiled = self._plans.get(
-            (config, settings, facts),
-            lambda _: Compiled(compile_join(config, settings, facts)),
-        )
-        return compiled, settings
+        def compile_it(_: object) -> Compiled:
+            _make_filter_ready(config, settings, facts)
+            return Compiled(compile_join(config, settings, facts))
+
+        return self._plans.get((config, settings, facts), compile_it), settings
 
     def _merge(self, config: Config, process: Process, identity: Identity) -> Settings:
         return self._settings.get(
@@ -213,6 +215,16 @@ def _needs_of(config: Config) -> _Needs:
         hierarchies=any(mount.type == "cgroup" for mount in mounts),
         joined_user=joined_user_path(config),
     )
+
+
+def _make_filter_ready(config: Config, settings: Settings, facts: Facts) -> None:
+    if config.seccomp is None:
+        return
+    # Loaded here: without a filter there is nothing to keep.
+    from libcontainer.host.filters import make_ready  # noqa: PLC0415
+    from libcontainer.plan.identity import filter_target  # noqa: PLC0415
+
+    make_ready(config.seccomp, filter_target(settings, facts))
 
 
 def joined_user_path(config: Config) -> str | None:

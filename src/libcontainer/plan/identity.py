@@ -21,6 +21,7 @@ from libcontainer.plan.steps import SendPidfd
 
 if TYPE_CHECKING:
     from libcontainer.security.seccomp.compiler import Filter as SyscallFilter
+    from libcontainer.security.seccomp.compiler import Target
 
 _INFINITY = 2**64 - 1
 _UNCHANGED = 2**32 - 1
@@ -136,12 +137,17 @@ def syscall_filter(
     if config.seccomp is None:
         return None
     from libcontainer.security.seccomp.compiler import (  # noqa: PLC0415
-        Target,
         compile_profile,
     )
 
-    held = settings.capabilities.bounding
-    return compile_profile(config.seccomp, Target(facts.machine, facts.kernel, held))
+    return compile_profile(config.seccomp, filter_target(settings, facts))
+
+
+def filter_target(settings: Settings, facts: Facts) -> Target:
+    """Return what the filter of one process is compiled for."""
+    from libcontainer.security.seccomp.compiler import Target  # noqa: PLC0415
+
+    return Target(facts.machine, facts.kernel, settings.capabilities.bounding)
 
 
 def _may_filter(settings: Settings) -> bool:
@@ -171,7 +177,7 @@ def _identity(settings: Settings, status: int, *, keep_groups: bool) -> ops.SetI
         status,
         uid=who.uid,
         gid=who.gid,
-        groups=() if keep_groups else who.groups,
+        groups=() if keep_groups else tuple(dict.fromkeys(who.groups)),
         keep_groups=keep_groups,
         bounding=_mask(sets.bounding),
         effective=_mask(sets.effective),

@@ -10,7 +10,7 @@ is shorter: the kernel runs a filter once for every number when it is set.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from attrs import frozen
@@ -104,10 +104,16 @@ def compile_profile(profile: Seccomp, target: Target) -> Filter:
         UnsupportedError: there is no table of system calls for the machine.
         ConfigError: the filter is longer than the kernel takes.
     """
-    return _filters.get((profile, target), lambda _: _compile(profile, target))
+    return remembered(profile, target, lambda: compile_anew(profile, target))
 
 
-def _compile(profile: Seccomp, target: Target) -> Filter:
+def remembered(profile: Seccomp, target: Target, make: Callable[[], Filter]) -> Filter:
+    """Return the filter of a profile, made by *make* if it is not remembered."""
+    return _filters.get((profile, target), lambda _: make())
+
+
+def compile_anew(profile: Seccomp, target: Target) -> Filter:
+    """Return the filter of a valid profile; see `compile_profile`."""
     if profile.bpf is None:
         block = _program(profile, target)
         if len(block) > bpf.MAX_INSTRUCTIONS:
