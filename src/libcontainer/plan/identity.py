@@ -177,7 +177,7 @@ def _identity(settings: Settings, status: int, *, keep_groups: bool) -> ops.SetI
         status,
         uid=who.uid,
         gid=who.gid,
-        groups=() if keep_groups else who.groups,
+        groups=() if keep_groups else tuple(dict.fromkeys(who.groups)),
         keep_groups=keep_groups,
         bounding=_mask(sets.bounding),
         effective=_mask(sets.effective),

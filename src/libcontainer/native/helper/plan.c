@@ -159,7 +159,7 @@ static bool details_ok(const struct plan *plan, const struct lc_op *op)
         return op->arg <= plan->head->nslots;
     case LC_OP_TELL:
         return op->mode == LC_TERMINAL_FD;
-    case LC_OP_IDENTITY:
+    case LC_OP_VERIFY_IDENTITY:
         return identity_ok(plan, op);
     case LC_OP_EXEC:
         return fds_ok(plan, op) && vectors_ok(plan, op);

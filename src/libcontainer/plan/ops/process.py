@@ -129,55 +129,6 @@ class NoNewPrivs(Op):
 
 
 @frozen
-class SetIdentity(Op):
-    """Become the container's user, with exactly these capabilities.
-
-    Attributes:
-        status: slot of ``/proc/self/status``, where the kernel says what came of it.
-        no_new_privs: whether they were given up before, which is to be seen there.
-    """
-
-    KIND = 18
-    MAN = "capabilities(7)"
-    status: int
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    keep_groups: bool
-    bounding: int
-    effective: int
-    permitted: int
-    inheritable: int
-    ambient: int
-    no_new_privs: bool = False
-
-    def record(self) -> Record:
-        data = struct.pack(
-            "=5Q4I",
-            self.bounding,
-            self.effective,
-            self.permitted,
-            self.inheritable,
-            self.ambient,
-            self.uid,
-            self.gid,
-            self.keep_groups,
-            len(self.groups),
-        )
-        groups = struct.pack(f"={len(self.groups)}I", *self.groups)
-        flags = int(self.no_new_privs)
-        return Record(slot=self.status, flags=flags, data=data + groups)
-
-    @property
-    def title(self) -> str:
-        groups = ",".join(str(group) for group in self.groups)
-        return (
-            f"become user {self.uid}:{self.gid} (groups {groups or 'none'}, "
-            f"bounding {self.bounding:#x}, effective {self.effective:#x})"
-        )
-
-
-@frozen
 class FindProgram(Op):
     """Choose the first executable of *candidates* as the program."""
 
