@@ -35,12 +35,19 @@ static inline int at(enum lc_where where, int result)
     return -((int)where << ERRNO_BITS | -result);
 }
 
+// What was in the slot is closed with the next sweep.
+static inline void fill_slot(struct helper *helper, int32_t slot, int fd)
+{
+    helper->slots[slot] = fd;
+    helper->attached[slot / 8] &= (uint8_t)~(1u << slot % 8);
+}
+
+// What was in the slot is closed at once.
 static inline void set_slot(struct helper *helper, int32_t slot, int fd)
 {
     if (helper->slots[slot] >= 0)
         sys(close, helper->slots[slot]);
-    helper->slots[slot] = fd;
-    helper->attached[slot / 8] &= (uint8_t)~(1u << slot % 8);
+    fill_slot(helper, slot, fd);
 }
 
 // main.c
