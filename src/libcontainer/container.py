@@ -408,7 +408,7 @@ class Container(
                 if state.rdt:
                     folder.remove_rdt()
                 folder.remove()
-                self._launching.forget(self.id)
+                self._shared.forget(self.id)
                 if state.init is not None:
                     self._poststop()
         except ContainerNotFoundError:
@@ -416,7 +416,7 @@ class Container(
                 raise
             # Somebody else deleted it; a child of ours is still ours to reap.
             self._end_own()
-            self._launching.forget(self.id)
+            self._shared.forget(self.id)
 
     # -- life
 

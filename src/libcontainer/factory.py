@@ -26,8 +26,8 @@ from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
 from libcontainer.keptconfig import KeptConfig
 from libcontainer.launches.start import DEADLINE_SECONDS
-from libcontainer.launching import Launching
 from libcontainer.process import Process
+from libcontainer.shared import Shared
 from libcontainer.state import State, check_id
 from libcontainer.status import Status
 
@@ -87,14 +87,14 @@ class Factory:
         self._store = Store(path)
         self._cgroups = _strategy(cgroups)
         self._validator = validator
-        self._launching = Launching(deadline_seconds, resctrl, trace)
+        self._shared = Shared(deadline_seconds, resctrl, trace)
 
     def __repr__(self) -> str:
         return f"<Factory {self.root!r}>"
 
     @property
     def _launcher(self) -> Launcher:
-        return self._launching.launcher
+        return self._shared.launcher
 
     @property
     def root(self) -> str:
@@ -140,7 +140,7 @@ class Factory:
             _write_name_files(folder, config)
         finally:
             folder.close()
-        return Container(self._store, self._launching, container_id, config)
+        return Container(self._store, self._shared, container_id, config)
 
     def restore(
         self,
@@ -209,7 +209,7 @@ class Factory:
             config = KeptConfig(folder.path, folder.read_config())
         finally:
             folder.close()
-        return Container(self._store, self._launching, container_id, config)
+        return Container(self._store, self._shared, container_id, config)
 
     def list(self) -> list[Container]:
         """Return every container, by id; those that vanish meanwhile are left out.
@@ -298,7 +298,7 @@ class Factory:
 
     def close(self) -> None:
         """Let go of the factory's fds; containers live on."""
-        self._launching.close()
+        self._shared.close()
 
     def __enter__(self) -> Self:
         return self

@@ -19,7 +19,7 @@ from libcontainer.host.children import has_ended
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
 from libcontainer.keptconfig import KeptConfig
-from libcontainer.launching import Launching
+from libcontainer.shared import Shared
 from libcontainer.state import NOTIFY_LABEL, State, oci_state
 from libcontainer.status import Status, require
 
@@ -44,13 +44,13 @@ class KnownContainer:
     """What `Container` tells of itself, and its cgroup; see there."""
 
     def __init__(
-        self, store: Store, launcher: Launching, container_id: str, config: Parts
+        self, store: Store, shared: Shared, container_id: str, config: Parts
     ) -> None:
         self.id = container_id
         # Of one that was found again no more is made than somebody asks for.
         self._parts = config
         self._store = store
-        self._launching = launcher
+        self._shared = shared
         self._init: ProcessHandle | None = None
         self._process: Process | None = None
         self._user = os.getpid()
@@ -76,11 +76,11 @@ class KnownContainer:
     @property
     def _joined(self) -> list[ProcessHandle]:
         """Handles of the processes that joined it, whichever object ran them."""
-        return self._launching.joined(self.id)
+        return self._shared.joined(self.id)
 
     @property
     def _launcher(self) -> Launcher:
-        return self._launching.launcher
+        return self._shared.launcher
 
     # -- looking
 

@@ -50,7 +50,8 @@ def check_id(container_id: object) -> str:
     legal = _ID.fullmatch(text) is not None and text not in {".", ".."}
     if not legal or text.startswith("-") or len(text) > MAX_ID:
         rule = (
-            f"{container_id!r} is not allowed: 1 to {MAX_ID} characters of"
+            f"{container_id!r} is not allowed: invalid character, place or length:"
+            f" 1 to {MAX_ID} characters of"
             " A-Z a-z 0-9 _ + - . that do not begin with '-', and not '.' or '..'"
         )
         raise InvalidIdError([Problem("id", rule)])

@@ -93,7 +93,9 @@ class Plan:
         self.ops.append(op)
         return op
 
-    def call(self, name: str, *args: int | bytes | Slot, result: int = -1) -> Op:
+    def call(
+        self, name: str, *args: int | bytes | Slot, result: int = -1, each: int = 0
+    ) -> Op:
         """Add a CALL; of bytes the kernel gets the address, of a `Slot` its fd."""
         numbers, memory, flags = [], b"", 0
         for index, value in enumerate(args):
@@ -108,7 +110,9 @@ class Plan:
                 numbers.append(value % 2**64)
         data = call(*numbers, memory=memory)
         mode = ABI["LC_CALL_" + name.upper()]
-        return self.add("CALL", mode=mode, flags=flags, slot=result, data=data)
+        return self.add(
+            "CALL", mode=mode, flags=flags, slot=result, arg=each, data=data
+        )
 
     def pack(self) -> bytearray:
         """Return the plan as the helper reads it."""

@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.native.helper_driver import (
     ABI,
@@ -31,7 +32,8 @@ MAKE_LIKE_SOURCE = ABI["LC_MAKE_LIKE_SOURCE"]
 REAL_DIRECTORY = ABI["LC_REAL_DIRECTORY"]
 NODEV = 4
 RECURSIVE, EMPTY_PATH, NOFOLLOW = 0x8000, 0x1000, 0x100
-SET_NO_NEW_PRIVS = 38
+SET_NO_NEW_PRIVS, SET_KEEPCAPS, CAPBSET_DROP = 38, 8, 24
+CAP_AMBIENT, AMBIENT_RAISE, CAPABILITY_VERSION = 47, 2, 0x20080522
 MS_REC = 1 << 14
 
 
@@ -88,18 +90,39 @@ class Container:
         call("SYMLINKAT", b"/proc/self/fd\0", Slot(dev), b"fd\0")
         add("ATTACH", slot=dev, text=b"/dev", flags=REAL_DIRECTORY)
 
-    def finish(self, script: str, **sets: int) -> None:
+    def finish(self, script: str, **who: Any) -> None:
         add = self.plan.add
         add("PIVOT")
         add("CHDIR", text=b"/")
         self.plan.call("PRCTL", SET_NO_NEW_PRIVS, 1)
-        self.become(identity(bounding=ALL_CAPS, **sets), flags=ABI["LC_NO_NEW_PRIVS"])
+        who = {"bounding": ALL_CAPS, **who}
+        self.become(flags=ABI["LC_NO_NEW_PRIVS"], **who)
         self.program(script)
 
-    def become(self, data: bytes, flags: int = 0) -> None:
-        status = self.plan.slot()
+    def become(self, flags: int = 0, **who: Any) -> None:
+        """Add all calls of an identity, and the look at what came of them."""
+        status, call = self.plan.slot(), self.plan.call
+        uid, gid = who.get("uid", 0), who.get("gid", 0)
+        groups = who.get("groups", ())
+        permitted, inheritable = who.get("permitted", 0), who.get("inheritable", 0)
+        sets = (who.get("effective", 0), permitted, inheritable)
         self.plan.add("OPEN_PROC", slot=self.proc, slot2=status, text=b"self/status")
-        self.plan.add("IDENTITY", slot=status, flags=flags, data=data)
+        call("PRCTL", CAPBSET_DROP, each=ALL_CAPS & ~who.get("bounding", 0))
+        call("PRCTL", SET_KEEPCAPS, 1)
+        if not who.get("keep_groups"):
+            given = struct.pack(f"={len(groups)}I", *groups)
+            call("SETGROUPS", len(groups), given or 0)
+        call("SETRESGID", gid, gid, gid)
+        call("SETRESUID", uid, uid, uid)
+        call("PRCTL", SET_KEEPCAPS, 0)
+        halves = [value >> at & 0xFFFFFFFF for at in (0, 32) for value in sets]
+        header = struct.pack("=Ii", CAPABILITY_VERSION, 0)
+        call("CAPSET", header, struct.pack("=6I", *halves))
+        for number in range(64):
+            if who.get("ambient", 0) >> number & 1:
+                call("PRCTL", CAP_AMBIENT, AMBIENT_RAISE, number)
+        data = identity(**who)
+        self.plan.add("VERIFY_IDENTITY", slot=status, flags=flags, data=data)
 
     def program(self, script: str) -> None:
         self.plan.add("FIND_PROGRAM", list=[b"/nothing/sh", b"/bin/sh"])

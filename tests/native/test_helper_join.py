@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.native.helper_driver import (
-    ABI,
-    ALL_CAPS,
     NEWIPC,
     NEWNET,
     NEWNS,
@@ -20,7 +18,6 @@ from tests.native.helper_driver import (
     Run,
     Slot,
     hostname,
-    identity,
 )
 from tests.native.small_container import (
     Make,
@@ -50,7 +47,7 @@ def test_a_process_joins_a_running_container(run: Start, container: Make) -> Non
     second.plan.add("CLONE")
     second.plan.add("MAKE_FS", slot=second.proc, text=b"proc")
     second.plan.add("CHDIR", text=b"/made/here")
-    second.become(identity(1, 2))
+    second.become(uid=1, gid=2)
     # The shell may still be about to become what it sleeps with.
     sees = "until ps -o args | grep -q '[s]leep 60'; do usleep 9999; done; echo 1"
     second.program(f"hostname; pwd; id -u; {sees}")
@@ -92,10 +89,9 @@ def test_an_unprivileged_user_gets_a_container(
     box.plan.add("MASK", slot=box.proc, slot2=null, text=b"/etc/hidden")
     (box.rootfs / "etc/hidden").write_text("secret")
     box.finish(
-        "id; cat /etc/hidden; cat /proc/self/uid_map; grep CapEff /proc/self/status"
+        "id; cat /etc/hidden; cat /proc/self/uid_map; grep CapEff /proc/self/status",
+        keep_groups=1,
     )
-    op = next(op for op in box.plan.ops if op.kind == ABI["LC_OP_IDENTITY"])
-    op.data = identity(bounding=ALL_CAPS, keep_groups=1)
     process = run(box.plan, user=NOBODY)
     process.receive()
     process.receive()

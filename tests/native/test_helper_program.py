@@ -7,11 +7,13 @@ import errno
 import os
 import signal
 import socket
+from typing import Any
 
 import pytest
 
 from tests.native.helper_driver import (
     ABI,
+    ALL_CAPS,
     Plan,
     Slot,
     failure,
@@ -149,7 +151,6 @@ def test_identity_is_exact(run: Start, container: Make) -> None:
     box = container()
     box.namespaces()
     box.root()
-    box.finish("id; grep -E '^(Cap|NoNew|Groups)' /proc/self/status")
     sets = {
         "bounding": CAP_KILL | CAP_NET_RAW,
         "effective": CAP_KILL,
@@ -157,8 +158,8 @@ def test_identity_is_exact(run: Start, container: Make) -> None:
         "inheritable": CAP_KILL,
         "ambient": CAP_KILL,
     }
-    op = next(op for op in box.plan.ops if op.kind == ABI["LC_OP_IDENTITY"])
-    op.data = identity(1000, 1001, [30, 20, 10], **sets)
+    script = "id; grep -E '^(Cap|NoNew|Groups)' /proc/self/status"
+    box.finish(script, uid=1000, gid=1001, groups=[30, 20, 10], **sets)
     lines = output_of(run, box).splitlines()
     assert lines[0] == "uid=1000 gid=1001 groups=10,20,30"
     assert [line.split("\t") for line in lines[1:]] == [
@@ -173,25 +174,97 @@ def test_identity_is_exact(run: Start, container: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "where"),
+    "who",
     [
-        (identity(permitted=CAP_KILL), "CALL"),
-        (identity(bounding=1 << 63, permitted=1 << 63), "CALL"),
-        (identity(bounding=CAP_KILL, effective=CAP_KILL), "CALL"),
-        (identity(bounding=CAP_KILL, ambient=CAP_KILL), "CALL"),
+        {"permitted": CAP_KILL},
+        {"bounding": 1 << 63, "permitted": 1 << 63},
+        {"bounding": CAP_KILL, "effective": CAP_KILL},
+        {"bounding": CAP_KILL, "ambient": CAP_KILL},
     ],
 )
 def test_an_impossible_identity_is_refused(
-    run: Start, container: Make, data: bytes, where: str
+    run: Start, container: Make, who: dict[str, int]
 ) -> None:
     box = container()
     box.namespaces()
     box.root()
     # The first identity leaves nothing that the second could give.
-    box.become(identity(bounding=CAP_KILL))
-    box.become(data)
-    step = step_of(box, "IDENTITY")
-    assert result_of(run, box) == failure(step, errno.EPERM, where)
+    box.become(bounding=CAP_KILL)
+    first = len(box.plan.ops)
+    box.become(**who)
+    found = result_of(run, box)
+    assert found == failure(found.step, errno.EPERM, "CALL")
+    assert first < found.step < step_of(box, "VERIFY_IDENTITY")
+
+
+IS: dict[str, Any] = {
+    "uid": 1000,
+    "gid": 1001,
+    "groups": [30, 20, 10],
+    "bounding": CAP_KILL | CAP_NET_RAW,
+    "effective": CAP_KILL,
+    "permitted": CAP_KILL | CAP_NET_RAW,
+    "inheritable": CAP_KILL,
+    "ambient": CAP_KILL,
+}
+DIFFERS: list[dict[str, Any]] = [
+    {"uid": 1001},
+    {"gid": 1000},
+    {"groups": []},
+    {"groups": [10, 20]},
+    {"groups": [10, 20, 31]},
+    {"groups": [10, 20, 30, 40]},
+    {"bounding": CAP_KILL},
+    {"bounding": 0},
+    {"permitted": CAP_KILL},
+    {"permitted": CAP_KILL | CAP_NET_RAW | 1, "bounding": ALL_CAPS},
+    {"effective": 0},
+    {"inheritable": 0},
+    {"ambient": 0},
+]
+
+
+@pytest.mark.parametrize("differs", [{}, {"bounding": ALL_CAPS}, *DIFFERS])
+def test_what_the_process_is_decides(
+    run: Start, container: Make, differs: dict[str, Any]
+) -> None:
+    box = container()
+    box.namespaces()
+    box.root()
+    box.finish("echo it", **IS)
+    op = next(o for o in box.plan.ops if o.kind == ABI["LC_OP_VERIFY_IDENTITY"])
+    op.data = identity(**{**IS, **differs})
+    if differs not in DIFFERS:
+        # A bound that was narrower before is no difference.
+        assert output_of(run, box) == "it\n"
+        return
+    assert result_of(run, box) == failure(op.step, errno.EPERM, "VERIFY")
+
+
+def test_privileges_that_were_not_given_up_are_seen(
+    run: Start, container: Make
+) -> None:
+    box = container()
+    box.namespaces()
+    box.root()
+    box.become(flags=ABI["LC_NO_NEW_PRIVS"])
+    step = step_of(box, "VERIFY_IDENTITY")
+    assert result_of(run, box) == failure(step, errno.EPERM, "VERIFY")
+
+
+def test_the_program_is_told_its_own_pid(run: Start, container: Make) -> None:
+    box = container()
+    box.plan.add("FIND_PROGRAM", list=[b"/bin/sh"])
+    box.plan.add(
+        "EXEC",
+        list=[b"sh", b"-c", b"echo $LISTEN_PID $$ $HOME"],
+        list2=[b"HOME=/"],
+        flags=ABI["LC_OWN_PID"],
+        data=fds((box.null, 0), (box.out, 1), (box.out, 2)),
+    )
+    told, pid, home = output_of(run, box).split()
+    assert (told, home) == (pid, "/")
+    assert int(pid) > 1
 
 
 def test_write_proc_reaches_procfs_and_nothing_else(

@@ -332,3 +332,15 @@ def test_a_device_number_of_another_type_is_refused_not_a_crash() -> None:
     odd = {"ociVersion": "1.0.2", "root": {"path": "rootfs"}, "linux": linux}
     with pytest.raises(lc.ConfigError, match="major"):
         parse_bundle(odd, "/bundle")
+
+
+def test_the_domain_may_be_a_kernel_parameter() -> None:
+    document = {**template(rootless=False, uid=0, gid=0)}
+    document["linux"]["sysctl"] = {"kernel.domainname": "example.org"}
+    bundle = parse_bundle(document, "/b")
+    assert bundle.config.domainname == "example.org"
+    assert bundle.config.sysctl == ()
+    assert parse_bundle({**document, "domainname": "example.org"}, "/b")
+    # Two that differ are not for us to choose from.
+    other = parse_bundle({**document, "domainname": "example.com"}, "/b").config
+    assert (other.domainname, len(other.sysctl)) == ("example.com", 1)

@@ -238,6 +238,9 @@ def check_round_trip(plan: Plan) -> None:
             check_fields(decoded, op, record)
         if step.action.KIND:
             check_data(decoded, found[0], step.action)
+        if isinstance(step.action, ops.SetIdentity):
+            check_identity(decoded, found[-1], step.action)
+            check_becoming([called(decoded, op) for op in found], step.action)
         check_calls([called(decoded, op) for op in found], step.action)
     assert rest == []
 
@@ -281,6 +284,34 @@ def check_node(made: list[tuple[Any, ...]], action: ops.Mknod) -> None:
     ] * bool(folder)
 
 
+def check_identity(decoded: Decoder, op: Any, action: ops.SetIdentity) -> None:
+    """Compare what is looked at in the end with the operation's own fields."""
+    data = decoded.struct(op, "lc_identity")
+    for name in ("bounding", "effective", "permitted", "inheritable", "ambient"):
+        assert getattr(data, name) == getattr(action, name)
+    assert (data.uid, data.gid) == (action.uid, action.gid)
+    assert data.keep_groups == action.keep_groups
+    assert decoded.numbers(op, "lc_identity", "I") == action.groups
+
+
+def check_becoming(made: list[tuple[Any, ...]], action: ops.SetIdentity) -> None:
+    """Compare the calls that make a user with the operation's own fields."""
+    uid, gid = action.uid, action.gid
+    first, last = ([("prctl", 8, 1)], [("prctl", 8)]) if uid else ([], [])
+    expected: list[tuple[Any, ...]] = [("prctl", 24), ("prctl", 28), *first]
+    if not action.keep_groups:
+        expected.append(("setgroups", *([len(action.groups)] if action.groups else [])))
+    expected.append(("setresgid", *([gid] * 3 if gid else [])))
+    expected.append(("setresuid", *([uid] * 3 if uid else [])))
+    expected += [*last, ("prctl", 4)]
+    *ids, capset = [call[:4] for call in made[: len(expected) + 1]]
+    ids = [call[:2] if call[0] == "setgroups" else call for call in ids]
+    assert ids == expected
+    assert capset[0] == "capset"
+    raised = [(*call, 0)[3] for call in made if call[:3] == ("prctl", 47, 2)]
+    assert sum(1 << number for number in raised) == action.ambient
+
+
 def check_calls(made: list[tuple[Any, ...]], action: Op) -> None:
     """Compare what is carried out by calls with the operation's own fields."""
     match action:
@@ -322,16 +353,6 @@ def check_call(decoded: Decoder, op: Any, action: ops.Call) -> None:
 def check_data(decoded: Decoder, op: Any, action: Op) -> None:
     """Compare the struct of an operation with its own fields, not its record."""
     match action:
-        case ops.SetIdentity():
-            data = decoded.struct(op, "lc_identity")
-            for name in ("bounding", "effective", "permitted", "inheritable"):
-                assert getattr(data, name) == getattr(action, name)
-            assert (data.ambient, data.keep_groups) == (
-                action.ambient,
-                action.keep_groups,
-            )
-            assert (data.uid, data.gid) == (action.uid, action.gid)
-            assert decoded.numbers(op, "lc_identity", "I") == action.groups
         case ops.Terminal():
             data = decoded.struct(op, "lc_owner")
             assert (data.uid, data.gid) == action.owner

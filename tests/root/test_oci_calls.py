@@ -830,3 +830,86 @@ def test_a_receiver_stands_between_caller_and_terminal(
     assert "/dev/pts/0" in said.splitlines()
     assert said.splitlines()[-1] == "got typed"
     assert process.returncode == 0
+
+
+# -- what bundles leave out
+
+
+def test_help_has_the_usage_in_one_line(oci: Oci) -> None:
+    for name, usage in (
+        ("delete", "delete CONTAINER"),
+        ("mounts", "mounts [add|remove] CONTAINER FILE"),
+        ("update", "update [OPTION]... CONTAINER"),
+        ("kill", "kill CONTAINER [SIGNAL]"),
+    ):
+        lines = oci.said(name, "--help").splitlines()
+        program = lines[1].split()[0]
+        assert f"Usage: {program} [OPTION...] {usage}" in lines
+
+
+def test_a_user_namespace_without_maps_has_the_callers_id_alone(
+    oci: Oci, bundle: Path
+) -> None:
+    content = document("cat", "/proc/self/uid_map", "/proc/self/gid_map")
+    content["linux"]["namespaces"].append({"type": "user"})
+    # Neither has any other id: not the group of the terminals, not that of a mount.
+    content["mounts"] = [m for m in content["mounts"] if m["type"] == "proc"]
+    write(bundle, content)
+    done = oci("run", "-b", str(bundle), new_id())
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    if Path("/etc/subuid").read_text().startswith("root:"):
+        assert rows[0][0] == "0"
+    else:
+        assert rows == [["0", "0", "1"]] * 2
+        assert "without id maps" in oci.messages()[-1]["msg"]
+
+
+def test_a_sysfs_that_could_not_be_mounted_is_the_hosts_read_only(
+    oci: Oci, bundle: Path
+) -> None:
+    script = (
+        "ls -d /sys/kernel/mm && ! echo 1 > /sys/kernel/mm/nope && cat /proc/mounts"
+    )
+    content = document("sh", "-c", script)
+    ids = [{"containerID": 0, "hostID": 0, "size": 65536}]
+    kinds = [
+        kind for kind in content["linux"]["namespaces"] if "network" not in str(kind)
+    ]
+    content["linux"] |= {
+        "namespaces": [*kinds, {"type": "user"}],
+        "uidMappings": ids,
+        "gidMappings": ids,
+    }
+    write(bundle, content)
+    said = oci.said("run", "-b", str(bundle), new_id())
+    (options,) = (
+        line.split()[3] for line in said.splitlines() if " /sys sysfs" in line
+    )
+    assert {"ro", "nosuid", "nodev", "noexec"} <= set(options.split(","))
+
+
+def test_a_pidfd_goes_where_an_annotation_says(
+    oci: Oci, bundle: Path, public_tmp: Path
+) -> None:
+    path = str(public_tmp / f"{new_id()}.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(10)
+        box = _start(oci, bundle, annotations={"run.oci.pidfd_receiver": path})
+        with listener.accept()[0] as connection:
+            _, (pidfd,), _, _ = socket.recv_fds(connection, 100, 1)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os.close(pidfd)
+    _wait_for(oci, box, "stopped")
+
+
+def test_a_hook_of_the_end_that_fails_is_a_warning(oci: Oci, bundle: Path) -> None:
+    content = document("true", hooks={"poststop": [{"path": "/bin/false"}] * 2})
+    write(bundle, content)
+    oci.said("run", "-b", str(bundle), new_id())
+    told = [line["msg"] for line in oci.messages() if line["level"] == "warning"]
+    assert len(told) == 2
+    assert told[0].startswith("poststop hook failed with exit code 1: ")
+    assert "hooks.poststop[0] '/bin/false'" in told[0]

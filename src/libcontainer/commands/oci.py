@@ -29,6 +29,7 @@ from libcontainer.errors import LibcontainerError
 SPEC_VERSION = "1.3.0"
 _INTERRUPTED = 130
 _HELP = Option("--help -h -?", "flag")
+_SHOWN = {"ID": "CONTAINER", "ACTION": "[add|remove]"}
 _VERSION = Option("--version -v -V", "flag", "print it and end")
 
 
@@ -147,14 +148,17 @@ def _page() -> str:
     return help_text(
         _program(),
         "Open Container Initiative runtime",
-        "[OPTION...] COMMAND [ARGUMENT...]",
+        f"{_program()} [OPTION...] COMMAND [ARGUMENT...]",
         (*GLOBAL, _VERSION),
         [(name, command.what) for name, command in COMMANDS.items()],
     )
 
 
 def _page_of(name: str, command: Command, own: Sequence[Option]) -> str:
-    words = ["[OPTION...]", *command.operands]
+    words = [_program(), "[OPTION...]", name]
+    if isinstance(command.options, str):
+        words.append("[OPTION]...")
+    words += [_SHOWN.get(operand, operand) for operand in command.operands]
     if command.rest:
         words.append(f"[{command.rest}...]")
     usage = " ".join(words)

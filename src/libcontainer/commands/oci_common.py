@@ -14,12 +14,15 @@ from libcontainer.container import Container
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.factory import Factory, is_rootless
 from libcontainer.handle import ProcessHandle
+from libcontainer.host.log import logger
 
 _MAX_FILE = 1024 * 1024
 
 
 def open_factory(arguments: Arguments) -> Factory:
     """Return the factory that the global options mean."""
+    # A hook of the end that fails, say: that is no error, and must be told.
+    logger.hand_to(arguments.warn)
     cgroups = arguments.cgroup_manager
     if cgroups == "cgroupfs" and is_rootless():
         # Engines of an ordinary user ask for it where there can be none.

@@ -19,15 +19,17 @@ from libcontainer.commands.oci_common import (
 )
 from libcontainer.commands.options import Arguments
 from libcontainer.commands.subreaper import become_subreaper
-from libcontainer.config import Config
+from libcontainer.config import Config, IdMapping, NamespaceType
 from libcontainer.container import Container
-from libcontainer.errors import ConfigError, HookError, Problem
+from libcontainer.errors import ConfigError, HookError, Problem, UnsupportedError
 from libcontainer.factory import Factory
 from libcontainer.oci import load_bundle
 from libcontainer.process import Process
 
 _FIRST_FD = 3
 _MAX_FDS = 1024
+# crun's other word for --pidfd-socket.
+_PIDFD_RECEIVER = "run.oci.pidfd_receiver"
 
 
 def create(arguments: Arguments) -> int:
@@ -116,7 +118,9 @@ def _make(
         pass_fds=preserved_fds(arguments.preserve_fds, _FIRST_FD + len(listen)),
         listen_fds=listen,
         console_socket=absolute(arguments.console_socket),
-        pidfd_socket=absolute(arguments.pidfd_socket),
+        pidfd_socket=absolute(
+            arguments.pidfd_socket or dict(bundle.annotations).get(_PIDFD_RECEIVER)
+        ),
     )
     for warning in bundle.warnings:
         if warning.path.startswith("process.capabilities"):
@@ -141,11 +145,33 @@ def _make(
 def _config(config: Config, arguments: Arguments) -> Config:
     notify = os.environ.get("NOTIFY_SOCKET") if arguments.command == "run" else None
     return evolve(
-        config,
+        _with_ids(config, arguments),
         no_pivot_root=arguments.no_pivot,
         keyring=not arguments.no_new_keyring,
         notify_socket=notify or None,
     )
+
+
+def _with_ids(config: Config, arguments: Arguments) -> Config:
+    """Return it with ids for its user namespace, where nobody has said any.
+
+    A user gets those of /etc/subuid; so does root, or else its own id alone.
+    """
+    kind = NamespaceType.USER
+    if kind not in config.namespaces or config.uid_mappings or config.gid_mappings:
+        return config
+    if any(joined is kind for joined, _ in config.namespace_paths):
+        return config
+    from libcontainer.host.subids import subid_mappings  # noqa: PLC0415 - rare
+
+    try:
+        subid_mappings()
+    except UnsupportedError:
+        arguments.warn("a user namespace without id maps: 0 is the caller, alone")
+        own = (os.geteuid(), os.getegid())
+        uids, gids = ((IdMapping(0, host_id, 1),) for host_id in own)
+        return evolve(config, uid_mappings=uids, gid_mappings=gids)
+    return config
 
 
 def _listen_fds() -> tuple[tuple[str, int], ...]:

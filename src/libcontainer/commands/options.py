@@ -217,8 +217,11 @@ def help_text(
     options: Iterable[Option],
     commands: Iterable[tuple[str, str]] = (),
 ) -> str:
-    """Return the page that ``--help`` prints."""
-    lines = ["NAME:", f"   {program} - {what}", "", "USAGE:", f"   {program} {usage}"]
+    """Return the page that ``--help`` prints.
+
+    Its first two lines are runc's, that of the usage is crun's: scripts look for them.
+    """
+    lines = ["NAME:", f"   {program} - {what}", "", f"Usage: {usage}"]
     rows = list(commands)
     if rows:
         lines += ["", "COMMANDS:", *(_line(name, text) for name, text in rows)]

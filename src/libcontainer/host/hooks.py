@@ -81,8 +81,9 @@ class HookRunner:
         for number, hook in enumerate(hooks):
             try:
                 self._run(hook, place(kind, number), self._describe(status, None))
-            except Exception as error:
-                logger.warning("%s", error)
+            except HookError as error:
+                reason = error.reason.replace("exit status", "exit code", 1)
+                logger.warning("%s hook failed with %s: %s", kind, reason, error)
 
     def make_files(self, launch: Launch, slots: Sequence[int], output: int) -> None:
         """Make the files of hooks that the helper runs, and put them into slots."""

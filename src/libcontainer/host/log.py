@@ -5,11 +5,16 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
 class _Logger:
     """The logger "libcontainer" of `logging`, which is loaded at the first message."""
+
+    def hand_to(self, tell: Callable[[str], object]) -> None:
+        """Have a function tell warnings, in a program that does without `logging`."""
+        vars(self)["warning"] = lambda text, *args: tell(text % args)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         import logging  # noqa: PLC0415 - most programs that run us never need it

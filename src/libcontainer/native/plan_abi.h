@@ -71,7 +71,7 @@ enum lc_op_kind {
     LC_OP_MASK = 7,        /* text inside (or beneath tree arg-1) hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
     LC_OP_READONLY = 8,    /* text inside (or beneath tree slot) made a read-only mount of itself; absent: skipped */
     LC_OP_PIVOT = 9,       /* pivot_root(".", "."), detach the old root */
-    LC_OP_CALL = 10,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to */
+    LC_OP_CALL = 10,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to; arg: capabilities, for each of which it is made, with its number as second argument, up to the last that the kernel knows */
     LC_OP_GATE = 11,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
     LC_OP_WRITE_PROC = 12,  /* text2 into file text of the procfs in slot; flags: enum lc_use_proc */
     LC_OP_RLIMIT = 13,      /* setrlimit(mode, soft flags, hard arg) */
@@ -79,11 +79,11 @@ enum lc_op_kind {
     LC_OP_CHDIR = 15,       /* chdir(text), made 0755 if absent; the result must be inside the root */
     LC_OP_EXEC = 16,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on; flags: enum lc_exec */
     LC_OP_VERIFY_NODE = 17, /* slot must be the character device flags = major<<32|minor, in a filesystem of the magic number arg (0: any) */
-    LC_OP_IDENTITY = 18,    /* data: lc_identity; flags: enum lc_identity_flags; read back afterwards from slot, /proc/self/status */
+    LC_OP_VERIFY_IDENTITY = 18, /* slot, /proc/self/status, must say what is in data: lc_identity; flags: enum lc_identity_flags */
     LC_OP_FIND_PROGRAM = 19,/* the first executable of list becomes the program */
     LC_OP_LANDLOCK_PATH = 20, /* rights flags beneath text inside, into the ruleset in slot */
     LC_OP_CHILD = 21,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
-    LC_OP_INIT = 22,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
+    LC_OP_INIT = 22,        /* go on in a child; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
     LC_OP_MONITOR = 23,     /* clone3() twice: a monitor, which executes the program in slot2 with the socket in slot as LC_CALLER, and its child, which reports LC_CLONED and goes on */
     LC_OP_SECCOMP = 24,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
     LC_OP_OPEN_PROC = 25,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
@@ -133,7 +133,8 @@ enum lc_call {
     LC_CALL_SETRESUID = 33,
     LC_CALL_SETRESGID = 34,
     LC_CALL_IOCTL = 35,
-    LC_CALL_LAST = 35,
+    LC_CALL_CAPSET = 36,
+    LC_CALL_LAST = 36,
 };
 
 struct lc_arguments { uint64_t value[6]; };
@@ -146,7 +147,7 @@ enum lc_use_proc { LC_LAST_USE = 1 /* let go of the procfs */ };
  */
 enum lc_seccomp { LC_SECCOMP_AT_EXEC = 0, LC_SECCOMP_NOW = 1 };
 
-enum lc_identity_flags { LC_NO_NEW_PRIVS = 1 /* set already, and to be found set */ };
+enum lc_identity_flags { LC_NO_NEW_PRIVS = 1 /* to be found set */ };
 
 enum lc_make_fs { LC_MODE_OF = 1 };
 
@@ -159,7 +160,7 @@ enum lc_attach {
     LC_NO_FOLLOW = 32,       /* a symlink at the end of the path is meant itself */
 };
 
-/* The zeros that the first string of list2 ends with, ten at least, become the process's own pid. */
+/* In front of list2 comes LISTEN_PID with the process's own pid, see sd_listen_fds(3). */
 enum lc_exec { LC_OWN_PID = 1 };
 
 struct lc_identity {
@@ -170,8 +171,8 @@ struct lc_identity {
     uint64_t ambient;
     uint32_t uid;
     uint32_t gid;
-    uint32_t keep_groups; /* 1: setgroups() is denied here, leave them */
-    uint32_t ngroups;
+    uint32_t keep_groups; /* 1: any */
+    uint32_t ngroups;     /* each group once, in any order */
     /* uint32_t groups[ngroups] */
 };
 

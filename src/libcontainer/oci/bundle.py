@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from libcontainer.config import Config
+from libcontainer.config import Config, Mount
 from libcontainer.config.container_reader import Reader
 from libcontainer.config.report import Report
 from libcontainer.config.strict_json import parse_strict_json
@@ -104,6 +104,8 @@ def parse_bundle(document: Mapping[str, Any], path: str) -> Bundle:
         "hooks": read_hooks(top.child("hooks")),
         "labels": {**dict(annotations), BUNDLE_LABEL: path},
     }
+    _take_domainname(top, fields)
+    _take_sysfs(top, fields)
     process = read_process(top.get("process"), report, warnings)
     if report.problems:
         raise ConfigError(report.problems)
@@ -117,6 +119,35 @@ def parse_bundle(document: Mapping[str, Any], path: str) -> Bundle:
         annotations=annotations,
         warnings=tuple(warnings.problems),
     )
+
+
+def _take_domainname(top: Reader, fields: dict[str, Any]) -> None:
+    """Take the parameter for the key that says the same; older bundles have it."""
+    name = fields["sysctl"].get("kernel.domainname")
+    if not name or fields["domainname"] not in {None, name}:
+        return
+    del fields["sysctl"]["kernel.domainname"]
+    fields["domainname"] = name
+    top.warn("linux.sysctl", "'kernel.domainname' is the key domainname")
+
+
+def _take_sysfs(top: Reader, fields: dict[str, Any]) -> None:
+    """Bind the host's sysfs, read-only, where the kernel lets nobody mount one.
+
+    A sysfs shows a network namespace, and is mounted by whoever owns that.
+    """
+    kinds = fields["namespaces"]
+    if "user" not in kinds or "network" in kinds:
+        return
+    mounts = []
+    for at, mount in enumerate(fields["mounts"]):
+        if mount.type == "sysfs":
+            top.warn(f"mounts[{at}].type", "the host's sysfs is bound, read-only")
+            options = ["rbind", "rro", "nosuid", "noexec", "nodev"]
+            place = mount.destination
+            mount = Mount.from_options("bind", "/sys", place, options)  # noqa: PLW2901
+        mounts.append(mount)
+    fields["mounts"] = tuple(mounts)
 
 
 def _check_version(top: Reader) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _INFINITY = 2**64 - 1
 _UNCHANGED = 2**32 - 1
-_PID_DIGITS = 10
 
 
 def plan_session(
@@ -119,7 +118,6 @@ def plan_exec(
 def _listen_env(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return what sd_listen_fds(3) looks for; the helper knows the pid."""
     return (
-        f"LISTEN_PID={'0' * _PID_DIGITS}",
         f"LISTEN_FDS={len(names)}",
         f"LISTEN_FDNAMES={':'.join(names)}",
     )
@@ -177,7 +175,7 @@ def _identity(settings: Settings, status: int, *, keep_groups: bool) -> ops.SetI
         status,
         uid=who.uid,
         gid=who.gid,
-        groups=() if keep_groups else who.groups,
+        groups=() if keep_groups else tuple(dict.fromkeys(who.groups)),
         keep_groups=keep_groups,
         bounding=_mask(sets.bounding),
         effective=_mask(sets.effective),

@@ -39,7 +39,7 @@ static void read_slot(const struct plan *plan, int32_t slot)
 static void read_inner(const struct plan *plan, const struct lc_op *op)
 {
     const void *data = plan_data(plan, op);
-    if (op->kind == LC_OP_IDENTITY) {
+    if (op->kind == LC_OP_VERIFY_IDENTITY) {
         const struct lc_identity *identity = data;
         const uint32_t *groups = (const uint32_t *)(identity + 1);
         for (uint32_t i = 0; i < identity->ngroups; i++)
@@ -154,7 +154,7 @@ static void use_structs(struct seed *seed, uint32_t list)
     struct { struct lc_arguments fixed; uint64_t memory; } call = {
         .fixed = {.value = {2, sizeof(struct lc_arguments)}}};
     struct lc_fd fds[2] = {{1, 0}, {2, 1}};
-    use_data(seed, LC_OP_IDENTITY, &identity, sizeof(identity));
+    use_data(seed, LC_OP_VERIFY_IDENTITY, &identity, sizeof(identity));
     use_data(seed, LC_OP_CALL, &call, sizeof(call));
     last(seed)->mode = LC_CALL_WRITE;
     last(seed)->flags = 1 << 8 | 1 << 1;
@@ -176,7 +176,7 @@ static void make_seed(struct seed *seed)
     *seed = (struct seed){.head = {.magic = LC_MAGIC, .abi = LC_ABI, .nslots = NSLOTS}};
     for (int32_t i = 0; i < NSLOTS; i++)
         seed->slots[i] = i + 3;
-    uint32_t list = put(seed, "/bin/sh\0A=0000000000", 21);
+    uint32_t list = put(seed, "/bin/sh\0A=b", 12);
     for (size_t i = 0; i < sizeof(slot_only) / sizeof(*slot_only); i++)
         use(seed, slot_only[i])->slot = 1;
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)

@@ -39,6 +39,7 @@ static const uint16_t numbers[LC_CALL_LAST + 1] = {
     [LC_CALL_SETRESUID] = __NR_setresuid,
     [LC_CALL_SETRESGID] = __NR_setresgid,
     [LC_CALL_IOCTL] = __NR_ioctl,
+    [LC_CALL_CAPSET] = __NR_capset,
 };
 
 int op_call(struct helper *helper, const struct lc_op *op)
@@ -52,8 +53,18 @@ int op_call(struct helper *helper, const struct lc_op *op)
         else if (op->flags >> (8 + i) & 1)
             args[i] = helper->slots[args[i]];
     }
-    long result = arch_syscall(numbers[op->mode], args[0], args[1], args[2], args[3],
-                               args[4], args[5]);
+    long result;
+    uint64_t left = op->arg;
+    do {
+        if (op->arg != 0)
+            args[1] = __builtin_ctzll(left);
+        left &= left - 1;
+        result = arch_syscall(numbers[op->mode], args[0], args[1], args[2], args[3],
+                              args[4], args[5]);
+    } while (left != 0 && result >= 0);
+    // No capability of this kernel: nor are those above it.
+    if (op->arg != 0 && result == -EINVAL)
+        result = 0;
     if (result >= 0 && op->slot >= 0)
         set_slot(helper, op->slot, (int)result);
     return result < 0 ? (int)result : 0;

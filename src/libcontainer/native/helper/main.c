@@ -201,9 +201,12 @@ static int run(struct helper *helper, const struct lc_op *op)
 static void run_all(struct helper *helper)
 {
     const struct plan *plan = &helper->plan;
+    uint32_t opened = 0;
     for (uint32_t i = 0; i < plan->head->nops; i++) {
         int result = run(helper, &plan->ops[i]);
-        if (result >= 0 && i % SWEEP_EVERY == SWEEP_EVERY - 1)
+        // A call leaves nothing open but in its slot.
+        const bool may_leave = plan->ops[i].kind != LC_OP_CALL;
+        if (result >= 0 && may_leave && ++opened % SWEEP_EVERY == 0)
             result = at(LC_WHERE_FDS, sweep(helper));
         i += helper->skip;
         helper->skip = 0;

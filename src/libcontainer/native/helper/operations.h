@@ -23,7 +23,7 @@ enum { MANY = 0x7fffffff };
     X(MASK, op_mask, SLOT | SLOT2, ARG, 1, 1, 0, 0)                               \
     X(READONLY, op_readonly, 0, SLOT, 1, 1, 0, 0)                                 \
     X(PIVOT, op_pivot, 0, 0, 0, 0, 0, 0)                                          \
-    X(CALL, op_call, DATA, SLOT, 0, 0, UINT8_MAX, ARGUMENTS | ARGUMENTS << 8)     \
+    X(CALL, op_call, DATA, SLOT | ARG, 0, 0, UINT8_MAX, ARGUMENTS | ARGUMENTS << 8)     \
     X(GATE, op_gate, SLOT, 0, 0, 0, 0, 0)                                         \
     X(OPEN_PROC, op_open_proc, SLOT | SLOT2, 0, 1, 1, 0, LC_LAST_USE)             \
     X(WRITE_PROC, op_write_proc, SLOT, 0, 2, 2, 0, LC_LAST_USE)                   \
@@ -32,11 +32,11 @@ enum { MANY = 0x7fffffff };
     X(CHDIR, op_chdir, 0, 0, 1, 1, 0, 0)                                          \
     X(VERIFY_NODE, op_verify_node, SLOT | FLAGS, ARG, 0, 0, 0, UINT64_MAX)        \
     X(TELL, op_tell, SLOT, 0, 0, 0, UINT8_MAX, 0)                                 \
-    X(IDENTITY, op_identity, SLOT | DATA, 0, 0, 0, 0, LC_NO_NEW_PRIVS)            \
+    X(VERIFY_IDENTITY, op_verify_identity, SLOT | DATA, 0, 0, 0, 0, LC_NO_NEW_PRIVS) \
     X(FIND_PROGRAM, op_find_program, 0, 0, 1, MANY, 0, 0)                         \
     X(LANDLOCK_PATH, op_landlock_path, SLOT | FLAGS, 0, 1, 1, 0, UINT32_MAX)      \
     X(CHILD, op_child, FLAGS, ARG, 0, 0, UINT16_MAX, UINT8_MAX)                   \
-    X(INIT, op_init, SLOT, SLOT2, 0, 0, 0, 0)                                     \
+    X(INIT, op_init, SLOT, 0, 0, 0, 0, 0)                                         \
     X(MONITOR, op_monitor, SLOT | SLOT2, 0, 0, 0, 0, 0)                           \
     X(SECCOMP, op_seccomp, DATA, 0, 0, 0, LC_SECCOMP_NOW, FILTER_FLAGS)           \
     X(EXEC, op_exec, 0, DATA, 1, MANY, UINT32_MAX, LC_OWN_PID)

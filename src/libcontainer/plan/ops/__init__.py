@@ -32,6 +32,7 @@ from libcontainer.plan.ops.attach import (
 )
 from libcontainer.plan.ops.base import Op
 from libcontainer.plan.ops.call import CALLS, Call, SlotRef
+from libcontainer.plan.ops.identity import SetIdentity, VerifyIdentity
 from libcontainer.plan.ops.monitor import Monitor
 from libcontainer.plan.ops.namespaces import (
     CLONE_NEWNS,
@@ -58,7 +59,6 @@ from libcontainer.plan.ops.process import (
     Init,
     LandlockPath,
     NoNewPrivs,
-    SetIdentity,
     SetRlimit,
     Take,
     Umask,
@@ -123,6 +123,7 @@ __all__ = [
     "Terminal",
     "Umask",
     "Unshare",
+    "VerifyIdentity",
     "VerifyNode",
     "WriteProc",
 ]

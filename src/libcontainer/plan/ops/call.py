@@ -47,6 +47,7 @@ CALLS = {
     "setresuid": 33,
     "setresgid": 34,
     "ioctl": 35,
+    "capset": 36,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 
@@ -65,7 +66,7 @@ Argument = int | bytes | SlotRef
 KIND = 10
 
 
-def call(name: str, *args: Argument, result: int = NONE) -> Record:
+def call(name: str, *args: Argument, result: int = NONE, each: int = 0) -> Record:
     """Return the record of one system call.
 
     Args:
@@ -73,6 +74,8 @@ def call(name: str, *args: Argument, result: int = NONE) -> Record:
         args: numbers; `bytes`, of which the kernel gets the address; or the fd in
             a slot. What is not given is 0.
         result: slot that gets the fd which the call returns.
+        each: capabilities as bits; it is made for each of them, with its number as
+            second argument, up to the last that the kernel knows.
     """
     numbers, memory, flags = [], b"", 0
     for index, value in enumerate(args):
@@ -88,7 +91,9 @@ def call(name: str, *args: Argument, result: int = NONE) -> Record:
             numbers.append(value % 2**64)
     numbers += [0] * (_ARGUMENTS - len(numbers))
     data = struct.pack("=6Q", *numbers) + memory
-    return Record(kind=KIND, slot=result, mode=CALLS[name], flags=flags, data=data)
+    return Record(
+        kind=KIND, slot=result, mode=CALLS[name], flags=flags, arg=each, data=data
+    )
 
 
 def text(value: str) -> bytes:

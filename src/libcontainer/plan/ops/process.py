@@ -8,10 +8,11 @@ import struct
 from attrs import field, frozen
 
 from libcontainer.plan.ops.base import Op
-from libcontainer.plan.ops.call import call
+from libcontainer.plan.ops.call import SlotRef, call
 from libcontainer.plan.record import NONE, Record
 
 _PR_SET_NO_NEW_PRIVS = 38
+_TIOCSCTTY = 0x540E
 
 
 @frozen
@@ -129,55 +130,6 @@ class NoNewPrivs(Op):
 
 
 @frozen
-class SetIdentity(Op):
-    """Become the container's user, with exactly these capabilities.
-
-    Attributes:
-        status: slot of ``/proc/self/status``, where the kernel says what came of it.
-        no_new_privs: whether they were given up before, which is to be seen there.
-    """
-
-    KIND = 18
-    MAN = "capabilities(7)"
-    status: int
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    keep_groups: bool
-    bounding: int
-    effective: int
-    permitted: int
-    inheritable: int
-    ambient: int
-    no_new_privs: bool = False
-
-    def record(self) -> Record:
-        data = struct.pack(
-            "=5Q4I",
-            self.bounding,
-            self.effective,
-            self.permitted,
-            self.inheritable,
-            self.ambient,
-            self.uid,
-            self.gid,
-            self.keep_groups,
-            len(self.groups),
-        )
-        groups = struct.pack(f"={len(self.groups)}I", *self.groups)
-        flags = int(self.no_new_privs)
-        return Record(slot=self.status, flags=flags, data=data + groups)
-
-    @property
-    def title(self) -> str:
-        groups = ",".join(str(group) for group in self.groups)
-        return (
-            f"become user {self.uid}:{self.gid} (groups {groups or 'none'}, "
-            f"bounding {self.bounding:#x}, effective {self.effective:#x})"
-        )
-
-
-@frozen
 class FindProgram(Op):
     """Choose the first executable of *candidates* as the program."""
 
@@ -224,8 +176,12 @@ class Init(Op):
     status: int
     terminal: int = NONE
 
-    def record(self) -> Record:
-        return Record(slot=self.status, slot2=self.terminal)
+    def records(self) -> tuple[Record, ...]:
+        forked = Record(kind=self.KIND, slot=self.status)
+        if self.terminal == NONE:
+            return (forked, call("setsid"))
+        control = call("ioctl", SlotRef(self.terminal), _TIOCSCTTY, 0)
+        return (forked, call("setsid"), control)
 
     @property
     def title(self) -> str:
@@ -237,7 +193,7 @@ class Exec(Op):
     """Execute the program; *fds* are the only descriptors that live on.
 
     Attributes:
-        own_pid: the first entry of *env* ends in ten zeros, which become the pid.
+        own_pid: whether LISTEN_PID, with the pid, comes before *env*.
     """
 
     KIND = 16

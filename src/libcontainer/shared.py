@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from libcontainer.launcher import Launcher
 
 
-class Launching:
+class Shared:
     """The launcher of a factory, and the processes that joined its containers.
 
     Looking at containers, signalling and deleting them needs no launcher, which is
