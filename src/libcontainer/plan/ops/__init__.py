@@ -59,11 +59,11 @@ from libcontainer.plan.ops.process import (
     LandlockPath,
     Monitor,
     NoNewPrivs,
+    Seccomp,
     SetRlimit,
     Take,
     Umask,
 )
-from libcontainer.plan.ops.seccomp import Seccomp
 from libcontainer.plan.ops.terminal import Tell, Terminal, VerifyNode
 from libcontainer.plan.ops.trees import (
     CloneTree,

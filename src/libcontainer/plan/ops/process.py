@@ -13,6 +13,8 @@ from libcontainer.plan.record import NONE, Record
 
 _PR_SET_NO_NEW_PRIVS = 38
 _TIOCSCTTY = 0x540E
+_INSTRUCTION = 8  # bytes of one of a filter
+_NEW_LISTENER = 0x08
 
 
 @frozen
@@ -208,6 +210,39 @@ class Monitor(Op):
     @property
     def title(self) -> str:
         return "go on below a monitor"
+
+
+@frozen
+class Seccomp(Op):
+    """Filter the system calls of the process and of all that come from it.
+
+    Attributes:
+        program: classic BPF.
+        filter_flags: ``SECCOMP_FILTER_FLAG_*``.
+        now: at this step; else the program is only noted here, and set by `Exec`
+            right before execve(2).
+    """
+
+    KIND = 24
+    MAN = "seccomp(2)"
+    program: bytes = field(repr=False)
+    filter_flags: int = 0
+    now: bool = False
+
+    def record(self) -> Record:
+        return Record(mode=int(self.now), flags=self.filter_flags, data=self.program)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether a listener is handed over."""
+        return bool(self.filter_flags & _NEW_LISTENER)
+
+    @property
+    def title(self) -> str:
+        size = len(self.program) // _INSTRUCTION
+        when = "" if self.now else ", at execve"
+        listener = ", with a listener" if self.notifies else ""
+        return f"filter system calls ({size} instructions{listener}{when})"
 
 
 @frozen
