@@ -83,7 +83,7 @@ enum lc_op_kind {
     LC_OP_FIND_PROGRAM = 19,/* the first executable of list becomes the program */
     LC_OP_LANDLOCK_PATH = 20, /* rights flags beneath text inside, into the ruleset in slot */
     LC_OP_CHILD = 21,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
-    LC_OP_INIT = 22,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
+    LC_OP_INIT = 22,        /* go on in a child; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
     LC_OP_MONITOR = 23,     /* clone3() twice: a monitor, which executes the program in slot2 with the socket in slot as LC_CALLER, and its child, which reports LC_CLONED and goes on */
     LC_OP_SECCOMP = 24,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
     LC_OP_OPEN_PROC = 25,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
@@ -160,7 +160,7 @@ enum lc_attach {
     LC_NO_FOLLOW = 32,       /* a symlink at the end of the path is meant itself */
 };
 
-/* The zeros that the first string of list2 ends with, ten at least, become the process's own pid. */
+/* In front of list2 comes LISTEN_PID with the process's own pid, see sd_listen_fds(3). */
 enum lc_exec { LC_OWN_PID = 1 };
 
 struct lc_identity {

@@ -176,7 +176,7 @@ static void make_seed(struct seed *seed)
     *seed = (struct seed){.head = {.magic = LC_MAGIC, .abi = LC_ABI, .nslots = NSLOTS}};
     for (int32_t i = 0; i < NSLOTS; i++)
         seed->slots[i] = i + 3;
-    uint32_t list = put(seed, "/bin/sh\0A=0000000000", 21);
+    uint32_t list = put(seed, "/bin/sh\0A=b", 12);
     for (size_t i = 0; i < sizeof(slot_only) / sizeof(*slot_only); i++)
         use(seed, slot_only[i])->slot = 1;
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)

@@ -72,8 +72,7 @@ struct place {
     bool ours;       // beneath a tree of our own, which no image reaches
     bool no_follow;  // a symlink at the end is meant itself
 };
-struct place place_inside(struct helper *helper, const char *path);
-struct place place_beneath(int dirfd, const char *path);
+struct place place_at(struct helper *helper, int32_t slot, const char *path);
 int place_open(const struct place *place, uint64_t flags);
 
 // What was found: an fd with the name "", or a name in the directory it is of.

@@ -36,7 +36,7 @@ enum { MANY = 0x7fffffff };
     X(FIND_PROGRAM, op_find_program, 0, 0, 1, MANY, 0, 0)                         \
     X(LANDLOCK_PATH, op_landlock_path, SLOT | FLAGS, 0, 1, 1, 0, UINT32_MAX)      \
     X(CHILD, op_child, FLAGS, ARG, 0, 0, UINT16_MAX, UINT8_MAX)                   \
-    X(INIT, op_init, SLOT, SLOT2, 0, 0, 0, 0)                                     \
+    X(INIT, op_init, SLOT, 0, 0, 0, 0, 0)                                         \
     X(MONITOR, op_monitor, SLOT | SLOT2, 0, 0, 0, 0, 0)                           \
     X(SECCOMP, op_seccomp, DATA, 0, 0, 0, LC_SECCOMP_NOW, FILTER_FLAGS)           \
     X(EXEC, op_exec, 0, DATA, 1, MANY, UINT32_MAX, LC_OWN_PID)

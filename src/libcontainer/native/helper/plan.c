@@ -47,7 +47,6 @@ enum {
     SCAN_LIMIT = 4 * LC_MAX_SIZE,
     MAX_TARGET = 1048575,
     MAX_FILTER = 4096,
-    PID_DIGITS = 10,
 };
 
 static bool slot_ok(const struct plan *plan, int32_t slot)
@@ -128,23 +127,6 @@ static bool call_ok(const struct plan *plan, const struct lc_op *op)
     return true;
 }
 
-static bool vectors_ok(const struct plan *plan, const struct lc_op *op)
-{
-    if (op->mode == 0 || op->mode > op->count)
-        return false;
-    if (!(op->flags & LC_OWN_PID))
-        return true;
-    if (op->mode == op->count)
-        return false;
-    const char *text = plan_text(plan, op);
-    uint32_t zeros = 0;
-    for (uint32_t i = 0; i < op->mode; i++)
-        text = plan_next(text);
-    for (; *text != '\0'; text++)
-        zeros = *text == '0' ? zeros + 1 : 0;
-    return zeros >= PID_DIGITS;
-}
-
 static bool details_ok(const struct plan *plan, const struct lc_op *op)
 {
     switch (op->kind) {
@@ -162,7 +144,7 @@ static bool details_ok(const struct plan *plan, const struct lc_op *op)
     case LC_OP_VERIFY_IDENTITY:
         return identity_ok(plan, op);
     case LC_OP_EXEC:
-        return fds_ok(plan, op) && vectors_ok(plan, op);
+        return op->mode > 0 && op->mode <= op->count && fds_ok(plan, op);
     case LC_OP_SECCOMP:
         return op->data_size % 8 == 0 && op->data_size <= 8 * MAX_FILTER;
     case LC_OP_CALL:

@@ -56,7 +56,7 @@ static int configure_mode(struct helper *helper, const char *path, int fs)
 {
     struct statx found = {0};
     char mode[5] = {0};
-    struct place place = place_inside(helper, path);
+    struct place place = place_at(helper, -1, path);
     int target = place_open(&place, O_PATH | O_DIRECTORY);
     if (target < 0)
         return 0;

@@ -8,10 +8,11 @@ import struct
 from attrs import field, frozen
 
 from libcontainer.plan.ops.base import Op
-from libcontainer.plan.ops.call import call
+from libcontainer.plan.ops.call import SlotRef, call
 from libcontainer.plan.record import NONE, Record
 
 _PR_SET_NO_NEW_PRIVS = 38
+_TIOCSCTTY = 0x540E
 
 
 @frozen
@@ -175,8 +176,12 @@ class Init(Op):
     status: int
     terminal: int = NONE
 
-    def record(self) -> Record:
-        return Record(slot=self.status, slot2=self.terminal)
+    def records(self) -> tuple[Record, ...]:
+        forked = Record(kind=self.KIND, slot=self.status)
+        if self.terminal == NONE:
+            return (forked, call("setsid"))
+        control = call("ioctl", SlotRef(self.terminal), _TIOCSCTTY, 0)
+        return (forked, call("setsid"), control)
 
     @property
     def title(self) -> str:
@@ -188,7 +193,7 @@ class Exec(Op):
     """Execute the program; *fds* are the only descriptors that live on.
 
     Attributes:
-        own_pid: the first entry of *env* ends in ten zeros, which become the pid.
+        own_pid: whether LISTEN_PID, with the pid, comes before *env*.
     """
 
     KIND = 16
