@@ -71,6 +71,8 @@ def _of_unsupported(error: UnsupportedError, text: str) -> str:
 def _of_state(error: StateError, text: str) -> str:
     if error.verb == "signal":
         return f"container not running: {text}"
+    if error.verb == "delete":
+        return f"cannot delete a container that is not stopped: {text}"
     if error.verb == "exec" and error.status == "paused":
         return f"cannot exec in a paused container: {text}"
     return text
