@@ -340,7 +340,7 @@ class ProcessHandle:
         terminal, self.terminal = self.terminal, None
         if terminal is not None:
             os.close(terminal)
-        if self.is_own:
+        if not self.is_reaped and self.is_own:
             self.poll()
 
     def __enter__(self) -> Self:

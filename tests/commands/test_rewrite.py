@@ -136,7 +136,7 @@ CASES = {
         "three = Three(last=2)\n"
         "print(three, One.__doc__, [c.__name__ for c in Three.__mro__[:3]])\n",
         "Two(number=5, more=[1]) oneTwo 2 True\n"
-        "Three(number=3, more=[], last=2) None ['Three', '_Open', 'Two']",
+        "Three(number=3, more=[], last=2) None ['Three', 'OpenRecord', 'Two']",
     ),
 }
 

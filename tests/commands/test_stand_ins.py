@@ -46,7 +46,12 @@ def attempt(function):
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 for name in names:
-    for cls in vars(importlib.import_module(name)).values():
+    module = importlib.import_module(name)
+    late = vars(module).get("__late__")
+    for key, what in () if late is None else late.late.items():
+        if type(what) is bytes:
+            getattr(module, key)  # which makes it
+    for cls in list(vars(module).values()):
         if not isinstance(cls, type) or not hasattr(cls, "__members__"):
             continue
         if not cls.__members__:

@@ -252,6 +252,21 @@ def test_privileges_that_were_not_given_up_are_seen(
     assert result_of(run, box) == failure(step, errno.EPERM, "VERIFY")
 
 
+def test_the_program_is_told_its_own_pid(run: Start, container: Make) -> None:
+    box = container()
+    box.plan.add("FIND_PROGRAM", list=[b"/bin/sh"])
+    box.plan.add(
+        "EXEC",
+        list=[b"sh", b"-c", b"echo $LISTEN_PID $$ $HOME"],
+        list2=[b"HOME=/"],
+        flags=ABI["LC_OWN_PID"],
+        data=fds((box.null, 0), (box.out, 1), (box.out, 2)),
+    )
+    told, pid, home = output_of(run, box).split()
+    assert (told, home) == (pid, "/")
+    assert int(pid) > 1
+
+
 def test_write_proc_reaches_procfs_and_nothing_else(
     run: Start, container: Make
 ) -> None:

@@ -49,7 +49,7 @@ def with_terminal(box: Container, *, console: bool, size: tuple[int, int]) -> in
     box.root()
     box.devices()
     options = [b"newinstance", b"ptmxmode=666", b"mode=620"]
-    box.plan.add("MAKE_FS", slot=pts, text=b"devpts", list=options, flags=0)
+    box.plan.make_fs(pts, b"devpts", options, flags=0)
     box.plan.add(
         "ATTACH", slot=pts, slot2=box.dev, text=b"pts", flags=MAKE_DIRECTORY, mode=0o755
     )

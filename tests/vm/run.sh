@@ -48,7 +48,7 @@ case ${1:-} in
         tests=(tests/root -m "not slow")
         needs=root,rootfs
         ;;
-    older) # no mount_setattr (5.12), no idmapped mounts, no cgroup.kill (5.14), ...
+    older) # no mount_setattr (5.12): every launch is refused, and says so
         machine=(--kernel bullseye:5.10)
         tests=(tests/root/test_old_kernel.py)
         needs=root,rootfs

@@ -4,8 +4,8 @@
 attrs writes the methods of a class as source text and compiles it, half a millisecond
 for each class and more than a whole runtime written in C needs for a container. A
 library is imported once and does not feel it; a command is a process of its own each
-time. The methods here are the same for all classes and look their fields up, which
-makes an object cost more and a class next to nothing.
+time. The methods here are the same for all classes (`recordmethods`), and what they
+have to know of one is found when its first object is made: many classes have none.
 
 Only what the library uses of attrs is here, in its meaning. The classes are written
 once, for attrs; ``tests/commands/test_records.py`` holds the two equal.
@@ -14,6 +14,15 @@ once, for attrs; ``tests/commands/test_records.py`` holds the two equal.
 from __future__ import annotations
 
 import sys
+
+from libcontainer.commands.recordmethods import (
+    ORDER,
+    UNSET,
+    FrozenRecord,
+    OpenRecord,
+    convert_and_set,
+    hash_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,13 +33,6 @@ if TYPE_CHECKING:
 # the argument or None, whether that may be positional, the default, what makes it, the
 # converter, and what tells of the field, if the class has said more than a default.
 _Step = tuple[str, "str | None", bool, "Any", "Any", "Any", "Attribute | None"]
-
-_UNSET: Any = object()
-_HASH = "_attrs_cached_hash"
-
-
-class FrozenInstanceError(AttributeError):
-    """A field of a frozen object was to be changed."""
 
 
 class Factory:
@@ -49,7 +51,7 @@ class Attribute:
 
     def __init__(  # noqa: PLR0913 - what a field is made of
         self,
-        default: Any = _UNSET,  # noqa: ANN401
+        default: Any = UNSET,  # noqa: ANN401
         *,
         factory: Callable[[], Any] | None = None,
         converter: Callable[[Any], Any] | None = None,
@@ -210,35 +212,73 @@ def pending(name: str, bases: tuple[type, ...], content: dict[str, Any]) -> _Pen
 
 def _make(cls: Any, *, frozen: bool, kw_only: bool, order: bool) -> type:  # noqa: ANN401
     is_pending = isinstance(cls, _Pending)
-    name = cls.name if is_pending else cls.__name__
     bases = cls.bases if is_pending else cls.__bases__
-    content = dict(cls.content if is_pending else cls.__dict__)
-    own = _take_fields(content, kw_only=kw_only)
-    names = [step[0] for step in own]
-    steps = content["__steps__"] = (*_inherited(bases, names), *own)
-    content["__slots__"] = (*names, *_slots(bases, frozen=frozen))
-    if "__match_args__" not in content:
-        content["__match_args__"] = tuple([step[0] for step in steps if step[2]])
-    _add_methods(content, frozen=frozen, order=order)
-    kind = _Frozen if frozen else _Open
+    content = cls.content if is_pending else dict(cls.__dict__)
+    if not is_pending:
+        content.pop("__dict__", None)
+        content.pop("__weakref__", None)
+    content["__steps__"] = _Steps(kw_only=kw_only)
+    content.setdefault("__match_args__", _MATCH_ARGS)
+    if "__eq__" in content and content.get("__hash__") is None:
+        content["__hash__"] = hash_of if frozen else None
+    if order:
+        content |= {k: v for k, v in ORDER.items() if k not in content}
+    kind = FrozenRecord if frozen else OpenRecord
     if not any(issubclass(base, kind) for base in bases):
         bases = (kind, *(base for base in bases if base is not object))
     if is_pending:
-        return type(name, bases, content)
-    made: type = type(cls)(name, bases, content)
-    _correct_cells(cls, made)
-    return made
+        made = type(cls.name, bases, content)
+    else:
+        made = type(cls)(cls.__name__, bases, content)
+        _correct_cells(cls, made)
+    return made if frozen or "__setattr__" in content else _with_converters(made)
 
 
-def _take_fields(content: dict[str, Any], *, kw_only: bool) -> list[_Step]:
-    """Take the fields out of what the body of a class has said."""
-    content.pop("__dict__", None)
-    content.pop("__weakref__", None)
+def _with_converters(cls: Any) -> type:  # noqa: ANN401
+    """Return a class whose fields are converted when they are set, if any is."""
+    if any(step[5] for step in cls.__steps__):
+        cls.__setattr__ = convert_and_set
+    return cls  # type: ignore[no-any-return]
+
+
+class _Steps:
+    """The steps of a class, found when they are first asked for: many never are."""
+
+    __slots__ = ("_kw_only",)
+
+    def __init__(self, *, kw_only: bool) -> None:
+        self._kw_only = kw_only
+
+    def __get__(self, instance: object, owner: type) -> tuple[_Step, ...]:
+        # Of a class below that has none of its own it is still asked here.
+        owner = next(cls for cls in owner.__mro__ if self in vars(cls).values())
+        own = _take_fields(owner, kw_only=self._kw_only)
+        names = [step[0] for step in own]
+        steps = (*_inherited(owner.__bases__, names), *own)
+        type.__setattr__(owner, "__steps__", steps)
+        return steps
+
+
+class _MatchArgs:
+    """The names of what may be positional, for patterns."""
+
+    __slots__ = ()
+
+    def __get__(self, instance: object, owner: Any) -> tuple[str, ...]:  # noqa: ANN401
+        return tuple([step[0] for step in owner.__steps__ if step[2]])
+
+
+_MATCH_ARGS = _MatchArgs()
+
+
+def _take_fields(cls: type, *, kw_only: bool) -> list[_Step]:
+    """Return what the body of a class has said of its fields."""
+    content = vars(cls)
     found: list[_Step] = []
     for name, kind in content.get("__annotations__", {}).items():
         if kind.startswith(("ClassVar", "typing.ClassVar")):
             continue
-        value = content.pop(name, _UNSET)
+        value = content.get(name, UNSET)
         key = name.lstrip("_") if name[0] == "_" else name
         if type(value) is not Attribute:
             found.append((name, key, not kw_only, value, None, None, None))
@@ -247,7 +287,7 @@ def _take_fields(content: dict[str, Any], *, kw_only: bool) -> list[_Step]:
         value.kw_only = value.kw_only or kw_only
         default, make = value.default, None
         if type(default) is Factory:
-            default, make = _UNSET, default.factory
+            default, make = UNSET, default.factory
         is_positional = value.init and not value.kw_only
         step = (key if value.init else None, is_positional, default, make)
         found.append((name, *step, value.converter, value))
@@ -272,24 +312,6 @@ def _attribute(step: _Step) -> Attribute:
     return attribute
 
 
-def _slots(bases: tuple[type, ...], *, frozen: bool) -> list[str]:
-    """Return what an object has room for besides its fields."""
-    above = [vars(each) for base in bases for each in base.__mro__[:-1]]
-    wanted = ["__weakref__", _HASH] if frozen else ["__weakref__"]
-    return [slot for slot in wanted if not any(slot in names for names in above)]
-
-
-def _add_methods(content: dict[str, Any], *, frozen: bool, order: bool) -> None:
-    """Add what the class has not written itself and none above it has."""
-    if "__eq__" in content and content.get("__hash__") is None:
-        content["__hash__"] = _hash if frozen else None
-    if not frozen and any(step[5] for step in content["__steps__"]):
-        content.setdefault("__setattr__", _convert_and_set)
-    if order:
-        for name, method in _ORDER.items():
-            content.setdefault(name, method)
-
-
 def _correct_cells(old: type, new: type) -> None:
     """Let ``super()`` without arguments mean the class that was made."""
     for value in vars(new).values():
@@ -300,117 +322,3 @@ def _correct_cells(old: type, new: type) -> None:
                     cell.cell_contents = new
             except ValueError:
                 continue
-
-
-# -- the methods, the same for every class
-
-
-def _init(self: Any, *args: Any, **named: Any) -> None:  # noqa: ANN401
-    at, count = 0, len(args)
-    for name, key, is_positional, default, make, convert, _ in self.__steps__:
-        if is_positional and at < count:
-            value = args[at]
-            at += 1
-        elif named and key in named:
-            value = named.pop(key)
-        elif make is not None:
-            value = make()
-        elif default is not _UNSET:
-            value = default
-        else:
-            message = f"missing argument: {name!r}"
-            raise TypeError(message)
-        _put(self, name, value if convert is None else convert(value))
-    if at < count or named:
-        extra = ", ".join(named) or f"{count - at} positional"
-        message = f"{type(self).__name__}() got unexpected arguments: {extra}"
-        raise TypeError(message)
-
-
-_put = object.__setattr__
-
-
-def _refuse(self: Any, name: str, *_: Any) -> None:  # noqa: ANN401
-    del self
-    raise FrozenInstanceError(name)
-
-
-def _convert_and_set(self: Any, name: str, value: Any) -> None:  # noqa: ANN401
-    for step in self.__steps__:
-        if step[0] == name and step[5] is not None:
-            value = step[5](value)
-    object.__setattr__(self, name, value)
-
-
-def _key(self: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    return tuple(
-        [getattr(self, s[0]) for s in self.__steps__ if s[6] is None or s[6].eq]
-    )
-
-
-def _eq(self: Any, other: object) -> bool:  # noqa: ANN401
-    if other.__class__ is not self.__class__:
-        return NotImplemented  # type: ignore[no-any-return]
-    return bool(_key(self) == _key(other))
-
-
-def _ordered(compare: Any) -> Any:  # noqa: ANN401 - a method of tuples
-    def method(self: Any, other: Any) -> bool:  # noqa: ANN401
-        if other.__class__ is not self.__class__:
-            return NotImplemented  # type: ignore[no-any-return]
-        return bool(compare(_key(self), _key(other)))
-
-    return method
-
-
-def _hash(self: Any) -> int:  # noqa: ANN401
-    try:
-        found: int = getattr(self, _HASH)
-    except AttributeError:
-        found = hash((type(self), _key(self)))
-        object.__setattr__(self, _HASH, found)
-    return found
-
-
-def _repr(self: Any) -> str:  # noqa: ANN401
-    names = (s[0] for s in self.__steps__ if s[6] is None or s[6].repr)
-    shown = (f"{name}={getattr(self, name)!r}" for name in names)
-    return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
-
-
-def _getstate(self: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {step[0]: getattr(self, step[0]) for step in self.__steps__}
-
-
-def _setstate(self: Any, state: dict[str, Any]) -> None:  # noqa: ANN401
-    for name, value in state.items():
-        object.__setattr__(self, name, value)
-
-
-class _Record:  # noqa: PLW1641 - the two below have it
-    """What every class that is made here has above it."""
-
-    __slots__ = ()
-    __init__ = _init
-    __repr__ = _repr
-    __eq__ = _eq
-    __getstate__ = _getstate
-    __setstate__ = _setstate
-
-
-class _Open(_Record):
-    __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]
-
-
-class _Frozen(_Record):
-    __slots__ = ()
-    __hash__ = _hash
-    __setattr__ = _refuse
-    __delattr__ = _refuse
-
-
-_ORDER = {
-    f"__{name}__": _ordered(getattr(tuple, f"__{name}__"))
-    for name in ("lt", "le", "gt", "ge")
-}

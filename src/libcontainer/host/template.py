@@ -36,6 +36,9 @@ class Template:
         A launch is as safe without; it then starts from a copy of the host's
         mounts and lets go of them.
         """
+        made = self._fd
+        if made >= 0:
+            return made
         with self._lock:
             if not self._tried:
                 self._tried = True

@@ -83,6 +83,9 @@ class Engine:
 
     def image(self) -> int:
         """Return the fd of the helper's image."""
+        helper = self._helper
+        if helper >= 0:
+            return helper
         with self._lock:
             if self._helper < 0:
                 self._helper = above_stdio(sealed_helper())

@@ -65,13 +65,13 @@ enum lc_op_kind {
     LC_OP_CLONE = 1,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: both report LC_CLONED, the child goes on, the parent exits */
     LC_OP_BARRIER = 2,      /* report LC_AT_BARRIER, with the fd in slot if there is one; wait for LC_GO */
     LC_OP_CLONE_TREE = 3,   /* slot, an O_PATH fd, becomes open_tree(text, flags) of the same inode */
-    LC_OP_MAKE_FS = 4,      /* slot := new filesystem text with options list, mounted detached with attributes flags; mode LC_MODE_OF: with the permissions of the directory text2 inside, if it is there */
+    LC_OP_MODE_OF = 4,      /* the filesystem in the making in slot gets the permissions of the directory text inside, if it is there */
     LC_OP_ROOT = 5,        /* tree slot attached on text (none: "/"), entered, and from now on the container's root */
     LC_OP_ATTACH = 6,      /* tree slot on text inside (or beneath tree slot2); flags: enum lc_attach; mode of what is made */
     LC_OP_MASK = 7,        /* text inside (or beneath tree arg-1) hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
     LC_OP_READONLY = 8,    /* text inside (or beneath tree slot) made a read-only mount of itself; absent: skipped */
     LC_OP_PIVOT = 9,       /* pivot_root(".", "."), detach the old root */
-    LC_OP_CALL = 10,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to; arg: capabilities, for each of which it is made, with its number as second argument, up to the last that the kernel knows */
+    LC_OP_CALL = 10,        /* system call mode (enum lc_call; above its 8 bits enum lc_where), slot := its result; data: lc_arguments, then what its pointers point to; arg: capabilities, for each of which it is made, with its number as second argument, up to the last that the kernel knows */
     LC_OP_GATE = 11,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
     LC_OP_WRITE_PROC = 12,  /* text2 into file text of the procfs in slot; flags: enum lc_use_proc */
     LC_OP_RLIMIT = 13,      /* setrlimit(mode, soft flags, hard arg) */
@@ -83,7 +83,7 @@ enum lc_op_kind {
     LC_OP_FIND_PROGRAM = 19,/* the first executable of list becomes the program */
     LC_OP_LANDLOCK_PATH = 20, /* rights flags beneath text inside, into the ruleset in slot */
     LC_OP_CHILD = 21,       /* a child carries out the next mode operations, the last of them EXEC; wait for its end, at most arg ms (0: for ever), and go on behind them. flags: the number of the hook it is, from 1 */
-    LC_OP_INIT = 22,        /* go on in a child with a session of its own, terminal slot2; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
+    LC_OP_INIT = 22,        /* go on in a child; this process forwards signals to it, reaps, and ends as it does: its wait status goes into slot */
     LC_OP_MONITOR = 23,     /* clone3() twice: a monitor, which executes the program in slot2 with the socket in slot as LC_CALLER, and its child, which reports LC_CLONED and goes on */
     LC_OP_SECCOMP = 24,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
     LC_OP_OPEN_PROC = 25,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
@@ -134,7 +134,10 @@ enum lc_call {
     LC_CALL_SETRESGID = 34,
     LC_CALL_IOCTL = 35,
     LC_CALL_CAPSET = 36,
-    LC_CALL_LAST = 36,
+    LC_CALL_FSOPEN = 37,
+    LC_CALL_FSCONFIG = 38,
+    LC_CALL_FSMOUNT = 39,
+    LC_CALL_LAST = 39,
 };
 
 struct lc_arguments { uint64_t value[6]; };
@@ -149,8 +152,6 @@ enum lc_seccomp { LC_SECCOMP_AT_EXEC = 0, LC_SECCOMP_NOW = 1 };
 
 enum lc_identity_flags { LC_NO_NEW_PRIVS = 1 /* to be found set */ };
 
-enum lc_make_fs { LC_MODE_OF = 1 };
-
 enum lc_attach {
     LC_MAKE_DIRECTORY = 1,   /* make the target as a directory where it is absent */
     LC_MAKE_FILE = 2,        /* ... as an empty file */
@@ -160,7 +161,7 @@ enum lc_attach {
     LC_NO_FOLLOW = 32,       /* a symlink at the end of the path is meant itself */
 };
 
-/* The zeros that the first string of list2 ends with, ten at least, become the process's own pid. */
+/* In front of list2 comes LISTEN_PID with the process's own pid, see sd_listen_fds(3). */
 enum lc_exec { LC_OWN_PID = 1 };
 
 struct lc_identity {

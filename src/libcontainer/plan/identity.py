@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _INFINITY = 2**64 - 1
 _UNCHANGED = 2**32 - 1
-_PID_DIGITS = 10
 
 
 def plan_session(
@@ -119,7 +118,6 @@ def plan_exec(
 def _listen_env(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return what sd_listen_fds(3) looks for; the helper knows the pid."""
     return (
-        f"LISTEN_PID={'0' * _PID_DIGITS}",
         f"LISTEN_FDS={len(names)}",
         f"LISTEN_FDNAMES={':'.join(names)}",
     )

@@ -171,12 +171,12 @@ static void make_seed(struct seed *seed)
 {
     static const uint16_t slot_only[] = {LC_OP_ROOT, LC_OP_GATE, LC_OP_INIT};
     static const uint16_t texts[] = {LC_OP_CHDIR, LC_OP_READONLY, LC_OP_CLONE_TREE,
-                                     LC_OP_ATTACH, LC_OP_MAKE_FS};
+                                     LC_OP_ATTACH, LC_OP_MODE_OF};
     static const uint16_t bare[] = {LC_OP_BARRIER, LC_OP_PIVOT};
     *seed = (struct seed){.head = {.magic = LC_MAGIC, .abi = LC_ABI, .nslots = NSLOTS}};
     for (int32_t i = 0; i < NSLOTS; i++)
         seed->slots[i] = i + 3;
-    uint32_t list = put(seed, "/bin/sh\0A=0000000000", 21);
+    uint32_t list = put(seed, "/bin/sh\0A=b", 12);
     for (size_t i = 0; i < sizeof(slot_only) / sizeof(*slot_only); i++)
         use(seed, slot_only[i])->slot = 1;
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)

@@ -113,9 +113,9 @@ static int check_target(const struct lc_op *op, const struct place *place, int t
 int op_attach(struct helper *helper, const struct lc_op *op)
 {
     const char *path = plan_text(&helper->plan, op);
-    struct place place = op->slot2 >= 0 ? place_beneath(helper->slots[op->slot2], path)
-                                        : place_inside(helper, path);
-    if (op->flags & LC_REAL_DIRECTORY)
+    struct place place = place_at(helper, op->slot2, path);
+    // In a tree of our own nothing has reason to be a symlink.
+    if (place.ours || (op->flags & LC_REAL_DIRECTORY))
         place.resolve |= RESOLVE_NO_SYMLINKS;
     place.no_follow = (op->flags & LC_NO_FOLLOW) != 0;
     struct spot target = {-1, ""};
@@ -142,17 +142,6 @@ int op_verify_node(struct helper *helper, const struct lc_op *op)
     return at(LC_WHERE_VERIFY, result);
 }
 
-// What is below a procfs or sysfs of ours is looked up from there: the kernel alone
-// makes names in it, while an image could rename what leads to it.
-static struct place place_of(struct helper *helper, const struct lc_op *op, int base)
-{
-    const char *path = plan_text(&helper->plan, op);
-    if (base < 0)
-        return place_inside(helper, path);
-    return (struct place){helper->slots[base], path,
-                          RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, true, false};
-}
-
 // What is to be masked or made read-only. Absence is the one excuse (R6).
 static int excuse(int result)
 {
@@ -161,7 +150,8 @@ static int excuse(int result)
 
 int op_mask(struct helper *helper, const struct lc_op *op)
 {
-    struct place place = place_of(helper, op, (int)op->arg - 1);
+    const char *path = plan_text(&helper->plan, op);
+    struct place place = place_at(helper, (int32_t)op->arg - 1, path);
     struct statx found = {0};
     struct spot target;
     int result = place_find(&place, &target, &found);
@@ -173,7 +163,7 @@ int op_mask(struct helper *helper, const struct lc_op *op)
 
 int op_readonly(struct helper *helper, const struct lc_op *op)
 {
-    struct place place = place_of(helper, op, op->slot);
+    struct place place = place_at(helper, op->slot, plan_text(&helper->plan, op));
     struct spot target = {place_open(&place, O_PATH), ""};
     if (target.fd < 0)
         return excuse(target.fd);

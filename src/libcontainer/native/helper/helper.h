@@ -35,12 +35,19 @@ static inline int at(enum lc_where where, int result)
     return -((int)where << ERRNO_BITS | -result);
 }
 
+// What was in the slot is closed with the next sweep.
+static inline void fill_slot(struct helper *helper, int32_t slot, int fd)
+{
+    helper->slots[slot] = fd;
+    helper->attached[slot / 8] &= (uint8_t)~(1u << slot % 8);
+}
+
+// What was in the slot is closed at once.
 static inline void set_slot(struct helper *helper, int32_t slot, int fd)
 {
     if (helper->slots[slot] >= 0)
         sys(close, helper->slots[slot]);
-    helper->slots[slot] = fd;
-    helper->attached[slot / 8] &= (uint8_t)~(1u << slot % 8);
+    fill_slot(helper, slot, fd);
 }
 
 // main.c
@@ -72,8 +79,7 @@ struct place {
     bool ours;       // beneath a tree of our own, which no image reaches
     bool no_follow;  // a symlink at the end is meant itself
 };
-struct place place_inside(struct helper *helper, const char *path);
-struct place place_beneath(int dirfd, const char *path);
+struct place place_at(struct helper *helper, int32_t slot, const char *path);
 int place_open(const struct place *place, uint64_t flags);
 
 // What was found: an fd with the name "", or a name in the directory it is of.

@@ -5,12 +5,6 @@
 
 enum { ALL_SIGNALS = -1, EXIT_KILLED = 128 };
 
-static int close_all_but(int fd)
-{
-    int result = fd > 0 ? sys(close_range, 0, (unsigned int)fd - 1, 0) : 0;
-    return result < 0 ? result : sys(close_range, (unsigned int)(fd + 1), ~0u, 0);
-}
-
 // How the child ended goes to the caller in full. What the kernel tells others is
 // like a shell's: the first process of a pid namespace cannot kill itself.
 static void end_as(int status, int report)
@@ -49,7 +43,7 @@ static void supervise(int child, int report)
 // container can look at; only then may it, as a later setns(2) by its own user wants.
 static void become_init(struct helper *helper, int child, int report)
 {
-    if (timer_disarm() < 0 || close_all_but(report) < 0 || sys(chdir, "/") < 0 ||
+    if (timer_disarm() < 0 || close_others(&report, 1, -1) < 0 || sys(chdir, "/") < 0 ||
         sys(munmap, helper->plan.base, helper->plan.size) < 0)
         exit_group(1);  // The kernel ends the child with its init.
     sys(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -68,8 +62,5 @@ int op_init(struct helper *helper, const struct lc_op *op)
         become_init(helper, child, helper->slots[op->slot]);
     timer_arm(helper);
     sys(rt_sigprocmask, SIG_UNBLOCK, &alarm, NULL, sizeof(alarm));
-    int result = sys(setsid, 0);
-    if (result >= 0 && op->slot2 >= 0)
-        result = sys(ioctl, helper->slots[op->slot2], TIOCSCTTY, 0);
-    return result < 0 ? result : 0;
+    return 0;
 }

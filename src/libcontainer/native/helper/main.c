@@ -204,8 +204,9 @@ static void run_all(struct helper *helper)
     uint32_t opened = 0;
     for (uint32_t i = 0; i < plan->head->nops; i++) {
         int result = run(helper, &plan->ops[i]);
-        // A call leaves nothing open but in its slot.
-        const bool may_leave = plan->ops[i].kind != LC_OP_CALL;
+        // A call leaves nothing open but what was in its slot.
+        const bool may_leave =
+            plan->ops[i].kind != LC_OP_CALL || plan->ops[i].slot >= 0;
         if (result >= 0 && may_leave && ++opened % SWEEP_EVERY == 0)
             result = at(LC_WHERE_FDS, sweep(helper));
         i += helper->skip;

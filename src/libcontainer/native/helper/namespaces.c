@@ -98,9 +98,8 @@ int op_monitor(struct helper *helper, const struct lc_op *op)
 // R4: through a procfs nobody else could touch, and checked to be one all the same.
 static int open_proc(struct helper *helper, const struct lc_op *op, uint64_t flags)
 {
-    struct place place = {helper->slots[op->slot], plan_text(&helper->plan, op),
-                          RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
-                          false, false};
+    struct place place = place_at(helper, op->slot, plan_text(&helper->plan, op));
+    place.resolve |= RESOLVE_NO_XDEV;
     int fd = place_open(&place, flags);
     if (fd < 0)
         return at(LC_WHERE_RESOLVE, fd);
@@ -136,7 +135,7 @@ int op_write_proc(struct helper *helper, const struct lc_op *op)
 // A rule holds for the file or directory itself, whatever is mounted or moved later.
 int op_landlock_path(struct helper *helper, const struct lc_op *op)
 {
-    struct place place = place_inside(helper, plan_text(&helper->plan, op));
+    struct place place = place_at(helper, -1, plan_text(&helper->plan, op));
     int fd = place_open(&place, O_PATH);
     if (fd < 0)
         return at(LC_WHERE_RESOLVE, fd);

@@ -123,7 +123,7 @@ int op_rlimit(struct helper *helper, const struct lc_op *op)
 int op_chdir(struct helper *helper, const struct lc_op *op)
 {
     char directory[PATH_MAX];
-    struct place place = place_inside(helper, plan_text(&helper->plan, op));
+    struct place place = place_at(helper, -1, plan_text(&helper->plan, op));
     struct spot found;
     int result = place_make(&place, S_IFDIR, 0755, &found);
     if (result < 0)
@@ -179,23 +179,20 @@ static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
 {
     const struct lc_fd *fds = plan_data(&helper->plan, op);
     uint32_t count = op->data_size / (uint32_t)sizeof(*fds);
-    int free = helper->control + 1;
-    bool in_the_way = false;
-    for (uint32_t i = 0; i < count; i++) {
+    int free = 0;
+    for (uint32_t i = 0; i < count; i++)
         free = fds[i].target >= free ? fds[i].target + 1 : free;
-        in_the_way = in_the_way || fds[i].target == helper->control;
+    if (helper->control < free) {
+        int moved = sys(fcntl, helper->control, F_DUPFD_CLOEXEC, free);
+        if (moved < 0)
+            return moved;
+        helper->control = moved;
     }
     for (uint32_t i = 0; i < count; i++) {
         int fd = helper->slots[fds[i].slot];
         copies[i] = fd == fds[i].target ? fd : sys(fcntl, fd, F_DUPFD_CLOEXEC, free);
         if (copies[i] < 0)
             return copies[i];
-    }
-    if (in_the_way) {
-        int moved = sys(fcntl, helper->control, F_DUPFD_CLOEXEC, free);
-        if (moved < 0)
-            return moved;
-        helper->control = moved;
     }
     uint32_t others = 7;  // bit: that standard stream is nobody's target
     for (uint32_t i = 0; i < count; i++) {
@@ -225,38 +222,35 @@ static int restore_signals(void)
                       : sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
-// Over the zeros that the text ends with, which the parser has counted.
-static void write_own_pid(char *text)
+// What sd_listen_fds(3) looks for, from the last digit to the first letter.
+static const char *own_pid(void)
 {
-    char digits[12];
-    int count = 0;
-    size_t end = text_size(text);
-    while (end > 0 && text[end - 1] == '0')
-        end--;
+    static const char name[] = "LISTEN_PID=";
+    static char text[sizeof(name) + 10];
+    char *start = text + sizeof(text) - 1;
     for (int pid = sys(getpid, 0); pid > 0; pid /= 10)
-        digits[count++] = (char)('0' + pid % 10);
-    while (count > 0)
-        text[end++] = digits[--count];
-    text[end] = '\0';
+        *--start = (char)('0' + pid % 10);
+    for (size_t i = sizeof(name) - 1; i > 0; i--)
+        *--start = name[i - 1];
+    return start;
 }
 
 int op_exec(struct helper *helper, const struct lc_op *op)
 {
-    const size_t pointers = (size_t)op->count + 2;
+    const size_t pointers = (size_t)op->count + 3;
     const char **arguments = room(pointers * sizeof(char *) + op->data_size);
     if (arguments == NULL)
         return -ENOMEM;
-    const char **environment = arguments + op->mode + 1;
+    const char **environment = arguments + op->mode + 1, **next = environment;
     const char *text = write_vector(arguments, plan_text(&helper->plan, op), op->mode);
-    write_vector(environment, text, op->count - op->mode);
+    if (op->flags & LC_OWN_PID)
+        *next++ = own_pid();
+    write_vector(next, text, op->count - op->mode);
     int result = place_fds(helper, op, (int *)(void *)(arguments + pointers));
     if (result == 0 && helper->limit_files)
         result = sys(prlimit64, 0, RLIMIT_NOFILE, &helper->files, NULL);
     if (result < 0)
         return at(LC_WHERE_FDS, result);
-    // After the vectors, which are found by where the strings end.
-    if (op->flags & LC_OWN_PID)
-        write_own_pid((char *)(uintptr_t)environment[0]);
     sys(umask, helper->umask);
     result = restore_signals();
     if (result < 0)

@@ -18,23 +18,18 @@ static int open_tries(int dirfd, const char *path, uint64_t flags, uint64_t reso
     return fd;
 }
 
-// A process that joins a container has no ROOT operation: its root directory is the
-// container's since setns(2).
-struct place place_inside(struct helper *helper, const char *path)
+// Beneath a slot of ours nobody but us, or the kernel in a procfs, makes names; an
+// image could rename what leads there. Without a slot inside: a process that joins a
+// container has no ROOT operation, its root directory is the container's since setns(2).
+struct place place_at(struct helper *helper, int32_t slot, const char *path)
 {
+    if (slot >= 0)
+        return (struct place){helper->slots[slot], path,
+                              RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, true, false};
     if (helper->root < 0)
         helper->root = sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     return (struct place){helper->root, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
                           false, false};
-}
-
-// In a tree of our own nothing has reason to be a symlink.
-struct place place_beneath(int dirfd, const char *path)
-{
-    while (*path == '/')
-        path++;
-    return (struct place){dirfd, path, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, true,
-                          false};
 }
 
 int place_open(const struct place *place, uint64_t flags)

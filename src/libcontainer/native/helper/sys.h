@@ -11,15 +11,12 @@
 #include <asm/signal.h>
 #include <asm/socket.h>
 #include <asm/statfs.h>
-#include <asm/termios.h>
 #include <asm/unistd.h>
-#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/fcntl.h>
 #include <linux/landlock.h>
 #include <linux/limits.h>
 #include <linux/magic.h>
-#include <linux/memfd.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -27,7 +24,6 @@
 #include <linux/prctl.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
-#include <linux/sockios.h>
 #include <linux/stat.h>
 #include <linux/time.h>
 #include <linux/uio.h>
@@ -42,14 +38,11 @@
 enum {
     MNT_DETACH = 2,
     X_OK = 1,
-    AF_INET = 2,
-    SOCK_DGRAM = 2,
     SOCK_CLOEXEC = O_CLOEXEC,
     SCM_RIGHTS = 1,
     MSG_DONTWAIT = 0x40,
     MSG_NOSIGNAL = 0x4000,
     MSG_CMSG_CLOEXEC = 0x40000000,
-    IFF_UP = 1,
 };
 
 struct msghdr {
@@ -60,12 +53,6 @@ struct msghdr {
     void *control;
     size_t control_size;
     unsigned int flags;
-};
-
-struct ifreq {
-    char name[16];
-    short flags;
-    char rest[22];
 };
 
 #define SYS_SIX(name, a, b, c, d, e, f, ...)                                    \

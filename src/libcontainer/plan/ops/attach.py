@@ -102,10 +102,11 @@ class Attach(Op):
         in_root = self.flags & REAL_DIRECTORY and self.path.count("/") == 1
         into_proc = f"{self.path}/".startswith("/proc/")
         on_proc = self.base == NONE and (in_root or into_proc)
+        path = self.path if self.base == NONE else self.path.lstrip("/")
         return Record(
             slot=self.slot,
             slot2=self.base,
-            strings=(self.path,),
+            strings=(path,),
             flags=self.flags | (ON_PROC if on_proc else 0),
             mode=self.mode,
         )

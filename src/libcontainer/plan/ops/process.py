@@ -8,10 +8,13 @@ import struct
 from attrs import field, frozen
 
 from libcontainer.plan.ops.base import Op
-from libcontainer.plan.ops.call import call
+from libcontainer.plan.ops.call import SlotRef, call
 from libcontainer.plan.record import NONE, Record
 
 _PR_SET_NO_NEW_PRIVS = 38
+_TIOCSCTTY = 0x540E
+_INSTRUCTION = 8  # bytes of one of a filter
+_NEW_LISTENER = 0x08
 
 
 @frozen
@@ -175,8 +178,12 @@ class Init(Op):
     status: int
     terminal: int = NONE
 
-    def record(self) -> Record:
-        return Record(slot=self.status, slot2=self.terminal)
+    def records(self) -> tuple[Record, ...]:
+        forked = Record(kind=self.KIND, slot=self.status)
+        if self.terminal == NONE:
+            return (forked, call("setsid"))
+        control = call("ioctl", SlotRef(self.terminal), _TIOCSCTTY, 0)
+        return (forked, call("setsid"), control)
 
     @property
     def title(self) -> str:
@@ -184,11 +191,66 @@ class Init(Op):
 
 
 @frozen
+class Monitor(Op):
+    """Go on as the child of a monitor, which stays outside of the container.
+
+    Attributes:
+        caller: slot of the socket on which the caller tells it what to watch.
+        program: slot of the program that it is.
+    """
+
+    KIND = 23
+    MAN = "clone(2)"
+    caller: int
+    program: int
+
+    def record(self) -> Record:
+        return Record(slot=self.caller, slot2=self.program)
+
+    @property
+    def title(self) -> str:
+        return "go on below a monitor"
+
+
+@frozen
+class Seccomp(Op):
+    """Filter the system calls of the process and of all that come from it.
+
+    Attributes:
+        program: classic BPF.
+        filter_flags: ``SECCOMP_FILTER_FLAG_*``.
+        now: at this step; else the program is only noted here, and set by `Exec`
+            right before execve(2).
+    """
+
+    KIND = 24
+    MAN = "seccomp(2)"
+    program: bytes = field(repr=False)
+    filter_flags: int = 0
+    now: bool = False
+
+    def record(self) -> Record:
+        return Record(mode=int(self.now), flags=self.filter_flags, data=self.program)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether a listener is handed over."""
+        return bool(self.filter_flags & _NEW_LISTENER)
+
+    @property
+    def title(self) -> str:
+        size = len(self.program) // _INSTRUCTION
+        when = "" if self.now else ", at execve"
+        listener = ", with a listener" if self.notifies else ""
+        return f"filter system calls ({size} instructions{listener}{when})"
+
+
+@frozen
 class Exec(Op):
     """Execute the program; *fds* are the only descriptors that live on.
 
     Attributes:
-        own_pid: the first entry of *env* ends in ten zeros, which become the pid.
+        own_pid: whether LISTEN_PID, with the pid, comes before *env*.
     """
 
     KIND = 16
