@@ -167,10 +167,11 @@ def make_bundle() -> Iterator[Bundle]:
         # Where a runtime keeps its state is a tmpfs on every host: so it is here.
         states = bundle.directory / "state"
         states.mkdir()
-        if is_private():
-            mount("none", states, "tmpfs")
+        covered = (states, Path("/run")) if is_private() else ()
+        for path in covered:
+            mount("none", path, "tmpfs")
         try:
             yield bundle
         finally:
-            if is_private():
-                unmount(states)
+            for path in covered:
+                unmount(path)

@@ -114,6 +114,18 @@ class Plan:
             "CALL", mode=mode, flags=flags, slot=result, arg=each, data=data
         )
 
+    def make_fs(
+        self, slot: int, fstype: bytes, options: Iterable[bytes] = (), flags: int = 0
+    ) -> None:
+        """Add the calls that make a filesystem, mounted detached in a slot."""
+        self.call("FSOPEN", fstype + b"\0", 1, result=slot)
+        for option in options:
+            key, has_value, value = option.partition(b"=")
+            given = value + b"\0" if has_value else 0
+            self.call("FSCONFIG", Slot(slot), int(bool(has_value)), key + b"\0", given)
+        self.call("FSCONFIG", Slot(slot), 6)
+        self.call("FSMOUNT", Slot(slot), 1, flags, result=slot)
+
     def pack(self) -> bytearray:
         """Return the plan as the helper reads it."""
         slots_at = HEADER.size

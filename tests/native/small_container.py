@@ -73,14 +73,14 @@ class Container:
 
     def root(self, attr_set: int = 0) -> None:
         root = self.tree(self.rootfs, attr_set)
-        self.plan.add("MAKE_FS", slot=self.proc, text=b"proc", flags=14)
+        self.plan.make_fs(self.proc, b"proc", flags=14)
         self.plan.add("ROOT", slot=root)
         flags = MAKE_DIRECTORY | REAL_DIRECTORY
         self.plan.add("ATTACH", slot=self.proc, text=b"/proc", flags=flags, mode=0o755)
 
     def devices(self) -> None:
         dev, add, call = self.dev, self.plan.add, self.plan.call
-        add("MAKE_FS", slot=dev, text=b"tmpfs", list=[b"mode=755"], flags=2)
+        self.plan.make_fs(dev, b"tmpfs", [b"mode=755"], flags=2)
         call("MKNODAT", Slot(dev), b"null\0", 0o020666, os.makedev(1, 3))
         call("FCHOWNAT", Slot(dev), b"null\0", 7, 8, NOFOLLOW)
         call("MKNODAT", Slot(dev), b"big\0", 0o020666, os.makedev(259, 70000))

@@ -45,7 +45,7 @@ def test_a_process_joins_a_running_container(run: Start, container: Make) -> Non
     target = second.plan.slot(running.pidfd)
     second.plan.call("SETNS", Slot(target), ALL)
     second.plan.add("CLONE")
-    second.plan.add("MAKE_FS", slot=second.proc, text=b"proc")
+    second.plan.make_fs(second.proc, b"proc")
     second.plan.add("CHDIR", text=b"/made/here")
     second.become(uid=1, gid=2)
     # The shell may still be about to become what it sleeps with.

@@ -127,7 +127,7 @@ def test_masked_and_readonly_paths(run: Start, container: Make) -> None:
     (box.rootfs / "tmp/inner").mkdir()
     box.namespaces()
     empty = box.plan.slot()
-    box.plan.add("MAKE_FS", slot=empty, text=b"tmpfs", list=[b"mode=755"], flags=1)
+    box.plan.make_fs(empty, b"tmpfs", [b"mode=755"], flags=1)
     null = box.tree(Path("/dev/null"))
     box.root()
     for path in (
@@ -178,7 +178,7 @@ def test_overlay(
         lowers.append(box.tree(lower))
     lowers.append(box.tree(box.rootfs))
     scratch, root, above = box.plan.slot(), box.plan.slot(), -1
-    box.plan.add("MAKE_FS", slot=scratch, text=b"tmpfs")
+    box.plan.make_fs(scratch, b"tmpfs")
     box.plan.call("MOVE_MOUNT", Slot(scratch), b"\0", AT_FDCWD, b"/\0", 4)
     if upper:
         for name in ("upper", "work"):
@@ -201,8 +201,8 @@ def test_overlay(
     each = [b"lowerdir+=" + name for name in names]
     lower_options = [joined] if len(joined) < 256 else each
     options = [*lower_options, *options]
-    box.plan.add("MAKE_FS", slot=root, text=b"overlay", list=options)
-    box.plan.add("MAKE_FS", slot=box.proc, text=b"proc")
+    box.plan.make_fs(root, b"overlay", options)
+    box.plan.make_fs(box.proc, b"proc")
     box.plan.add("ROOT", slot=root)
     box.plan.add("ATTACH", slot=box.proc, text=b"/proc")
     box.finish(

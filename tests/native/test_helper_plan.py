@@ -42,23 +42,18 @@ VALID: dict[str, dict[str, object]] = {
     "BARRIER": {},
     "TAKE": {"slot": 1, "arg": 2},
     "CLONE_TREE": {"slot": 1, "text": b"/x", "flags": 0x8000},
-    "MAKE_FS": {
-        "slot": 1,
-        "mode": 1,
-        "text": b"tmpfs",
-        "list": [b"mode=755", b"noswap"],
-    },
+    "MODE_OF": {"slot": 1, "text": b"/x"},
     "ROOT": {"slot": 1, "text": b"/srv"},
     "ATTACH": {"slot": 1, "slot2": 2, "text": b"/x", "flags": 4 | 8, "mode": 0o755},
     "MASK": {"slot": 1, "slot2": 2, "text": b"/x", "arg": 2},
     "READONLY": {"slot": 1, "text": b"/x"},
     "PIVOT": {},
     "WRITE_PROC": {"slot": 1, "flags": 1, "text": b"self/x", "text2": b"1"},
-    "RLIMIT": {"mode": 7, "flags": 1, "arg": 2},
+    "LIMIT_FILES": {"flags": 1, "arg": 2},
     "UMASK": {"mode": 0o22},
     "CHDIR": {"text": b"/"},
     "VERIFY_NODE": {"slot": 1, "flags": 5 << 32 | 2, "arg": 0x1CD1},
-    "TELL": {"slot": 1, "mode": 4},
+    "TELL": {"slot": 1},
     "OPEN_PROC": {"slot": 1, "slot2": 2, "flags": 1, "text": b"self/x"},
     "VERIFY_IDENTITY": {"slot": 1, "flags": 1, "data": identity(1, 2, [3, 4])},
     "FIND_PROGRAM": {"list": [b"/bin/sh"]},
@@ -89,11 +84,10 @@ OPTIONAL = {
     "CLONE": ["flags"],
     "CLONE_TREE": ["flags"],
     "VERIFY_IDENTITY": ["flags"],
-    "MAKE_FS": ["mode"],
     "ATTACH": ["slot2", "flags", "mode"],
     "MASK": ["arg"],
     "READONLY": ["slot"],
-    "RLIMIT": ["mode", "flags", "arg"],
+    "LIMIT_FILES": ["flags", "arg"],
     "UMASK": ["mode"],
     "VERIFY_NODE": ["arg"],
     "EXEC": ["list2", "data"],
@@ -111,16 +105,14 @@ ANYTHING = {
     "data": b"12345678",
 }
 # Of these a string more is one more option, program, argument or name.
-MANY = {"MAKE_FS", "FIND_PROGRAM", "EXEC"}
+MANY = {"FIND_PROGRAM", "EXEC"}
 STRINGS = {"text", "text2", "list", "list2"}
-# Without it the next string takes its place.
-WITH_OTHERS = {("MAKE_FS", "text")}
 ANY_VALUE = {
     ("CHILD", "arg"),
-    ("RLIMIT", "flags"),
+    ("LIMIT_FILES", "flags"),
     ("VERIFY_NODE", "flags"),
     ("VERIFY_NODE", "arg"),
-    ("RLIMIT", "arg"),
+    ("LIMIT_FILES", "arg"),
     ("CALL", "arg"),
 }
 
@@ -215,7 +207,7 @@ def test_an_optional_field_may_be_left_out(run: Start, kind: str, name: str) -> 
 def test_a_missing_or_unknown_field_is_refused(run: Start, kind: str) -> None:
     for name, anything in ANYTHING.items():
         needed = name in VALID[kind] and name not in OPTIONAL.get(kind, [])
-        if needed and (kind, name) not in WITH_OTHERS:
+        if needed:
             assert refused(run, plan_with(kind, **{name: getattr(Op(0), name)})), name
         bounded = name in ("slot", "slot2", "flags", "mode") or name not in VALID[kind]
         bounded &= not (kind in MANY and name in STRINGS)
@@ -234,11 +226,12 @@ def test_a_wrong_struct_is_refused(run: Start, case: str) -> None:
     [
         ("ATTACH", {"flags": 3}),
         ("MASK", {"arg": 1 << 32}),
-        ("TELL", {"mode": 3}),
         ("TAKE", {"arg": 3}),
         ("TAKE", {"arg": 1 << 32}),
         ("UMASK", {"mode": 0o1000}),
-        ("RLIMIT", {"mode": 16}),
+        ("CALL", {"mode": 0}),
+        ("CALL", {"mode": ABI["LC_CALL_LAST"] + 1}),
+        ("CALL", {"mode": 2 | ABI["LC_WHERE_TIMEOUT"] + 1 << 8}),
         ("UMASK", {"step": 0}),
     ],
 )

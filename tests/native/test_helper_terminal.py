@@ -13,7 +13,6 @@ import termios
 import pytest
 
 from tests.native.helper_driver import (
-    ABI,
     Slot,
     failure,
     fds,
@@ -49,7 +48,7 @@ def with_terminal(box: Container, *, console: bool, size: tuple[int, int]) -> in
     box.root()
     box.devices()
     options = [b"newinstance", b"ptmxmode=666", b"mode=620"]
-    box.plan.add("MAKE_FS", slot=pts, text=b"devpts", list=options, flags=0)
+    box.plan.make_fs(pts, b"devpts", options, flags=0)
     box.plan.add(
         "ATTACH", slot=pts, slot2=box.dev, text=b"pts", flags=MAKE_DIRECTORY, mode=0o755
     )
@@ -70,7 +69,7 @@ def with_terminal(box: Container, *, console: bool, size: tuple[int, int]) -> in
         plan.add("ATTACH", slot=tree, flags=MAKE_FILE, mode=0o600, **place)
     plan.call("SETSID")
     plan.call("IOCTL", Slot(terminal), termios.TIOCSCTTY)
-    plan.add("TELL", slot=master, mode=ABI["LC_TERMINAL_FD"])
+    plan.add("TELL", slot=master)
     return terminal
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import posixpath
 import re
 import struct
@@ -238,6 +239,9 @@ def check_round_trip(plan: Plan) -> None:
             check_fields(decoded, op, record)
         if step.action.KIND:
             check_data(decoded, found[0], step.action)
+        if isinstance(step.action, ops.MakeFs):
+            made = [called(decoded, op) for op in found]
+            check_filesystem([call for call in made if call], step.action)
         if isinstance(step.action, ops.SetIdentity):
             check_identity(decoded, found[-1], step.action)
             check_becoming([called(decoded, op) for op in found], step.action)
@@ -268,7 +272,7 @@ def called(decoded: Decoder, op: Any) -> tuple[Any, ...]:
             values[index] = ops.SlotRef(value)
     while values and values[-1] == 0:
         values.pop()
-    (name,) = (name for name, number in ops.CALLS.items() if number == op.mode)
+    (name,) = (name for name, number in ops.CALLS.items() if number == op.mode & 0xFF)
     return (name, *values)
 
 
@@ -312,6 +316,19 @@ def check_becoming(made: list[tuple[Any, ...]], action: ops.SetIdentity) -> None
     assert sum(1 << number for number in raised) == action.ambient
 
 
+def check_filesystem(made: list[tuple[Any, ...]], action: ops.MakeFs) -> None:
+    slot = ops.SlotRef(action.slot)
+    first, *options, created, mounted = made
+    assert first == ("fsopen", os.fsencode(action.fstype), 1)
+    told = [b"=".join(call[3:]) for call in options]
+    assert told[: len(action.options)] == [os.fsencode(o) for o in action.options]
+    assert all(call[:2] == ("fsconfig", slot) for call in options)
+    assert all(call[2] == (len(call) > 4) for call in options)
+    assert created == ("fsconfig", slot, 6)
+    assert mounted[:3] == ("fsmount", slot, 1)
+    assert sum(mounted[3:]) == action.attributes
+
+
 def check_calls(made: list[tuple[Any, ...]], action: Op) -> None:
     """Compare what is carried out by calls with the operation's own fields."""
     match action:
@@ -332,7 +349,8 @@ def check_calls(made: list[tuple[Any, ...]], action: Op) -> None:
         case ops.Mknod():
             check_node(made, action)
         case ops.Overlay():
-            assert [call[0] for call in made if call][-1] == "fchdir"
+            names = [call[0] for call in made if call]
+            assert names[names.index("fchdir") + 1] == "fsopen"
 
 
 def check_call(decoded: Decoder, op: Any, action: ops.Call) -> None:

@@ -272,9 +272,9 @@ def test_a_program_of_a_missing_interpreter(oci: Oci, bundle: Path) -> None:
     write(bundle, document("/run.sh"))
     done = oci("run", "-b", str(bundle), new_id())
     assert done.returncode != 0
-    assert len(done.stderr.splitlines()) == 1
-    assert "/run.sh" in done.stderr
-    assert "no such file or directory" in done.stderr
+    # Alone and exactly so, while the log has the rest.
+    assert done.stderr == "exec /run.sh: no such file or directory\n"
+    assert "[ENOENT" in oci.messages()[-1]["msg"]
 
 
 def test_the_home_of_the_user_is_looked_up(oci: Oci, bundle: Path) -> None:
@@ -913,3 +913,48 @@ def test_a_hook_of_the_end_that_fails_is_a_warning(oci: Oci, bundle: Path) -> No
     assert len(told) == 2
     assert told[0].startswith("poststop hook failed with exit code 1: ")
     assert "hooks.poststop[0] '/bin/false'" in told[0]
+
+
+def test_a_hook_in_the_container_has_the_environment_of_its_program(
+    oci: Oci, bundle: Path
+) -> None:
+    script = 'echo "$ONE $HOME $0"'
+    hooks = {
+        "startContainer": [
+            {"path": "/bin/sh", "args": ["sh", "-c", script]},
+            {"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["ONE=own"]},
+        ]
+    }
+    content = document("true", hooks=hooks)
+    content["process"]["env"] = ["ONE=two"]
+    write(bundle, content)
+    done = oci("run", "-b", str(bundle), new_id())
+    assert (done.stdout + done.stderr).splitlines() == ["two / sh", "own  sh"]
+
+
+def test_what_a_failing_hook_says_at_a_terminal_is_shown(
+    oci: Oci, bundle: Path
+) -> None:
+    hook = {"path": "/bin/busybox", "args": ["cat", "/nosuchfile"]}
+    content = document("true", hooks={"startContainer": [hook]})
+    content["process"]["terminal"] = True
+    write(bundle, content)
+    done = oci("run", "-b", str(bundle), new_id())
+    assert done.returncode == 1
+    assert "can't open '/nosuchfile'" in done.stdout
+    assert "error running startContainer hook #0:" in done.stderr
+
+
+def test_a_root_that_somebody_has_named_must_be_there_to_be_listed(oci: Oci) -> None:
+    done = oci("list", "--root", "/nope/nope")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No such file" in done.stderr
+
+
+def test_delete_of_what_runs_says_that_it_is_not_stopped(
+    oci: Oci, running: str
+) -> None:
+    done = oci("delete", running)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "that is not stopped: " in done.stderr
+    assert "it is running" in done.stderr

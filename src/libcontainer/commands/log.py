@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from libcontainer.commands.phrases import describe
+from libcontainer.commands.phrases import describe, shown
 
 
 class Log:
@@ -39,10 +39,9 @@ class Log:
 
     def failed(self, error: BaseException) -> None:
         """Tell why the command failed."""
-        text = describe(error)
-        print(f"libcontainer: {text}", file=sys.stderr)
+        print(shown(error), file=sys.stderr)
         if self._fd >= 0 or self._target is not None:
-            self._append("error", text)
+            self._append("error", describe(error))
 
     def warn(self, text: str) -> None:
         """Tell what is passed over though it was asked for."""

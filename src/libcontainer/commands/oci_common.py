@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from libcontainer.cgroups.strategy import CgroupStrategy, Placement, new_strategy
 from libcontainer.commands.options import Arguments
@@ -15,7 +15,9 @@ from libcontainer.container import Container
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.factory import Factory, is_rootless
 from libcontainer.handle import ProcessHandle
-from libcontainer.host.log import logger
+
+if TYPE_CHECKING:
+    from libcontainer.config import Hooks
 
 _MAX_FILE = 1024 * 1024
 
@@ -33,8 +35,6 @@ class _Strategy:
 
 def open_factory(arguments: Arguments) -> Factory:
     """Return the factory that the global options mean."""
-    # A hook of the end that fails, say: that is no error, and must be told.
-    logger.hand_to(arguments.warn)
     return Factory(arguments.root, cgroups=_Strategy(arguments.cgroup_manager))
 
 
@@ -94,6 +94,14 @@ def matching(factory: Factory, expression: str) -> list[Container]:
 def absolute(path: str | None) -> str | None:
     """Return a path of the command line from the root on."""
     return None if path is None else os.path.abspath(path)
+
+
+def warn_of_last_hooks(hooks: Hooks, arguments: Arguments) -> None:
+    """Tell of hooks of the end that fail: that is no error."""
+    if hooks.poststop:
+        from libcontainer.host.log import logger  # noqa: PLC0415 - few have any
+
+        logger.hand_to(arguments.warn)
 
 
 def write_pid_file(handle: ProcessHandle, arguments: Arguments) -> None:

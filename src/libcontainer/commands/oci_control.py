@@ -7,7 +7,12 @@ import contextlib
 import os
 import signal as signals
 
-from libcontainer.commands.oci_common import load, matching, open_factory
+from libcontainer.commands.oci_common import (
+    load,
+    matching,
+    open_factory,
+    warn_of_last_hooks,
+)
 from libcontainer.commands.options import Arguments
 from libcontainer.container import Container
 from libcontainer.errors import (
@@ -90,7 +95,9 @@ def delete(arguments: Arguments) -> int:
             _delete_all(matching(factory, arguments.id), force=arguments.force)
             return 0
         try:
-            load(factory, arguments).delete(force=arguments.force)
+            container = load(factory, arguments)
+            warn_of_last_hooks(parts_of(container).hooks, arguments)
+            container.delete(force=arguments.force)
         except ContainerNotFoundError:
             # Engines make sure twice.
             if not arguments.force:

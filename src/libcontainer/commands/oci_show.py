@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pwd
 import sys
 import time
@@ -27,7 +28,13 @@ def state(arguments: Arguments) -> int:
 
 
 def show_list(arguments: Arguments) -> int:
-    """Print every container."""
+    """Print every container.
+
+    Raises:
+        OSError: there is no such root, though somebody has named it.
+    """
+    if arguments.root:
+        os.stat(arguments.root)
     with open_factory(arguments) as factory:
         found = []
         for container in factory.list():

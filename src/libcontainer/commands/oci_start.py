@@ -15,6 +15,7 @@ from libcontainer.commands.oci_common import (
     check_console,
     load,
     open_factory,
+    warn_of_last_hooks,
     write_pid_file,
 )
 from libcontainer.commands.options import Arguments
@@ -98,7 +99,12 @@ def _foreground(container: Container, process: Process, arguments: Arguments) ->
         after(arguments, IS_INIT)
         handle.make_relay().normalise()
         write_pid_file(handle, arguments)
-        container.start()
+        try:
+            container.start()
+        except HookError:
+            # What it has said is in the container's terminal, if that has one.
+            stand_in(handle, signals)
+            raise
         status = stand_in(handle, signals).shell
     if not arguments.keep:
         container.delete(force=True)
@@ -122,6 +128,7 @@ def _make(
             arguments.pidfd_socket or dict(bundle.annotations).get(_PIDFD_RECEIVER)
         ),
     )
+    warn_of_last_hooks(bundle.config.hooks, arguments)
     for warning in bundle.warnings:
         if warning.path.startswith("process.capabilities"):
             arguments.warn(str(warning))

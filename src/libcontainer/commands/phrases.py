@@ -51,6 +51,20 @@ def describe(error: BaseException) -> str:
     return " ".join(text.split("\n"))
 
 
+def shown(error: BaseException) -> str:
+    """Return what is on standard error of an error: a line that may be looked for."""
+    if isinstance(error, ProgramFormatError):
+        # Of what is there and yet no program, the words are those of the program's
+        # own place, and there is nothing else; the log has all.
+        return _of_format(error)
+    return f"libcontainer: {describe(error)}"
+
+
+def _of_format(error: ProgramFormatError) -> str:
+    path = error.title.removeprefix("execute ").strip("'")
+    return f"exec {path}: {os.strerror(error.errno or 0).lower()}"
+
+
 def _of_config(error: ConfigError, _: str) -> str:
     what = (
         "container ID format" if isinstance(error, InvalidIdError) else "configuration"
@@ -71,6 +85,8 @@ def _of_unsupported(error: UnsupportedError, text: str) -> str:
 def _of_state(error: StateError, text: str) -> str:
     if error.verb == "signal":
         return f"container not running: {text}"
+    if error.verb == "delete":
+        return f"cannot delete a container that is not stopped: {text}"
     if error.verb == "exec" and error.status == "paused":
         return f"cannot exec in a paused container: {text}"
     return text
@@ -86,8 +102,7 @@ def _of_hook(error: HookError, text: str) -> str:
 
 def _of_program(error: ProgramError, text: str) -> str:
     if isinstance(error, ProgramFormatError):
-        path = error.title.removeprefix("execute ").strip("'")
-        return f"exec {path}: {os.strerror(error.errno or 0).lower()}: {text}"
+        return f"{_of_format(error)}: {text}"
     words = _PROGRAM.get(error.errno or 0)
     return f"{words}: {text}" if words else text
 

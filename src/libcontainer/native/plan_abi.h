@@ -65,16 +65,16 @@ enum lc_op_kind {
     LC_OP_CLONE = 1,        /* clone3(flags|CLONE_PARENT), into the v2 cgroup of slot: both report LC_CLONED, the child goes on, the parent exits */
     LC_OP_BARRIER = 2,      /* report LC_AT_BARRIER, with the fd in slot if there is one; wait for LC_GO */
     LC_OP_CLONE_TREE = 3,   /* slot, an O_PATH fd, becomes open_tree(text, flags) of the same inode */
-    LC_OP_MAKE_FS = 4,      /* slot := new filesystem text with options list, mounted detached with attributes flags; mode LC_MODE_OF: with the permissions of the directory text2 inside, if it is there */
+    LC_OP_MODE_OF = 4,      /* the filesystem in the making in slot gets the permissions of the directory text inside, if it is there */
     LC_OP_ROOT = 5,        /* tree slot attached on text (none: "/"), entered, and from now on the container's root */
     LC_OP_ATTACH = 6,      /* tree slot on text inside (or beneath tree slot2); flags: enum lc_attach; mode of what is made */
     LC_OP_MASK = 7,        /* text inside (or beneath tree arg-1) hidden by tree slot (directory) or tree slot2 (anything else); absent: skipped */
     LC_OP_READONLY = 8,    /* text inside (or beneath tree slot) made a read-only mount of itself; absent: skipped */
     LC_OP_PIVOT = 9,       /* pivot_root(".", "."), detach the old root */
-    LC_OP_CALL = 10,        /* system call mode (enum lc_call), slot := its result; data: lc_arguments, then what its pointers point to; arg: capabilities, for each of which it is made, with its number as second argument, up to the last that the kernel knows */
+    LC_OP_CALL = 10,        /* system call mode (enum lc_call; above its 8 bits enum lc_where), slot := its result; data: lc_arguments, then what its pointers point to; arg: capabilities, for each of which it is made, with its number as second argument, up to the last that the kernel knows */
     LC_OP_GATE = 11,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
     LC_OP_WRITE_PROC = 12,  /* text2 into file text of the procfs in slot; flags: enum lc_use_proc */
-    LC_OP_RLIMIT = 13,      /* setrlimit(mode, soft flags, hard arg) */
+    LC_OP_LIMIT_FILES = 13, /* the limit of open files, soft flags, hard arg: EXEC sets it, as it has to open some more */
     LC_OP_UMASK = 14,       /* umask(mode) */
     LC_OP_CHDIR = 15,       /* chdir(text), made 0755 if absent; the result must be inside the root */
     LC_OP_EXEC = 16,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on; flags: enum lc_exec */
@@ -87,7 +87,7 @@ enum lc_op_kind {
     LC_OP_MONITOR = 23,     /* clone3() twice: a monitor, which executes the program in slot2 with the socket in slot as LC_CALLER, and its child, which reports LC_CLONED and goes on */
     LC_OP_SECCOMP = 24,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
     LC_OP_OPEN_PROC = 25,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
-    LC_OP_TELL = 26,        /* report mode, LC_TERMINAL_FD, with the fd in slot, and let go of that */
+    LC_OP_TELL = 26,        /* report LC_TERMINAL_FD with the fd in slot, and let go of that */
     LC_OP_TAKE = 27,        /* wait for LC_GO, which carries arg fds, for the slots from slot on */
     LC_OP_LAST = 27,
 };
@@ -134,7 +134,11 @@ enum lc_call {
     LC_CALL_SETRESGID = 34,
     LC_CALL_IOCTL = 35,
     LC_CALL_CAPSET = 36,
-    LC_CALL_LAST = 36,
+    LC_CALL_FSOPEN = 37,
+    LC_CALL_FSCONFIG = 38,
+    LC_CALL_FSMOUNT = 39,
+    LC_CALL_PRLIMIT64 = 40,
+    LC_CALL_LAST = 40,
 };
 
 struct lc_arguments { uint64_t value[6]; };
@@ -148,8 +152,6 @@ enum lc_use_proc { LC_LAST_USE = 1 /* let go of the procfs */ };
 enum lc_seccomp { LC_SECCOMP_AT_EXEC = 0, LC_SECCOMP_NOW = 1 };
 
 enum lc_identity_flags { LC_NO_NEW_PRIVS = 1 /* to be found set */ };
-
-enum lc_make_fs { LC_MODE_OF = 1 };
 
 enum lc_attach {
     LC_MAKE_DIRECTORY = 1,   /* make the target as a directory where it is absent */

@@ -20,7 +20,12 @@ from libcontainer.config.report import Report
 from libcontainer.config.strict_json import parse_strict_json
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.oci.linux import read_linux
-from libcontainer.oci.mounts import read_hooks, read_mounts, read_root
+from libcontainer.oci.mounts import (
+    read_hooks,
+    read_mounts,
+    read_root,
+    with_environment,
+)
 from libcontainer.oci.process import read_process, shared_fields, with_affinity
 from libcontainer.process import Process
 from libcontainer.state import BUNDLE_LABEL
@@ -110,6 +115,8 @@ def parse_bundle(document: Mapping[str, Any], path: str) -> Bundle:
     if report.problems:
         raise ConfigError(report.problems)
     if process is not None:
+        given, hooks = top.child("hooks"), fields["hooks"]
+        fields["hooks"] = with_environment(given, hooks, process)
         process, affinity = with_affinity(process)
         fields.update(shared_fields(process), cpu_affinity=affinity)
     return Bundle(

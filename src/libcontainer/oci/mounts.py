@@ -6,8 +6,12 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+from attrs import evolve
+
 from libcontainer.config import Device, Directory, Hook, Hooks, IdMapping, Mount
 from libcontainer.config.container_reader import Reader
+from libcontainer.config.hooks import AnyHook
+from libcontainer.process import Process
 
 MAX_ID: Final = 2**32 - 1
 _OF_FILESYSTEM: Final = frozenset(
@@ -118,6 +122,25 @@ def read_hooks(hooks: Reader) -> Hooks:
             for theirs, ours in _HOOKS.items()
         }
     )
+
+
+def with_environment(given: Reader, hooks: Hooks, process: Process) -> Hooks:
+    """Return them with the process's environment where the container runs them.
+
+    That is of those of *startContainer* that have none of their own: they take the
+    program's place, and the specification leaves it open.
+    """
+    env = dict(process.env or ())
+    # The user's own is only known inside.
+    env.setdefault("HOME", "/")
+    found: list[AnyHook] = []
+    items = given.children("startContainer")
+    for hook, item in zip(hooks.start_container, items, strict=True):
+        if isinstance(hook, Hook) and item.get("env") is None:
+            found.append(evolve(hook, env=env))
+        else:
+            found.append(hook)
+    return evolve(hooks, start_container=tuple(found)) if found else hooks
 
 
 def _hook(hook: Reader) -> Hook:

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, field, frozen
 
@@ -13,6 +13,7 @@ from libcontainer.config import Config, Mount, Rootfs
 from libcontainer.config.report import show
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.host.probe import is_privileged
+from libcontainer.memo import Memo
 from libcontainer.oneshot.text import TextForm
 from libcontainer.process import STDOUT, Process
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 _PERIOD = 100_000
 _SHELL = "/bin/sh"
 _NO_PYTHON = "no Python runs between clone and exec: use cwd, user, umask, pass_fds"
+
+# The same keywords make the same configuration, and with it the same plan.
+_made: Memo[Hashable, Config] = Memo()
+_Wanted: TypeAlias = "str | tuple[Network, ...] | None"
 
 Command = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """One word of a command line."""
@@ -113,16 +118,29 @@ class Wishes:
         Raises:
             ConfigError: *network* is no word, and no network.
         """
+        mounts, network = tuple(self.mounts), _one_or_more(self.network)
+        scalars = (init, self.init, self.hostname, self.memory, self.cpus, self.pids)
+        key = (
+            (self.config, is_privileged(), self.rootfs, self.seccomp, mounts, network),
+            scalars,
+            # A number of another type is as equal, and may be wrong.
+            tuple(map(type, scalars)),
+        )
+        return _made.get(key, lambda _: self._configure(mounts, network, init=init))
+
+    def _configure(
+        self, mounts: tuple[Mount, ...], network: _Wanted, *, init: bool
+    ) -> Config:
         base = default_config(init=init) if self.config is None else self.config
         changes: dict[str, Any] = {}
         for name in ("rootfs", "hostname", "seccomp", "init"):
             if (value := getattr(self, name)) is not None:
                 changes[name] = value
-        if mounts := tuple(self.mounts):
+        if mounts:
             changes["mounts"] = (*base.mounts, *mounts)
         changes |= self._limits(base)
-        if self.network is not None:
-            changes |= _network(base, self.network)
+        if network is not None:
+            changes |= _network(base, network)
         return evolve(base, **changes) if changes else base
 
     def _refuse(self) -> None:
@@ -179,10 +197,15 @@ def _groups(extra: Iterable[int] | None) -> tuple[int, ...] | None:
     return None if extra is None else tuple(extra)
 
 
-def _network(base: Config, wish: str | Network | Iterable[Network]) -> dict[str, Any]:
+def _one_or_more(wish: str | Network | Iterable[Network] | None) -> _Wanted:
+    if wish is None or isinstance(wish, str):
+        return wish
+    return tuple(wish) if isinstance(wish, Iterable) else (wish,)
+
+
+def _network(base: Config, wish: str | tuple[Network, ...]) -> dict[str, Any]:
     if not isinstance(wish, str):
-        one_by_one = isinstance(wish, Iterable)
-        return {"networks": wish if one_by_one else (wish,)}
+        return {"networks": wish}
     if wish == "none":
         return {"namespaces": base.namespaces | {"network"}, "networks": ()}
     if wish == "host":

@@ -171,7 +171,7 @@ static void make_seed(struct seed *seed)
 {
     static const uint16_t slot_only[] = {LC_OP_ROOT, LC_OP_GATE, LC_OP_INIT};
     static const uint16_t texts[] = {LC_OP_CHDIR, LC_OP_READONLY, LC_OP_CLONE_TREE,
-                                     LC_OP_ATTACH, LC_OP_MAKE_FS};
+                                     LC_OP_ATTACH, LC_OP_MODE_OF};
     static const uint16_t bare[] = {LC_OP_BARRIER, LC_OP_PIVOT};
     *seed = (struct seed){.head = {.magic = LC_MAGIC, .abi = LC_ABI, .nslots = NSLOTS}};
     for (int32_t i = 0; i < NSLOTS; i++)

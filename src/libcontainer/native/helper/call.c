@@ -40,6 +40,10 @@ static const uint16_t numbers[LC_CALL_LAST + 1] = {
     [LC_CALL_SETRESGID] = __NR_setresgid,
     [LC_CALL_IOCTL] = __NR_ioctl,
     [LC_CALL_CAPSET] = __NR_capset,
+    [LC_CALL_FSOPEN] = __NR_fsopen,
+    [LC_CALL_FSCONFIG] = __NR_fsconfig,
+    [LC_CALL_FSMOUNT] = __NR_fsmount,
+    [LC_CALL_PRLIMIT64] = __NR_prlimit64,
 };
 
 int op_call(struct helper *helper, const struct lc_op *op)
@@ -59,13 +63,13 @@ int op_call(struct helper *helper, const struct lc_op *op)
         if (op->arg != 0)
             args[1] = __builtin_ctzll(left);
         left &= left - 1;
-        result = arch_syscall(numbers[op->mode], args[0], args[1], args[2], args[3],
-                              args[4], args[5]);
+        result = arch_syscall(numbers[op->mode & UINT8_MAX], args[0], args[1], args[2],
+                              args[3], args[4], args[5]);
     } while (left != 0 && result >= 0);
     // No capability of this kernel: nor are those above it.
     if (op->arg != 0 && result == -EINVAL)
         result = 0;
     if (result >= 0 && op->slot >= 0)
-        set_slot(helper, op->slot, (int)result);
-    return result < 0 ? (int)result : 0;
+        fill_slot(helper, op->slot, (int)result);
+    return result < 0 ? at(op->mode >> 8, (int)result) : 0;
 }

@@ -17,21 +17,21 @@ enum { MANY = 0x7fffffff };
     X(BARRIER, op_barrier, 0, SLOT, 0, 0, 0, 0)                                   \
     X(TAKE, op_take, SLOT | ARG, 0, 0, 0, 0, 0)                                   \
     X(CLONE_TREE, op_clone_tree, SLOT, 0, 1, 1, 0, AT_RECURSIVE | AT_SYMLINK_NOFOLLOW) \
-    X(MAKE_FS, op_make_fs, SLOT, 0, 1, MANY, LC_MODE_OF, ATTRIBUTES)                       \
+    X(MODE_OF, op_mode_of, SLOT, 0, 1, 1, 0, 0)                                   \
     X(ROOT, op_root, SLOT, 0, 0, 1, 0, 0)                                         \
     X(ATTACH, op_attach, SLOT, SLOT2, 1, 1, PERMISSIONS, ATTACH_FLAGS)            \
     X(MASK, op_mask, SLOT | SLOT2, ARG, 1, 1, 0, 0)                               \
     X(READONLY, op_readonly, 0, SLOT, 1, 1, 0, 0)                                 \
     X(PIVOT, op_pivot, 0, 0, 0, 0, 0, 0)                                          \
-    X(CALL, op_call, DATA, SLOT | ARG, 0, 0, UINT8_MAX, ARGUMENTS | ARGUMENTS << 8)     \
+    X(CALL, op_call, DATA, SLOT | ARG, 0, 0, UINT16_MAX, ARGUMENTS | ARGUMENTS << 8)     \
     X(GATE, op_gate, SLOT, 0, 0, 0, 0, 0)                                         \
     X(OPEN_PROC, op_open_proc, SLOT | SLOT2, 0, 1, 1, 0, LC_LAST_USE)             \
     X(WRITE_PROC, op_write_proc, SLOT, 0, 2, 2, 0, LC_LAST_USE)                   \
-    X(RLIMIT, op_rlimit, 0, ARG, 0, 0, 15, UINT64_MAX)                            \
+    X(LIMIT_FILES, op_limit_files, 0, ARG, 0, 0, 0, UINT64_MAX)                   \
     X(UMASK, op_umask, 0, 0, 0, 0, 0777, 0)                                       \
     X(CHDIR, op_chdir, 0, 0, 1, 1, 0, 0)                                          \
     X(VERIFY_NODE, op_verify_node, SLOT | FLAGS, ARG, 0, 0, 0, UINT64_MAX)        \
-    X(TELL, op_tell, SLOT, 0, 0, 0, UINT8_MAX, 0)                                 \
+    X(TELL, op_tell, SLOT, 0, 0, 0, 0, 0)                                         \
     X(VERIFY_IDENTITY, op_verify_identity, SLOT | DATA, 0, 0, 0, 0, LC_NO_NEW_PRIVS) \
     X(FIND_PROGRAM, op_find_program, 0, 0, 1, MANY, 0, 0)                         \
     X(LANDLOCK_PATH, op_landlock_path, SLOT | FLAGS, 0, 1, 1, 0, UINT32_MAX)      \

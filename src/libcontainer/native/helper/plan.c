@@ -6,7 +6,6 @@
 
 #include <asm/errno.h>
 #include <linux/fcntl.h>
-#include <linux/mount.h>
 #include <linux/sched.h>
 #include <stdbool.h>
 
@@ -29,9 +28,6 @@ struct shape {
 #define NAMESPACES                                                                     \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |     \
      CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME)
-#define ATTRIBUTES                                                                     \
-    (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |    \
-     MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW)
 #define MAKES (LC_MAKE_DIRECTORY | LC_MAKE_FILE | LC_MAKE_LIKE_SOURCE)
 #define ATTACH_FLAGS (MAKES | LC_REAL_DIRECTORY | LC_ON_PROC | LC_NO_FOLLOW)
 #define FILTER_FLAGS 0x3f
@@ -113,8 +109,9 @@ static bool call_ok(const struct plan *plan, const struct lc_op *op)
 {
     const struct lc_arguments *call = plan_data(plan, op);
     uint64_t pointers = op->flags & ARGUMENTS, slots = op->flags >> 8;
-    if (op->data_size < sizeof(*call) || op->mode == 0 || op->mode > LC_CALL_LAST ||
-        (pointers & slots) != 0)
+    const uint32_t number = op->mode & UINT8_MAX;
+    if (op->data_size < sizeof(*call) || number == 0 || number > LC_CALL_LAST ||
+        op->mode >> 8 > LC_WHERE_TIMEOUT || (pointers & slots) != 0)
         return false;
     for (int i = 0; i < 6; i++) {
         uint64_t value = call->value[i];
@@ -133,14 +130,10 @@ static bool details_ok(const struct plan *plan, const struct lc_op *op)
     case LC_OP_TAKE:
         return op->arg <= LC_MAX_TAKEN &&
                op->arg <= plan->head->nslots - (uint32_t)op->slot;
-    case LC_OP_MAKE_FS:
-        return op->count > op->mode;
     case LC_OP_ATTACH:
         return (op->flags & MAKES & ((op->flags & MAKES) - 1)) == 0;  // one at most
     case LC_OP_MASK:
         return op->arg <= plan->head->nslots;
-    case LC_OP_TELL:
-        return op->mode == LC_TERMINAL_FD;
     case LC_OP_VERIFY_IDENTITY:
         return identity_ok(plan, op);
     case LC_OP_EXEC:

@@ -33,7 +33,6 @@ from libcontainer.plan.ops.attach import (
 from libcontainer.plan.ops.base import Op
 from libcontainer.plan.ops.call import CALLS, Call, SlotRef
 from libcontainer.plan.ops.identity import SetIdentity, VerifyIdentity
-from libcontainer.plan.ops.monitor import Monitor
 from libcontainer.plan.ops.namespaces import (
     CLONE_NEWNS,
     BecomeRoot,
@@ -58,16 +57,19 @@ from libcontainer.plan.ops.process import (
     Gate,
     Init,
     LandlockPath,
+    LimitFiles,
+    Monitor,
     NoNewPrivs,
+    Seccomp,
     SetRlimit,
     Take,
     Umask,
 )
-from libcontainer.plan.ops.seccomp import Seccomp
 from libcontainer.plan.ops.terminal import Tell, Terminal, VerifyNode
 from libcontainer.plan.ops.trees import (
     CloneTree,
     MakeFs,
+    ModeOf,
     Overlay,
     SetAttributes,
 )
@@ -95,11 +97,13 @@ __all__ = [
     "Gate",
     "Init",
     "LandlockPath",
+    "LimitFiles",
     "Loopback",
     "MakeFs",
     "Mask",
     "Mkdir",
     "Mknod",
+    "ModeOf",
     "Monitor",
     "MountNew",
     "NoNewPrivs",

@@ -48,11 +48,16 @@ CALLS = {
     "setresgid": 34,
     "ioctl": 35,
     "capset": 36,
+    "fsopen": 37,
+    "fsconfig": 38,
+    "fsmount": 39,
+    "prlimit64": 40,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 
 _ARGUMENTS = 6
 _SLOTS = 8
+_WHERE = 8
 
 
 @frozen
@@ -66,7 +71,9 @@ Argument = int | bytes | SlotRef
 KIND = 10
 
 
-def call(name: str, *args: Argument, result: int = NONE, each: int = 0) -> Record:
+def call(
+    name: str, *args: Argument, result: int = NONE, each: int = 0, where: int = 0
+) -> Record:
     """Return the record of one system call.
 
     Args:
@@ -76,6 +83,7 @@ def call(name: str, *args: Argument, result: int = NONE, each: int = 0) -> Recor
         result: slot that gets the fd which the call returns.
         each: capabilities as bits; it is made for each of them, with its number as
             second argument, up to the last that the kernel knows.
+        where: the part of the step that fails with it (``enum lc_where``).
     """
     numbers, memory, flags = [], b"", 0
     for index, value in enumerate(args):
@@ -91,9 +99,8 @@ def call(name: str, *args: Argument, result: int = NONE, each: int = 0) -> Recor
             numbers.append(value % 2**64)
     numbers += [0] * (_ARGUMENTS - len(numbers))
     data = struct.pack("=6Q", *numbers) + memory
-    return Record(
-        kind=KIND, slot=result, mode=CALLS[name], flags=flags, arg=each, data=data
-    )
+    mode = where << _WHERE | CALLS[name]
+    return Record(kind=KIND, slot=result, mode=mode, flags=flags, arg=each, data=data)
 
 
 def text(value: str) -> bytes:

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import struct
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from libcontainer.plan.ops.base import Op
 from libcontainer.plan.ops.call import SlotRef, call
 from libcontainer.plan.record import NONE, Record
 
 _PR_SET_NO_NEW_PRIVS = 38
+_RLIMIT_NOFILE = 7
 _TIOCSCTTY = 0x540E
+_INSTRUCTION = 8  # bytes of one of a filter
+_NEW_LISTENER = 0x08
 
 
 @frozen
@@ -65,18 +68,38 @@ class Take(Op):
 
 
 @frozen
+class LimitFiles(Op):
+    """Limit the number of open files, once the program is executed."""
+
+    KIND = 13
+    MAN = "setrlimit(2)"
+    soft: int
+    hard: int
+
+    def record(self) -> Record:
+        return Record(flags=self.soft, arg=self.hard)
+
+    @property
+    def title(self) -> str:
+        return f"limit the open files (soft {self.soft}, hard {self.hard})"
+
+
+@frozen
 class SetRlimit(Op):
     """Set one resource limit."""
 
-    KIND = 13
     MAN = "setrlimit(2)"
     resource: int
     name: str
     soft: int
     hard: int
 
-    def record(self) -> Record:
-        return Record(mode=self.resource, flags=self.soft, arg=self.hard)
+    def records(self) -> tuple[Record, ...]:
+        if self.resource == _RLIMIT_NOFILE:
+            files = LimitFiles(self.soft, self.hard).record()
+            return (evolve(files, kind=LimitFiles.KIND),)
+        limit = struct.pack("=2Q", self.soft, self.hard)
+        return (call("prlimit64", 0, self.resource, limit),)
 
     @property
     def title(self) -> str:
@@ -186,6 +209,61 @@ class Init(Op):
     @property
     def title(self) -> str:
         return "stay as init, go on in a child"
+
+
+@frozen
+class Monitor(Op):
+    """Go on as the child of a monitor, which stays outside of the container.
+
+    Attributes:
+        caller: slot of the socket on which the caller tells it what to watch.
+        program: slot of the program that it is.
+    """
+
+    KIND = 23
+    MAN = "clone(2)"
+    caller: int
+    program: int
+
+    def record(self) -> Record:
+        return Record(slot=self.caller, slot2=self.program)
+
+    @property
+    def title(self) -> str:
+        return "go on below a monitor"
+
+
+@frozen
+class Seccomp(Op):
+    """Filter the system calls of the process and of all that come from it.
+
+    Attributes:
+        program: classic BPF.
+        filter_flags: ``SECCOMP_FILTER_FLAG_*``.
+        now: at this step; else the program is only noted here, and set by `Exec`
+            right before execve(2).
+    """
+
+    KIND = 24
+    MAN = "seccomp(2)"
+    program: bytes = field(repr=False)
+    filter_flags: int = 0
+    now: bool = False
+
+    def record(self) -> Record:
+        return Record(mode=int(self.now), flags=self.filter_flags, data=self.program)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether a listener is handed over."""
+        return bool(self.filter_flags & _NEW_LISTENER)
+
+    @property
+    def title(self) -> str:
+        size = len(self.program) // _INSTRUCTION
+        when = "" if self.now else ", at execve"
+        listener = ", with a listener" if self.notifies else ""
+        return f"filter system calls ({size} instructions{listener}{when})"
 
 
 @frozen

@@ -16,6 +16,9 @@ from libcontainer.plan.record import NONE, Record
 AT_RECURSIVE = 0x8000
 _AT_EMPTY_PATH = 0x1000
 _AT_SYMLINK_NOFOLLOW = 0x100
+_CLOEXEC = 1  # FSOPEN_CLOEXEC and FSMOUNT_CLOEXEC
+_SET_STRING, _CREATE = 1, 6  # FSCONFIG_*
+_WHERE_CREATE, _WHERE_CLONE, _WHERE_CONFIGURE = 3, 4, 5
 _MAX_OPTION = 255  # fsconfig(2) takes strings of 256 bytes with their NUL
 
 
@@ -48,6 +51,27 @@ class CloneTree(Op):
 
 
 @frozen
+class ModeOf(Op):
+    """Give the filesystem in the making in *slot* the permissions of *path*, if there.
+
+    Attributes:
+        path: container path of a directory.
+    """
+
+    KIND = 4
+    MAN = "fsconfig(2)"
+    slot: int
+    path: str
+
+    def record(self) -> Record:
+        return Record(slot=self.slot, strings=(self.path,))
+
+    @property
+    def title(self) -> str:
+        return f"take the permissions of {self.path!r}"
+
+
+@frozen
 class MakeFs(Op):
     """Make a new filesystem of *fstype*, mounted nowhere yet.
 
@@ -56,7 +80,6 @@ class MakeFs(Op):
             there.
     """
 
-    KIND = 4
     MAN = "fsopen(2)"
     slot: int
     fstype: str
@@ -65,16 +88,27 @@ class MakeFs(Op):
     purpose: str = ""
     mode_of: str | None = None
 
-    def record(self) -> Record:
+    def records(self) -> tuple[Record, ...]:
         named = any(option.startswith("source=") for option in self.options)
         source = () if named else ("source=libcontainer",)
-        place = () if self.mode_of is None else (self.mode_of,)
-        return Record(
-            slot=self.slot,
-            flags=self.attributes,
-            mode=int(self.mode_of is not None),
-            strings=(self.fstype, *place, *self.options, *source),
+        place = () if self.mode_of is None else (ModeOf(self.slot, self.mode_of),)
+        slot = SlotRef(self.slot)
+        return (
+            call("fsopen", text(self.fstype), _CLOEXEC, result=self.slot),
+            *(evolve(mode.record(), kind=ModeOf.KIND) for mode in place),
+            *map(self._option, (*self.options, *source)),
+            call("fsconfig", slot, _CREATE, where=_WHERE_CREATE),
+            call(
+                *("fsmount", slot, _CLOEXEC, self.attributes),
+                result=self.slot,
+                where=_WHERE_CLONE,
+            ),
         )
+
+    def _option(self, option: str) -> Record:
+        key, has_value, value = option.partition("=")
+        how = (_SET_STRING, text(key), text(value)) if has_value else (0, text(key))
+        return call("fsconfig", SlotRef(self.slot), *how, where=_WHERE_CONFIGURE)
 
     @property
     def title(self) -> str:
@@ -111,11 +145,9 @@ class Overlay(Op):
         if self.upper != NONE:
             upper, work = f"u/{self.upper_path}", f"u/{self.work_path}"
         options = (*_lower(names), f"upperdir={upper}", f"workdir={work}")
-        make = MakeFs(
-            self.slot, "overlay", (*options, *self.options), self.attributes
-        ).record()
+        make = MakeFs(self.slot, "overlay", (*options, *self.options), self.attributes)
         above = self._above(upper, work)
-        return (*layers, *above, enter, evolve(make, kind=MakeFs.KIND))
+        return (*layers, *above, enter, *make.records())
 
     def _layer(self, slot: int, name: str) -> Record:
         where = Attach(
