@@ -48,7 +48,7 @@ def test_a_whole_container_runs(run: Start, container: Make) -> None:
     up = b"lo".ljust(16, b"\0") + b"\1".ljust(24, b"\0")
     box.plan.call("IOCTL", Slot(lo), SIOCSIFFLAGS, up)
     box.plan.add("UMASK", mode=0o27)
-    box.plan.add("RLIMIT", mode=7, flags=40, arg=50)
+    box.plan.add("LIMIT_FILES", flags=40, arg=50)
     box.finish(
         "echo $$ $(hostname) $(cat /proc/sys/kernel/domainname) $PWD $HOME;"
         "umask; ulimit -n; ulimit -Hn; ls / | tr '\\n' ' '; echo;"

@@ -13,7 +13,6 @@ import termios
 import pytest
 
 from tests.native.helper_driver import (
-    ABI,
     Slot,
     failure,
     fds,
@@ -70,7 +69,7 @@ def with_terminal(box: Container, *, console: bool, size: tuple[int, int]) -> in
         plan.add("ATTACH", slot=tree, flags=MAKE_FILE, mode=0o600, **place)
     plan.call("SETSID")
     plan.call("IOCTL", Slot(terminal), termios.TIOCSCTTY)
-    plan.add("TELL", slot=master, mode=ABI["LC_TERMINAL_FD"])
+    plan.add("TELL", slot=master)
     return terminal
 
 

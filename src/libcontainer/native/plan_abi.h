@@ -74,7 +74,7 @@ enum lc_op_kind {
     LC_OP_CALL = 10,        /* system call mode (enum lc_call; above its 8 bits enum lc_where), slot := its result; data: lc_arguments, then what its pointers point to; arg: capabilities, for each of which it is made, with its number as second argument, up to the last that the kernel knows */
     LC_OP_GATE = 11,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
     LC_OP_WRITE_PROC = 12,  /* text2 into file text of the procfs in slot; flags: enum lc_use_proc */
-    LC_OP_RLIMIT = 13,      /* setrlimit(mode, soft flags, hard arg) */
+    LC_OP_LIMIT_FILES = 13, /* the limit of open files, soft flags, hard arg: EXEC sets it, as it has to open some more */
     LC_OP_UMASK = 14,       /* umask(mode) */
     LC_OP_CHDIR = 15,       /* chdir(text), made 0755 if absent; the result must be inside the root */
     LC_OP_EXEC = 16,        /* execve(program, list, list2); data: lc_fd[]: the fds that live on; flags: enum lc_exec */
@@ -87,7 +87,7 @@ enum lc_op_kind {
     LC_OP_MONITOR = 23,     /* clone3() twice: a monitor, which executes the program in slot2 with the socket in slot as LC_CALLER, and its child, which reports LC_CLONED and goes on */
     LC_OP_SECCOMP = 24,     /* seccomp(SET_MODE_FILTER, flags, data): struct sock_filter[]; mode: enum lc_seccomp */
     LC_OP_OPEN_PROC = 25,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
-    LC_OP_TELL = 26,        /* report mode, LC_TERMINAL_FD, with the fd in slot, and let go of that */
+    LC_OP_TELL = 26,        /* report LC_TERMINAL_FD with the fd in slot, and let go of that */
     LC_OP_TAKE = 27,        /* wait for LC_GO, which carries arg fds, for the slots from slot on */
     LC_OP_LAST = 27,
 };
@@ -137,7 +137,8 @@ enum lc_call {
     LC_CALL_FSOPEN = 37,
     LC_CALL_FSCONFIG = 38,
     LC_CALL_FSMOUNT = 39,
-    LC_CALL_LAST = 39,
+    LC_CALL_PRLIMIT64 = 40,
+    LC_CALL_LAST = 40,
 };
 
 struct lc_arguments { uint64_t value[6]; };

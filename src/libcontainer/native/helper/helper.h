@@ -16,7 +16,7 @@ struct helper {
     uint32_t step;         // of the operation that runs
     uint32_t umask;        // what EXEC sets; until then it is 0 so that modes are exact
     uint32_t streams;      // bit: that standard stream was given, and stays over execve(2)
-    bool limit_files;      // EXEC sets files: asked for by RLIMIT, or raised by us
+    bool limit_files;      // EXEC sets files: asked for, or raised by us
     struct rlimit64 files;
     const char *program;   // what FIND_PROGRAM found
     uint32_t hook;         // number of the one that runs, here or beside us; 0: none
@@ -51,8 +51,7 @@ static inline void set_slot(struct helper *helper, int32_t slot, int fd)
 }
 
 // main.c
-void timer_arm(const struct helper *helper);
-int timer_disarm(void);
+int set_timer(uint32_t milliseconds);  // until the helper ends itself; 0: it does not
 void *room(size_t size);  // the same memory each time, of unknown content; NULL: none
 int sweep(struct helper *helper);
 int close_others(const int *fds, uint32_t count, int64_t kept);

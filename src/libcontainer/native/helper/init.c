@@ -43,7 +43,7 @@ static void supervise(int child, int report)
 // container can look at; only then may it, as a later setns(2) by its own user wants.
 static void become_init(struct helper *helper, int child, int report)
 {
-    if (timer_disarm() < 0 || close_others(&report, 1, -1) < 0 || sys(chdir, "/") < 0 ||
+    if (set_timer(0) < 0 || close_others(&report, 1, -1) < 0 || sys(chdir, "/") < 0 ||
         sys(munmap, helper->plan.base, helper->plan.size) < 0)
         exit_group(1);  // The kernel ends the child with its init.
     sys(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -60,7 +60,7 @@ int op_init(struct helper *helper, const struct lc_op *op)
         return at(LC_WHERE_CLONE, child);
     if (child > 0)
         become_init(helper, child, helper->slots[op->slot]);
-    timer_arm(helper);
+    set_timer(helper->plan.head->deadline_ms);
     sys(rt_sigprocmask, SIG_UNBLOCK, &alarm, NULL, sizeof(alarm));
     return 0;
 }

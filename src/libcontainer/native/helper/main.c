@@ -53,21 +53,11 @@ void *room(size_t size)
     return memory < 0 && memory > -4096 ? NULL : (void *)memory;
 }
 
-static int set_timer(uint32_t milliseconds)
+int set_timer(uint32_t milliseconds)
 {
     struct itimerval timer = {
         .it_value = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000}};
     return sys(setitimer, ITIMER_REAL, &timer, NULL);
-}
-
-void timer_arm(const struct helper *helper)
-{
-    set_timer(helper->plan.head->deadline_ms);
-}
-
-int timer_disarm(void)
-{
-    return set_timer(0);
 }
 
 // Whoever starts the helper has no signal ignored in it and all of them blocked. One
@@ -162,18 +152,13 @@ static void allow_files(struct helper *helper)
 
 // What the plan does not name does not outlive the first microseconds, and nothing
 // outlives execve(2) unless EXEC says so; it looks after the standard streams itself.
-static int close_unlisted(struct helper *helper, int plan)
+static int close_unlisted(struct helper *helper)
 {
-    const uint32_t nslots = helper->plan.head->nslots;
     int result = sweep(helper);
-    bool listed = false;
-    for (uint32_t i = 0; i < nslots; i++) {
+    for (uint32_t i = 0; i < helper->plan.head->nslots; i++) {
         const int fd = helper->slots[i];
-        listed = listed || fd == plan;
         helper->streams |= fd >= 0 && fd <= 2 ? 1u << fd : 0u;
     }
-    if (plan <= 2 && !listed)
-        sys(close, plan);
     return result < 0 ? result : sys(close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
@@ -236,8 +221,8 @@ void helper_start(const long *stack)
     if (result < 0)
         fail(helper, EPROTO, LC_WHERE_PARSE, EXIT_BAD_PLAN);
     helper->slots = helper->plan.slots;
-    timer_arm(helper);
-    result = close_unlisted(helper, fd);
+    set_timer(helper->plan.head->deadline_ms);
+    result = close_unlisted(helper);
     helper->step = helper->plan.ops[0].step;
     if (result < 0)
         fail(helper, -result, LC_WHERE_FDS, EXIT_FAILED);

@@ -15,7 +15,7 @@ static int allow_id_maps(uint64_t flags)
 // itself is not.
 int report_clone(struct helper *helper, uint64_t flags)
 {
-    timer_arm(helper);
+    set_timer(helper->plan.head->deadline_ms);
     int result = allow_id_maps(flags);
     int self = result < 0 ? result : sys(pidfd_open, sys(getpid, 0), 0);
     if (self < 0)

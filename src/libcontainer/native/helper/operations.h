@@ -27,11 +27,11 @@ enum { MANY = 0x7fffffff };
     X(GATE, op_gate, SLOT, 0, 0, 0, 0, 0)                                         \
     X(OPEN_PROC, op_open_proc, SLOT | SLOT2, 0, 1, 1, 0, LC_LAST_USE)             \
     X(WRITE_PROC, op_write_proc, SLOT, 0, 2, 2, 0, LC_LAST_USE)                   \
-    X(RLIMIT, op_rlimit, 0, ARG, 0, 0, 15, UINT64_MAX)                            \
+    X(LIMIT_FILES, op_limit_files, 0, ARG, 0, 0, 0, UINT64_MAX)                   \
     X(UMASK, op_umask, 0, 0, 0, 0, 0777, 0)                                       \
     X(CHDIR, op_chdir, 0, 0, 1, 1, 0, 0)                                          \
     X(VERIFY_NODE, op_verify_node, SLOT | FLAGS, ARG, 0, 0, 0, UINT64_MAX)        \
-    X(TELL, op_tell, SLOT, 0, 0, 0, UINT8_MAX, 0)                                 \
+    X(TELL, op_tell, SLOT, 0, 0, 0, 0, 0)                                         \
     X(VERIFY_IDENTITY, op_verify_identity, SLOT | DATA, 0, 0, 0, 0, LC_NO_NEW_PRIVS) \
     X(FIND_PROGRAM, op_find_program, 0, 0, 1, MANY, 0, 0)                         \
     X(LANDLOCK_PATH, op_landlock_path, SLOT | FLAGS, 0, 1, 1, 0, UINT32_MAX)      \

@@ -134,8 +134,6 @@ static bool details_ok(const struct plan *plan, const struct lc_op *op)
         return (op->flags & MAKES & ((op->flags & MAKES) - 1)) == 0;  // one at most
     case LC_OP_MASK:
         return op->arg <= plan->head->nslots;
-    case LC_OP_TELL:
-        return op->mode == LC_TERMINAL_FD;
     case LC_OP_VERIFY_IDENTITY:
         return identity_ok(plan, op);
     case LC_OP_EXEC:

@@ -32,7 +32,7 @@ int op_take(struct helper *helper, const struct lc_op *op)
 
 int op_tell(struct helper *helper, const struct lc_op *op)
 {
-    int result = message_send(helper, op->mode, helper->slots[op->slot]);
+    int result = message_send(helper, LC_TERMINAL_FD, helper->slots[op->slot]);
     // Who waits for the end of a terminal waits for the last who has its master.
     set_slot(helper, op->slot, -1);
     return result;
@@ -81,7 +81,7 @@ int op_gate(struct helper *helper, const struct lc_op *op)
         return result;
     result = at(LC_WHERE_FDS, sweep(helper));
     if (result == 0)
-        result = timer_disarm();
+        result = set_timer(0);
     if (result < 0)
         return result;
     int starter = accept_starter(helper->slots[op->slot]);
@@ -90,7 +90,7 @@ int op_gate(struct helper *helper, const struct lc_op *op)
     set_slot(helper, op->slot, -1);
     set_slot(helper, (int32_t)helper->plan.head->control, starter);
     helper->control = starter;
-    timer_arm(helper);
+    set_timer(helper->plan.head->deadline_ms);
     return 0;
 }
 
@@ -102,14 +102,12 @@ int op_umask(struct helper *helper, const struct lc_op *op)
 
 // A limit of the number of files that is lower than EXEC's own fds would make EXEC
 // fail: raise it now, while we may, and lower it there.
-int op_rlimit(struct helper *helper, const struct lc_op *op)
+int op_limit_files(struct helper *helper, const struct lc_op *op)
 {
     struct rlimit64 limit = {op->flags, op->arg}, now = {0};
-    if (limit.rlim_cur > limit.rlim_max)
-        return -EINVAL;
-    if (op->mode != RLIMIT_NOFILE)
-        return sys(prlimit64, 0, (int)op->mode, &limit, NULL);
     int result = sys(prlimit64, 0, RLIMIT_NOFILE, NULL, &now);
+    if (result == 0 && limit.rlim_cur > limit.rlim_max)
+        result = -EINVAL;
     if (result < 0)
         return result;
     helper->files = limit;
@@ -217,7 +215,7 @@ static int place_fds(struct helper *helper, const struct lc_op *op, int *copies)
 static int restore_signals(void)
 {
     uint64_t none = 0;
-    int result = timer_disarm();
+    int result = set_timer(0);
     return result < 0 ? result
                       : sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }

@@ -51,6 +51,7 @@ CALLS = {
     "fsopen": 37,
     "fsconfig": 38,
     "fsmount": 39,
+    "prlimit64": 40,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import struct
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from libcontainer.plan.ops.base import Op
 from libcontainer.plan.ops.call import SlotRef, call
 from libcontainer.plan.record import NONE, Record
 
 _PR_SET_NO_NEW_PRIVS = 38
+_RLIMIT_NOFILE = 7
 _TIOCSCTTY = 0x540E
 _INSTRUCTION = 8  # bytes of one of a filter
 _NEW_LISTENER = 0x08
@@ -67,18 +68,38 @@ class Take(Op):
 
 
 @frozen
+class LimitFiles(Op):
+    """Limit the number of open files, once the program is executed."""
+
+    KIND = 13
+    MAN = "setrlimit(2)"
+    soft: int
+    hard: int
+
+    def record(self) -> Record:
+        return Record(flags=self.soft, arg=self.hard)
+
+    @property
+    def title(self) -> str:
+        return f"limit the open files (soft {self.soft}, hard {self.hard})"
+
+
+@frozen
 class SetRlimit(Op):
     """Set one resource limit."""
 
-    KIND = 13
     MAN = "setrlimit(2)"
     resource: int
     name: str
     soft: int
     hard: int
 
-    def record(self) -> Record:
-        return Record(mode=self.resource, flags=self.soft, arg=self.hard)
+    def records(self) -> tuple[Record, ...]:
+        if self.resource == _RLIMIT_NOFILE:
+            files = LimitFiles(self.soft, self.hard).record()
+            return (evolve(files, kind=LimitFiles.KIND),)
+        limit = struct.pack("=2Q", self.soft, self.hard)
+        return (call("prlimit64", 0, self.resource, limit),)
 
     @property
     def title(self) -> str:

@@ -23,7 +23,6 @@ _TIOCSPTLCK = 0x40045431
 _TIOCSWINSZ = 0x5414
 _TIOCGPTPEER = 0x5441
 _TIOCSCTTY = 0x540E
-_TERMINAL_FD = 4
 
 
 @frozen
@@ -59,7 +58,7 @@ class Tell(Op):
     slot: int
 
     def record(self) -> Record:
-        return Record(slot=self.slot, mode=_TERMINAL_FD)
+        return Record(slot=self.slot)
 
     @property
     def title(self) -> str:
