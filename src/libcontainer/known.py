@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.watch import Wanted
     from libcontainer.config.rdt import IntelRdt
     from libcontainer.host.rdt import RdtStats
+    from libcontainer.keptconfig import KeptConfig
     from libcontainer.launcher import Launcher
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.process import Process
@@ -69,7 +70,7 @@ class KnownContainer:
         Raises:
             StateFileError: what its folder has of it cannot be used.
         """
-        if isinstance(self._parts, KeptConfig):
+        if not isinstance(self._parts, Config):
             self._parts = self._parts.whole()
         return self._parts
 

@@ -33,7 +33,7 @@ FDS = 1
 INIT_KIB = 64
 
 # Modules of the library that a command loads, and others that come with them.
-MODULES = {"state": 70, "kill": 72, "delete": 70, "start": 74, "run": 175}
+MODULES = {"state": 52, "kill": 54, "delete": 61, "start": 60, "run": 176}
 # Under the name of attrs stands what is loaded in its place.
 NEVER = (
     *("attr", "argparse", "logging", "subprocess", "pyroute2", "socket", "site"),

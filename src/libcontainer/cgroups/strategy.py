@@ -87,8 +87,15 @@ class Cgroupfs:
     def __init__(
         self, hierarchies: Hierarchies | None = None, *, prefix: str = PREFIX
     ) -> None:
-        self._hierarchies = read_hierarchies() if hierarchies is None else hierarchies
+        self._given = hierarchies
         self._prefix = prefix
+
+    @property
+    def _hierarchies(self) -> Hierarchies:
+        # Read when a container is to be placed: who looks at one needs none of it.
+        if self._given is None:
+            self._given = read_hierarchies()
+        return self._given
 
     def place(self, container_id: str, config: Config) -> Placement:
         """Return a directory in each v1 hierarchy, or one in the v2 hierarchy.
@@ -211,8 +218,9 @@ def new_strategy(name: str, *, prefix: str = PREFIX) -> CgroupStrategy:
         return Systemd()
     if name == NoCgroups.name:
         return NoCgroups()
-    kinds = (AutoCgroups, Cgroupfs, HybridCgroups)
-    return next(kind for kind in kinds if kind.name == name)(prefix=prefix)
+    if name == "auto":
+        return AutoCgroups(prefix=prefix)
+    return (HybridCgroups if name == "hybrid" else Cgroupfs)(prefix=prefix)
 
 
 def is_wanted(config: Config) -> bool:

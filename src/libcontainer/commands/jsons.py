@@ -8,7 +8,6 @@ It is loaded for a text with which something is wrong, and says the same.
 from __future__ import annotations
 
 import _json
-import sys
 
 from libcontainer.commands.imports import whole
 
@@ -124,17 +123,3 @@ def _lines(
             else:
                 yield from _lines(each, inner, step, encode)
         yield line + ("}" if isinstance(value, dict) else "]")
-
-
-class _Json(type(sys)):  # type: ignore[misc]
-    """The module, with the rest when it is asked for."""
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(whole("json"), name)
-
-
-def stand_in() -> Any:  # noqa: ANN401 - a module
-    """Return what stands in for ``json``."""
-    made = _Json("json")
-    made.loads, made.dumps = loads, dumps
-    return made

@@ -8,8 +8,9 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from libcontainer.cgroups.strategy import new_strategy
+from libcontainer.cgroups.strategy import CgroupStrategy, Placement, new_strategy
 from libcontainer.commands.options import Arguments
+from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.errors import ConfigError, Problem
 from libcontainer.factory import Factory, is_rootless
@@ -21,9 +22,23 @@ if TYPE_CHECKING:
 _MAX_FILE = 1024 * 1024
 
 
+class _Strategy:
+    """Decides about cgroups as the global options say; most commands place nothing."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def place(self, container_id: str, config: Config) -> Placement:
+        """Return where a container's cgroup is to be."""
+        return _strategy(self.name).place(container_id, config)
+
+
 def open_factory(arguments: Arguments) -> Factory:
     """Return the factory that the global options mean."""
-    cgroups = arguments.cgroup_manager
+    return Factory(arguments.root, cgroups=_Strategy(arguments.cgroup_manager))
+
+
+def _strategy(cgroups: str) -> CgroupStrategy:
     if cgroups == "cgroupfs" and is_rootless():
         # Engines of an ordinary user ask for it where there can be none.
         cgroups = "auto"
@@ -31,9 +46,9 @@ def open_factory(arguments: Arguments) -> Factory:
         from libcontainer.cgroups.systemd import Systemd  # noqa: PLC0415
 
         # Who may hand us a bundle may say what it runs, too.
-        return Factory(arguments.root, cgroups=Systemd(annotations=True))
+        return Systemd(annotations=True)
     # Who looks for a container's cgroup looks for its id, as other runtimes name it.
-    return Factory(arguments.root, cgroups=new_strategy(cgroups, prefix=""))
+    return new_strategy(cgroups, prefix="")
 
 
 def read_json(path: str, array: str = "") -> dict[str, Any]:

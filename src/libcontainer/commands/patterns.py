@@ -33,6 +33,7 @@ class _Pattern:
         return getattr(compiled, name)
 
 
+_AT_ONCE = ("fullmatch", "match", "search")
 _ASKED = ("fullmatch", "match", "search", "finditer", "sub", "pattern")
 
 
@@ -49,12 +50,11 @@ def names(cache: Cache) -> dict[str, Any]:
         return method
 
     # The numbers of the flags are those of all versions of Python.
+    flags = {"IGNORECASE": 2, "MULTILINE": 8, "DOTALL": 16, "VERBOSE": 64, "ASCII": 256}
     return {
-        "compile": compile,
-        **{name: at_once(name) for name in ("fullmatch", "match", "search")},
-        "IGNORECASE": 2,
-        "MULTILINE": 8,
-        "DOTALL": 16,
-        "VERBOSE": 64,
-        "ASCII": 256,
+        "compile": lambda: compile,
+        **{
+            name: lambda n=name: at_once(n) for name in ("fullmatch", "match", "search")
+        },
+        **{name: lambda n=number: n for name, number in flags.items()},
     }

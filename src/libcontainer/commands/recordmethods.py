@@ -21,26 +21,40 @@ class FrozenInstanceError(AttributeError):
 class _Plan:
     """How the objects of one class are made, found when the first one is."""
 
-    __slots__ = ("convert", "count", "defaults", "keys", "make", "order", "owner")
+    __slots__ = ("convert", "count", "defaults", "keys", "make", "order")
 
     def __init__(self, cls: Any) -> None:  # noqa: ANN401
         steps: Any = cls.__steps__
-        self.owner = cls
         self.count = len(steps)
-        self.order = [step[0] for step in steps if step[2]]
-        self.keys = {step[1]: step[0] for step in steps if step[1] is not None}
+        self.order: list[str] = []
+        self.keys: dict[str, str] = {}
+        self.convert: dict[str, Callable[[Any], Any]] = {}
         self.make: list[tuple[str, Callable[[], Any]]] = []
-        self.convert = {step[0]: step[5] for step in steps if step[5] is not None}
-        # A default is converted once, unless what comes of it could be changed.
         self.defaults: dict[str, Any] = {}
-        for name, _, _, default, make, convert, _ in steps:
+        for name, key, is_positional, default, make, convert, _ in steps:
+            if is_positional:
+                self.order.append(name)
+            if key is not None:
+                self.keys[key] = name
+            if convert is not None:
+                self.convert[name] = convert
             if make is not None:
                 self.make.append((name, _made(make, convert)))
             elif default is not UNSET:
-                value = default if convert is None else convert(default)
-                self.defaults[name] = value
-                if convert is not None and not isinstance(value, _CONSTANT):
-                    self.make.append((name, lambda c=convert, d=default: c(d)))  # type: ignore[misc]
+                self._add_default(name, default, convert)
+
+    def _add_default(
+        self,
+        name: str,
+        default: Any,  # noqa: ANN401
+        convert: Callable[[Any], Any] | None,
+    ) -> None:
+        """Convert a default once, unless what comes of it could be changed."""
+        self.defaults[name] = default
+        if convert is not None:
+            value = self.defaults[name] = convert(default)
+            if not isinstance(value, _CONSTANT):
+                self.make.append((name, lambda: convert(default)))
 
     def given(
         self, owner: object, args: tuple[Any, ...], named: dict[str, Any]

@@ -251,7 +251,7 @@ class _Steps:
 
     def __get__(self, instance: object, owner: type) -> tuple[_Step, ...]:
         # Of a class below that has none of its own it is still asked here.
-        owner = next(cls for cls in owner.__mro__ if self in vars(cls).values())
+        owner = next(cls for cls in owner.__mro__ if vars(cls).get("__steps__") is self)
         own = _take_fields(owner, kw_only=self._kw_only)
         names = [step[0] for step in own]
         steps = (*_inherited(owner.__bases__, names), *own)

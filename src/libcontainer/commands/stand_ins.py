@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from libcontainer.commands.codecache import Cache
 
     _functools: Any
-    _signal: Any
 else:
     import _functools
-    import _signal
 
     ModuleType = type(sys)
 
@@ -36,14 +34,22 @@ _ENUMS = ("Enum", "IntEnum", "IntFlag", "StrEnum")
 
 
 class StandIn(ModuleType):
-    """A module with a few names; any other is that of the module it stands for."""
+    """A module with a few names; any other is that of the module it stands for.
 
-    def __init__(self, name: str, names: dict[str, Any]) -> None:
+    Each is made when it is first asked for, and so are the names themselves.
+    """
+
+    def __init__(self, name: str, names: Callable[[], dict[str, Any]]) -> None:
         super().__init__(name)
-        self.__dict__.update(names)
+        self._names: Any = names
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        value = getattr(whole(self.__name__), name)
+        if callable(self._names):
+            self._names = self._names()
+        if name in self._names:
+            value = self._names[name]()
+        else:
+            value = getattr(whole(self.__name__), name)
         setattr(self, name, value)
         return value
 
@@ -143,15 +149,15 @@ _FORMS = (
 
 
 def _typing() -> dict[str, Any]:
-    names = dict.fromkeys(_FORMS, _Form)
-    return names | {
-        "TYPE_CHECKING": False,
-        "NamedTuple": _NamedTuple,
-        "TypeVar": _variable,
-        "ParamSpec": _variable,
-        "cast": lambda _, value: value,
-        "overload": lambda function: function,
-        "runtime_checkable": _checkable,
+    forms = dict.fromkeys(_FORMS, lambda: _Form)
+    return forms | {
+        "TYPE_CHECKING": lambda: False,
+        "NamedTuple": lambda: _NamedTuple,
+        "TypeVar": lambda: _variable,
+        "ParamSpec": lambda: _variable,
+        "cast": lambda: lambda _, value: value,
+        "overload": lambda: lambda function: function,
+        "runtime_checkable": lambda: _checkable,
     }
 
 
@@ -295,14 +301,14 @@ class _Alone(StandIn):
     """A module that is loaded as soon as something is asked of it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, {})
+        super().__init__(name, dict)
 
 
 class _Twin(StandIn):
     """A module with what its part in C has, loaded when something is asked of it."""
 
     def __init__(self, name: str, part: str) -> None:
-        super().__init__(name, {})
+        super().__init__(name, dict)
         self._part = part
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
@@ -320,45 +326,67 @@ class _Anew:
     annotations = None
 
 
+def _contexts() -> dict[str, Any]:
+    return {
+        "suppress": lambda: _Suppress,
+        "contextmanager": lambda: _contextmanager,
+        "AbstractContextManager": lambda: _Context,
+        "nullcontext": lambda: _Null,
+    }
+
+
+def _functions() -> dict[str, Any]:
+    return {
+        "cache": lambda: _lru_cache(None),
+        "lru_cache": lambda: _lru_cache,
+        "partial": lambda: _functools.partial,
+        "reduce": lambda: _functools.reduce,
+        "wraps": lambda: _wraps,
+    }
+
+
+def _numbers() -> dict[str, Any]:
+    infinity = float("inf")
+    return {
+        "inf": lambda: infinity,
+        "isinf": lambda: lambda x: x in (infinity, -infinity),
+        "isfinite": lambda: lambda x: x - x == 0,
+    }
+
+
+def _kinds() -> dict[str, Any]:
+    return {
+        "ModuleType": lambda: ModuleType,
+        "SimpleNamespace": lambda: type(sys.implementation),
+    }
+
+
+def _locks() -> dict[str, Any]:
+    return {"Lock": lambda: _thread.allocate_lock, "RLock": lambda: _thread.RLock}
+
+
 def stand_ins(cache: Cache) -> dict[str, Any]:
     """Return what the library's modules import, by the name they ask for."""
-    contexts = {
-        "suppress": _Suppress,
-        "contextmanager": _contextmanager,
-        "AbstractContextManager": _Context,
-        "nullcontext": _Null,
-    }
-    functions = {
-        "cache": _lru_cache(None),
-        "lru_cache": _lru_cache,
-        "partial": _functools.partial,
-        "reduce": _functools.reduce,
-        "wraps": _wraps,
-    }
-    locks = {"Lock": _thread.allocate_lock, "RLock": _thread.RLock}
-    infinity = float("inf")
-    kinds = {"ModuleType": ModuleType, "SimpleNamespace": type(sys.implementation)}
-    numbers = {"inf": infinity, "isinf": lambda x: x in (infinity, -infinity)}
-    found: dict[str, dict[str, Any]] = {
-        "contextlib": contexts,
-        "copy": {"deepcopy": _deepcopy},
-        "functools": functions,
-        "importlib": {"import_module": import_module},
-        "math": numbers | {"isfinite": lambda x: x - x == 0},
-        "signal": {k: v for k, v in vars(_signal).items() if k[:2] != "__"},
-        "threading": locks,
-        "types": kinds,
-        "typing": _typing(),
-        "warnings": {"warn": _warnings.warn},
+    found: dict[str, Callable[[], dict[str, Any]]] = {
+        "contextlib": _contexts,
+        "copy": lambda: {"deepcopy": lambda: _deepcopy},
+        "enum": lambda: {name: lambda n=name: getattr(enums, n) for name in _ENUMS},
+        "functools": _functions,
+        "importlib": lambda: {"import_module": lambda: import_module},
+        "json": lambda: {"loads": lambda: jsons.loads, "dumps": lambda: jsons.dumps},
+        "math": _numbers,
+        "re": lambda: patterns.names(cache),
+        "threading": _locks,
+        "types": _kinds,
+        "typing": _typing,
+        "warnings": lambda: {"warn": lambda: _warnings.warn},
     }
     return {
         "__future__": _Anew,
         "struct": _Twin("struct", "_struct"),
+        "signal": _Twin("signal", "_signal"),
         "attrs": records,
         "datetime": _Twin("datetime", "_datetime"),
-        "enum": StandIn("enum", {k: getattr(enums, k) for k in _ENUMS}),
-        "json": jsons.stand_in(),
-        "re": StandIn("re", patterns.names(cache)),
         "collections.abc": sys.modules["_collections_abc"],
         **{name: StandIn(name, names) for name, names in found.items()},
         **{name: _Alone(name) for name in ("select", "subprocess", "termios")},

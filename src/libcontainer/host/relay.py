@@ -14,8 +14,11 @@ import os
 import select
 import struct
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from libcontainer.host.keys import KeyWatch, parse_keys
+if TYPE_CHECKING:
+    from libcontainer.host.keys import KeyWatch
+
 
 _CHUNK = 65536
 _TYPED = 256  # less than any terminal has room for when it says that it has some
@@ -52,12 +55,11 @@ class Relay:
         stdout: int = 1,
         detach_keys: str = "",
     ) -> None:
-        keys = parse_keys(detach_keys)
         self._output = output
         self._terminal = terminal
         self._stdin = stdin
         self._stdout = stdout
-        self._keys = KeyWatch(keys if os.isatty(stdin) else b"")
+        self._keys = _watch(detach_keys, stdin)
         self._typed = b""
         self._is_reading = terminal is not None
         self._has_output = output >= 0
@@ -157,7 +159,9 @@ class Relay:
             self._typed += _EOF_KEY
             self._quiet, self._ends_left = _ENDS, _MOST_ENDS
             return False
-        passed, is_leaving = self._keys.feed(typed)
+        passed, is_leaving = typed, False
+        if self._keys is not None:
+            passed, is_leaving = self._keys.feed(typed)
         self._typed += passed
         return is_leaving
 
@@ -228,3 +232,13 @@ class Relay:
             yield
         finally:
             termios.tcsetattr(self._stdin, termios.TCSADRAIN, before)
+
+
+def _watch(detach_keys: str, stdin: int) -> KeyWatch | None:
+    """Return what looks for the keys that end a relay, where there are such."""
+    if not detach_keys:
+        return None
+    from libcontainer.host.keys import KeyWatch, parse_keys  # noqa: PLC0415 - few have
+
+    keys = parse_keys(detach_keys)
+    return KeyWatch(keys) if os.isatty(stdin) else None
