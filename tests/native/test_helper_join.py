@@ -79,6 +79,7 @@ def test_an_unprivileged_user_gets_a_container(
         if str(path).startswith("/tmp/"):
             os.chmod(path, 0o755)
     box.plan.add("CLONE", flags=ALL | NEWUSER)
+    box.plan.call("PRCTL", SET_DUMPABLE, 1)
     box.plan.add("BARRIER")
     box.plan.call("SETRESGID")
     box.plan.call("SETRESUID")

@@ -64,9 +64,6 @@ static inline int message_send(const struct helper *helper, enum lc_message_kind
     return message_pass(helper->control, &message, fd, 0);
 }
 
-// namespaces.c
-int report_clone(struct helper *helper, uint64_t flags);
-
 // seccomp.c
 int seccomp_set(struct helper *helper, const struct lc_op *op);
 

@@ -3,24 +3,13 @@
 
 #include "helper.h"
 
-// The id maps are files of /proc/PID, which belong to the host's root as long as the
-// process is not dumpable, out of reach of a caller who is not. Until BECOME_ROOT
-// nobody but that same user could attach to it.
-static int allow_id_maps(uint64_t flags)
-{
-    return flags & CLONE_NEWUSER ? sys(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0) : 0;
-}
-
 // What a new process does first. The handler of the alarm is inherited, the alarm
 // itself is not.
-int report_clone(struct helper *helper, uint64_t flags)
+static int report_clone(struct helper *helper)
 {
     set_timer(helper->plan.head->deadline_ms);
-    int result = allow_id_maps(flags);
-    int self = result < 0 ? result : sys(pidfd_open, sys(getpid, 0), 0);
-    if (self < 0)
-        return self;
-    return message_send(helper, LC_CLONED, self);
+    int self = sys(pidfd_open, sys(getpid, 0), 0);
+    return self < 0 ? self : message_send(helper, LC_CLONED, self);
 }
 
 // CLONE_PARENT makes the new process a child of our caller, which can wait for it.
@@ -50,7 +39,7 @@ int op_clone(struct helper *helper, const struct lc_op *op)
         message_pass(helper->control, &message, pidfd, 0);
         exit_group(0);
     }
-    return report_clone(helper, op->flags);
+    return report_clone(helper);
 }
 
 // The program in slot2 with the socket as its only descriptor, and every signal
@@ -92,7 +81,7 @@ int op_monitor(struct helper *helper, const struct lc_op *op)
     set_slot(helper, op->slot2, -1);
     // Init may wait at the gate for long: nothing of the caller waits with it.
     result = close_others(helper->slots, helper->plan.head->nslots, -1);
-    return result < 0 ? at(LC_WHERE_FDS, result) : report_clone(helper, 0);
+    return result < 0 ? at(LC_WHERE_FDS, result) : report_clone(helper);
 }
 
 // R4: through a procfs nobody else could touch, and checked to be one all the same.

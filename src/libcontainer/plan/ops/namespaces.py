@@ -48,12 +48,7 @@ class Unshare(Op):
     flags: int
 
     def records(self) -> tuple[Record, ...]:
-        leave = call("unshare", self.flags)
-        # As after a clone, where the helper does it: a caller without privilege
-        # writes the id maps, which belong to the host's root as long as the process
-        # is not dumpable. `BecomeRoot` ends it (R9).
-        is_user = self.flags & CLONE_NEWUSER
-        return (leave, call("prctl", PR_SET_DUMPABLE, 1)) if is_user else (leave,)
+        return (call("unshare", self.flags), *_let_map(self.flags))
 
     @property
     def title(self) -> str:
@@ -73,8 +68,9 @@ class Clone(Op):
     flags: int
     cgroup: int = NONE
 
-    def record(self) -> Record:
-        return Record(flags=self.flags, slot=self.cgroup)
+    def records(self) -> tuple[Record, ...]:
+        clone = Record(kind=self.KIND, flags=self.flags, slot=self.cgroup)
+        return (clone, *_let_map(self.flags))
 
     @property
     def title(self) -> str:
@@ -177,3 +173,13 @@ class WriteProc(Op):
     @property
     def title(self) -> str:
         return f"write {self.value!r} to '/proc/{self.path}'"
+
+
+def _let_map(flags: int) -> tuple[Record, ...]:
+    """Let a caller without privilege write the id maps of a new user namespace.
+
+    They are files of /proc/PID, which belong to the host's root as long as the process
+    is not dumpable. Until `BecomeRoot`, which ends it (R9), nobody but that same user
+    could attach to it.
+    """
+    return (call("prctl", PR_SET_DUMPABLE, 1),) if flags & CLONE_NEWUSER else ()
