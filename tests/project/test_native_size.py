@@ -28,7 +28,9 @@ def test_a_program_is_small(program: str) -> None:
 
 def _functions(text: str) -> dict[str, int]:
     """Return the lines of each function, from its name to its last brace."""
-    found = re.finditer(r"^[\w ]+[ *](\w+)\([^;{]*?\)\n\{\n.*?^\}$", text, re.M | re.S)
+    found = re.finditer(
+        r"^[\w ]+[ *](\w+)\([^;{]*?\)\n\{\n.*?^\}$", text, re.MULTILINE | re.DOTALL
+    )
     return {match[1]: match[0].count("\n") + 1 for match in found}
 
 

@@ -38,7 +38,7 @@ else:
 _HEAD = 16
 _FOLDER = os.path.dirname(os.path.dirname(__file__))
 _PLACE = os.path.dirname(_FOLDER) + "/"
-_Entry = tuple[str, int, int, bool, int, int]
+_Entry = tuple[int, int, bool, int, int]
 
 
 class Source:
@@ -63,8 +63,8 @@ class Cache:
     def __init__(self, path: str | None = None) -> None:
         self._path = _default() if path is None else path
         self._fd = -1
-        # Name to path (below that of the package: it may be moved), size and time of
-        # the source, whether a package, and where its code is in the file.
+        # Name to size and time of the source, whether a package, and where its code is
+        # in the file.
         self._index: dict[str, _Entry] = {}
         self._found: dict[str, Source] = {}
         self._missing: set[str] = set()
@@ -99,8 +99,8 @@ class Cache:
         entry = self._index.get(name)
         if entry is None:
             return None
-        path, size, changed, is_package, _, _ = entry
-        path = _PLACE + path
+        size, changed, is_package, _, _ = entry
+        path = _path_of(name, is_package=is_package)
         try:
             status = os.stat(path)
         except OSError:
@@ -168,8 +168,7 @@ class Cache:
             if code is None:
                 continue
             codes[name] = code
-            path = found.path.removeprefix(_PLACE)
-            source = (path, found.size, found.changed_ns, found.is_package)
+            source = (found.size, found.changed_ns, found.is_package)
             self._index[name] = (*source, 0, 0)
         index = self._placed(codes)
         size = len(index).to_bytes(_HEAD - len(MAGIC_NUMBER), "little")
@@ -191,7 +190,7 @@ class Cache:
         # Numbers of this size are five bytes long each, whatever their value.
         start = _HEAD + len(marshal.dumps((self._makers, self._index, self._patterns)))
         for name, code in codes.items():
-            self._index[name] = (*self._index[name][:4], start, len(code))
+            self._index[name] = (*self._index[name][:3], start, len(code))
             start += len(code)
         return marshal.dumps((self._makers, self._index, self._patterns))
 
@@ -229,9 +228,14 @@ def _rewritten(source: Source) -> bytes | None:
         return None
 
 
+def _path_of(name: str, *, is_package: bool) -> str:
+    below = name.replace(".", "/")
+    return f"{_PLACE}{below}/__init__.py" if is_package else f"{_PLACE}{below}.py"
+
+
 def _search(name: str) -> Source | None:
-    base = _PLACE + name.replace(".", "/")
-    for path, is_package in ((f"{base}/__init__.py", True), (f"{base}.py", False)):
+    for is_package in (True, False):
+        path = _path_of(name, is_package=is_package)
         try:
             status = os.stat(path)
         except OSError:
