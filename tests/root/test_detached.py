@@ -182,7 +182,7 @@ def test_the_monitor_is_small_and_holds_nothing_of_the_caller(
     status = Path(f"/proc/{pid}/status").read_text()
     resident = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert resident is not None
-    assert int(resident[1]) <= 100
+    assert int(resident[1]) <= 64
     held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
     kinds = sorted(name.partition(":")[0].split("/")[0] or name for name in held)
     # The caller's socket, the one to attach to, the pipe, its signals; and the
