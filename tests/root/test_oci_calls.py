@@ -958,3 +958,18 @@ def test_delete_of_what_runs_says_that_it_is_not_stopped(
     assert (done.returncode, done.stdout) == (1, "")
     assert "that is not stopped: " in done.stderr
     assert "it is running" in done.stderr
+
+
+def test_a_filter_that_knows_no_close_range_does_not_stop_the_start(
+    oci: Oci, bundle: Path
+) -> None:
+    rule = {"names": ["close_range"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}
+    content = document("echo", "up")
+    # Without it the filter comes before the wait for the start.
+    content["process"]["noNewPrivileges"] = False
+    content["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [rule],
+    }
+    write(bundle, content)
+    assert oci.said("run", "-b", str(bundle), new_id()) == "up\n"

@@ -79,9 +79,10 @@ int op_gate(struct helper *helper, const struct lc_op *op)
     int result = let_go_of_streams(helper, helper->slots[op->slot]);
     if (result < 0)
         return result;
-    result = at(LC_WHERE_FDS, sweep(helper));
-    if (result == 0)
-        result = set_timer(0);
+    // The program's filter may be in force, and know no close_range(2): what stays
+    // open until EXEC then is close-on-exec.
+    sweep(helper);
+    result = set_timer(0);
     if (result < 0)
         return result;
     int starter = accept_starter(helper->slots[op->slot]);
