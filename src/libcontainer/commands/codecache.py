@@ -26,7 +26,6 @@ from _frozen_importlib_external import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable
     from types import CodeType
     from typing import Any
 
@@ -40,8 +39,6 @@ _HEAD = 16
 _FOLDER = os.path.dirname(os.path.dirname(__file__))
 _PLACE = os.path.dirname(_FOLDER) + "/"
 _Entry = tuple[int, int, bool, int, int]
-_Known = tuple[str, int, int, bool]
-_MAKERS = ("codecache.py", "rewrite.py", "imports.py", "replaying.py")
 
 
 class Source:
@@ -64,70 +61,30 @@ class Cache:
     """
 
     def __init__(self, path: str | None = None) -> None:
-        self.path = _default() if path is None else path
+        self._path = _default() if path is None else path
         self._fd = -1
         # Name to size and time of the source, whether a package, and where its code is
-        # in the file. None until something is looked up in it.
-        self._read: dict[str, _Entry] | None = None
+        # in the file.
+        self._index: dict[str, _Entry] = {}
         self._found: dict[str, Source] = {}
         self._missing: set[str] = set()
         # What regular expressions are compiled to, by pattern and flags.
-        self.patterns: dict[tuple[str | bytes, int], bytes] = {}
+        self._patterns: dict[tuple[str | bytes, int], bytes] = {}
         self._is_old = False
         # What another version of these has made is of no use.
-        self.makers = [_version_of(name) for name in _MAKERS]
-
-    @property
-    def _index(self) -> dict[str, _Entry]:
-        if self._read is None:
-            self._read = self._read_file()
-        return self._read
-
-    def _read_file(self) -> dict[str, _Entry]:
+        self._makers = [_version_of(name) for name in ("codecache.py", "rewrite.py")]
         try:
-            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
             head = os.pread(self._fd, _HEAD, 0)
-            if not head.startswith(MAGIC_NUMBER):
-                return {}
-            size = int.from_bytes(head[len(MAGIC_NUMBER) :], "little")
-            makers, index, patterns = marshal.loads(os.pread(self._fd, size, _HEAD))  # noqa: S302
-            ends = [offset + length for *_, offset, length in index.values()]
-            is_whole = os.fstat(self._fd).st_size == max(ends, default=_HEAD + size)
-            if makers != self.makers or not is_whole:
-                return {}
-            self.patterns.update(patterns)
-            return dict(index)
+            if head.startswith(MAGIC_NUMBER):
+                size = int.from_bytes(head[len(MAGIC_NUMBER) :], "little")
+                whole = marshal.loads(os.pread(self._fd, size, _HEAD))  # noqa: S302
+                ends = [offset + length for *_, offset, length in whole[1].values()]
+                is_whole = os.fstat(self._fd).st_size == max(ends, default=_HEAD + size)
+                if whole[0] == self._makers and is_whole:
+                    _, self._index, self._patterns = whole
         except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError):
-            return {}
-
-    def sources(self, names: Iterable[str]) -> list[_Known]:
-        """Return what `assume` takes of modules that were found."""
-        found = [(name, self._found[name]) for name in names]
-        return [(n, s.size, s.changed_ns, s.is_package) for n, s in found]
-
-    def assume(self, sources: Iterable[_Known]) -> bool:
-        """Look whether sources are as they were; if all are, they are found."""
-        known = {}
-        try:
-            for name, size, changed, is_package in sources:
-                path = _path_of(name, is_package=is_package)
-                status = os.stat(path)
-                if (status.st_size, status.st_mtime_ns) != (size, changed):
-                    return False
-                known[name] = Source(path, size, changed, is_package)
-        except OSError:
-            return False
-        self._found.update(known)
-        return True
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the code of all that was loaded is what is kept."""
-        return not self._missing
-
-    def may_write(self) -> bool:
-        """Tell whether anything can be kept."""
-        return not sys.dont_write_bytecode and _is_writable(os.path.dirname(self.path))
+            self._index, self._patterns = {}, {}
 
     def find(self, name: str) -> Source | None:
         """Return the source of a module, or None if there is none."""
@@ -171,10 +128,7 @@ class Cache:
 
     def pattern(self, pattern: str | bytes, flags: int) -> re.Pattern[Any] | None:
         """Return a regular expression, if it was compiled before."""
-        stored = self.patterns.get((pattern, int(flags)))
-        if stored is None:
-            self._index  # noqa: B018 - with it come the patterns
-            stored = self.patterns.get((pattern, int(flags)))
+        stored = self._patterns.get((pattern, int(flags)))
         if stored is None:
             return None
         # The last step of `re.compile`: what is before it takes all of the time.
@@ -197,15 +151,15 @@ class Cache:
             *(int(flags) | parsed.state.flags, [int(each) for each in code]),
             *(groups - 1, names, tuple(numbered)),
         )
-        self.patterns[pattern, int(flags)] = marshal.dumps(parts)
+        self._patterns[pattern, int(flags)] = marshal.dumps(parts)
         self._is_old = True
 
     def save(self) -> None:
         """Add what was not there to the file, if there is something."""
-        if not (self._missing or self._is_old):
+        if not (self._missing or self._is_old) or sys.dont_write_bytecode:
             return
         # To rewrite code takes long: not for nothing, each time.
-        if not self.may_write():
+        if not _is_writable(os.path.dirname(self._path)):
             return
         codes = {name: self._stored(name) for name in self._index}
         for name in sorted(self._missing):
@@ -218,32 +172,27 @@ class Cache:
             self._index[name] = (*source, 0, 0)
         index = self._placed(codes)
         size = len(index).to_bytes(_HEAD - len(MAGIC_NUMBER), "little")
-        replace(self.path, (MAGIC_NUMBER, size, index, *codes.values()))
+        temporary = f"{self._path}.{os.getpid()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            fd = os.open(temporary, flags, 0o644)
+        except OSError:
+            return
+        try:
+            with open(fd, "wb") as file:
+                file.write(b"".join((MAGIC_NUMBER, size, index, *codes.values())))
+            os.replace(temporary, self._path)
+        except OSError:
+            os.unlink(temporary)
 
     def _placed(self, codes: dict[str, bytes]) -> bytes:
         """Return the index as bytes, with the place of each code in the file."""
         # Numbers of this size are five bytes long each, whatever their value.
-        start = _HEAD + len(marshal.dumps((self.makers, self._index, self.patterns)))
+        start = _HEAD + len(marshal.dumps((self._makers, self._index, self._patterns)))
         for name, code in codes.items():
             self._index[name] = (*self._index[name][:3], start, len(code))
             start += len(code)
-        return marshal.dumps((self.makers, self._index, self.patterns))
-
-
-def replace(path: str, parts: Iterable[bytes]) -> None:
-    """Put a new file in the place of an old one, if that can be done."""
-    temporary = f"{path}.{os.getpid()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        fd = os.open(temporary, flags, 0o644)
-    except OSError:
-        return
-    try:
-        with open(fd, "wb") as file:
-            file.write(b"".join(parts))
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
+        return marshal.dumps((self._makers, self._index, self._patterns))
 
 
 def _default() -> str:

@@ -23,22 +23,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from libcontainer.commands.codecache import Cache, Source
-    from libcontainer.commands.replays import Event
     from libcontainer.commands.rewrite import Late
-
-    Early = dict[str, CodeType | tuple[str, str]]
 
 _PACKAGE = "libcontainer"
 _OURS = "libcontainer."
 _NATIVE = "libcontainer._native"
-# What is loaded before all else.
-_STAND_INS = frozenset(
-    f"libcontainer.commands.{name}"
-    for name in ("enums", "jsons", "patterns", "recordmethods", "records", "stand_ins")
-)
-# What is done at once grows if a command has done more than as much again: in what
-# little they differ from each other, commands of one name are left alone.
-_GROWTH = 2
 _Module = type(sys)
 
 
@@ -56,9 +45,6 @@ class Importer:
         self._stand_ins: dict[str, Any] = {}
         self._usual = builtins.__import__
         self.lock = RLock()
-        # What was done, in this order, and how much of it because another did.
-        self.done: list[Event] = []
-        self.repeated = 0
         # What is being executed, which other threads must not see.
         self._unfinished = 0
         self._builtins = {**vars(builtins), "__import__": self._import}
@@ -69,20 +55,9 @@ class Importer:
         # For what `rewrite` has made of a module.
         self._builtins["__pending__"] = modules["attrs"].pending
 
-    def save(self, word: str | None = None) -> None:
-        """Let the next command find what this one had to look for.
-
-        Args:
-            word: its name, for the next of this name to do the same at once.
-        """
+    def save(self) -> None:
+        """Let the next command find what this one had to look for."""
         self._cache.save()
-        new = len(self.done) - self.repeated
-        if word is None or new * _GROWTH <= len(self.done):
-            return
-        if self._cache.is_complete and self._cache.may_write():
-            from libcontainer.commands.replaying import save  # noqa: PLC0415 - seldom
-
-            save(self._cache, word, self.done.copy())
 
     def _import(
         self,
@@ -131,56 +106,27 @@ class Importer:
             found = self._cache.find(name)
             if found is None:
                 return None
-            above = name.rpartition(".")[0]
-            if above not in sys.modules:
-                self._load(above)
-            code, late = self._code(name)
-            return self._made(name, found, code, {}, late)
-
-    def _made(
-        self,
-        name: str,
-        found: Source,
-        code: CodeType,
-        early: Early,
-        late: Late | None = None,
-    ) -> ModuleType:
-        """Return a module, made and executed."""
-        above, _, last = name.rpartition(".")
-        module = _Module(name)
-        names = module.__dict__
-        names["__spec__"] = spec = self._spec(name, found)
-        names["__loader__"] = self
-        names["__file__"] = found.path
-        names["__package__"] = name if found.is_package else above
-        if found.is_package:
-            names["__path__"] = spec.submodule_search_locations
-        sys.modules[name] = module
-        self._unfinished += 1
-        try:
-            self._execute(names, code, early, late)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        finally:
-            self._unfinished -= 1
-        setattr(sys.modules[above], last, module)
-        return module
-
-    def repeat(self, home: str, name: str | None, what: Any) -> None:  # noqa: ANN401
-        """Do what a command before this one has done; see `replays.Step`."""
-        if name is None:
-            found = None if home in sys.modules else self._cache.find(home)
-            if found is not None:
-                self._made(home, found, *what)
-            return
-        names = sys.modules[home].__dict__
-        if type(what) is tuple:
-            names[name] = self.lookup(*what)
-        elif name not in names:
-            exec(what, names)  # noqa: S102
-        names["__late__"][name] = names[name]
-        self.done.append((home, name))
+            above, _, last = name.rpartition(".")
+            package = sys.modules.get(above) or self._load(above)
+            module = _Module(name)
+            names = module.__dict__
+            names["__spec__"] = spec = self._spec(name, found)
+            names["__loader__"] = self
+            names["__file__"] = found.path
+            names["__package__"] = name if found.is_package else above
+            if found.is_package:
+                names["__path__"] = spec.submodule_search_locations
+            sys.modules[name] = module
+            self._unfinished += 1
+            try:
+                self.exec_module(module)
+            except BaseException:
+                del sys.modules[name]
+                raise
+            finally:
+                self._unfinished -= 1
+            setattr(package, last, module)
+            return module
 
     def _spec(self, name: str, found: Source) -> ModuleSpec:
         loader: Any = self
@@ -209,23 +155,15 @@ class Importer:
     def exec_module(self, module: ModuleType) -> None:
         """Execute the code of a module."""
         code, late = self._code(module.__name__)
-        self._execute(vars(module), code, {}, late)
-
-    def _execute(
-        self, names: dict[str, Any], code: CodeType, early: Early, late: Late | None
-    ) -> None:
+        names = vars(module)
         names["__builtins__"] = self._builtins
-        names["__late__"] = put_off = _Late(self, names, early, late)
-        names["__getattr__"] = put_off.outside
+        names["__late__"] = put_off = _Late(self, names, late)
+        if late:
+            names["__getattr__"] = put_off.outside
         exec(code, names)  # noqa: S102
-        own = names["__getattr__"]
-        if own != put_off.outside:
+        own = names.get("__getattr__")
+        if late and own != put_off.outside:
             put_off.own, names["__getattr__"] = own, put_off.outside
-        self.done.append((names["__name__"], None))
-
-    def late(self, name: str) -> Late:
-        """Return what a module has put off."""
-        return self._code(name)[1]
 
     def lookup(self, home: str, name: str) -> Any:  # noqa: ANN401
         """Return what a name means in a module of the library."""
@@ -275,44 +213,25 @@ class Importer:
 class _Late(dict[str, "Any"]):
     """What the names of a module mean that are given a meaning when they are used."""
 
-    __slots__ = ("_early", "_importer", "_late", "_names", "own")
+    __slots__ = ("_importer", "_names", "late", "own")
 
-    def __init__(
-        self,
-        importer: Importer,
-        names: dict[str, Any],
-        early: Early,
-        late: Late | None,
-    ) -> None:
+    def __init__(self, importer: Importer, names: dict[str, Any], late: Late) -> None:
         self._importer = importer
         self._names = names
-        # What is known to be asked for while the module is executed.
-        self._early = early
-        self._late = late
+        self.late = late
         self.own: Callable[[str], Any] | None = None
 
-    @property
-    def late(self) -> Late:
-        """All that is put off, by name."""
-        if self._late is None:
-            self._late = self._importer.late(self._names["__name__"])
-        return self._late
-
     def __missing__(self, name: str) -> Any:  # noqa: ANN401
-        what = self._early.get(name) or self.late[name]
+        what = self.late[name]
         names = self._names
-        if type(what) is tuple:
-            value = names[name] = self._importer.lookup(*what)
-        else:
+        if type(what) is bytes:
             with self._importer.lock:
                 if name not in names:
-                    code: Any = what
-                    if type(what) is bytes:
-                        code = loads(what)  # noqa: S302
-                    exec(code, names)  # noqa: S102
+                    exec(loads(what), names)  # noqa: S102, S302
             value = names[name]
+        else:
+            value = names[name] = self._importer.lookup(*what)
         self[name] = value
-        self._importer.done.append((names["__name__"], name))
         return value
 
     def outside(self, name: str) -> Any:  # noqa: ANN401
@@ -346,26 +265,17 @@ class Site:
         return None
 
 
-def install(words: Sequence[str] = ()) -> Importer:
-    """Let the library's modules be imported this way from here on.
-
-    Args:
-        words: the command line; what the last command of the same name has done of
-            the modules is done at once.
-    """
-    from libcontainer.commands import codecache, replays  # noqa: PLC0415
+def install() -> Importer:
+    """Let the library's modules be imported this way from here on."""
+    from libcontainer.commands import codecache  # noqa: PLC0415
 
     cache = codecache.Cache()
     importer = Importer(cache)
     sys.meta_path.insert(0, importer)
-    steps = replays.steps(cache, words)
-    first = replays.repeat(importer, steps, only=_STAND_INS)
     # Those, too, come from the file.
     from libcontainer.commands import stand_ins  # noqa: PLC0415
 
     importer.stand_in(stand_ins.stand_ins(cache))
-    replays.repeat(importer, steps[first:])
-    importer.repeated = len(importer.done) if steps else 0
     if sys.flags.no_site and "site" not in sys.modules:
         sys.meta_path.append(Site())
     return importer

@@ -69,11 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
 
 
-def word_of(words: Sequence[str]) -> str | None:
-    """Return the first word that is the name of a command."""
-    return next((word for word in words if word in COMMANDS), None)
-
-
 def _command(name: str) -> Command:
     command = COMMANDS.get(name)
     if command is None:

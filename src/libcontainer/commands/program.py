@@ -17,13 +17,13 @@ def program() -> None:
     # It would look again and again through all that is loaded, of which nothing is
     # ever let go. A command that runs for days still has its rubbish taken away.
     gc.set_threshold(_MANY_OBJECTS)
-    importer = imports.install(sys.argv[1:])
-    from libcontainer.commands.oci import main, word_of  # noqa: PLC0415
+    importer = imports.install()
+    from libcontainer.commands.oci import main  # noqa: PLC0415
 
     status = main()
     sys.stdout.flush()
     try:  # noqa: SIM105 - contextlib takes its time to load
-        importer.save(word_of(sys.argv[1:]))
+        importer.save()
     except KeyboardInterrupt:
         # What was asked for is done, and the next command may save as well.
         pass
