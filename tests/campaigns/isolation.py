@@ -20,9 +20,17 @@ _MARK = "LIBCONTAINER_CAMPAIGN"
 _SPACES = ("--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child")
 _SCRIPT = """
 set -e
-mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 1777 /run/lock
+mkdir /run/tmp
+mount -t tmpfs -o mode=1777 tmpfs /run/tmp
+case $PWD in /tmp/*) # the tree itself, and its Python
+    mkdir -p "/run$PWD"
+    mount --rbind "$PWD" "/run$PWD" ;;
+esac
+mount --move /run/tmp /tmp
+rmdir /run/tmp
+cd "$PWD"
 # A sysfs shows the links of the network namespace that it was mounted in.
 mkdir /run/sys
 mount -t sysfs -o nosuid,nodev,noexec sysfs /run/sys
