@@ -148,8 +148,12 @@ static void find_groups(void)
         groups[ngroups].cpuset = strcmp(name, "cpuset") == 0;
         groups[ngroups].devices = strcmp(name, "devices") == 0;
         if (strncmp(name, "name=", 5) == 0) name += 5;
-        snprintf(groups[ngroups].path, sizeof groups[0].path, "/sys/fs/cgroup/%s%s%s",
-                 name, strcmp(path, "/") ? path : "", child);
+        char *const at = groups[ngroups].path;
+        snprintf(at, sizeof groups[0].path, "/sys/fs/cgroup/%s%s", name,
+                 strcmp(path, "/") ? path : "");
+        // A hierarchy may be there and mounted nowhere.
+        if (access(at, F_OK)) continue;
+        strncat(at, child, sizeof groups[0].path - strlen(at) - 1);
         ngroups++;
     }
     if (own) fclose(own);

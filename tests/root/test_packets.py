@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,9 +75,7 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, state_root: Path, busybox_rootfs: Path
-) -> Callable[..., dict[str, Any]]:
+def run(tmp_path: Path, state_root: Path, busybox_rootfs: Path) -> Iterator[Run]:
     """Run a container where the two controllers are mounted, say what was seen."""
     state_root.chmod(0o700)
     mount = 'mkdir -p $0 && mount -t cgroup -o net_cls,net_prio none $0 && exec "$@"'
@@ -94,7 +94,21 @@ def run(
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 
-    return go
+    yield go
+    _let_go(tmp_path / "again")
+
+
+def _let_go(place: Path) -> None:
+    """Let the kernel have the hierarchy back: it stays while a cgroup is dying."""
+    again = "mkdir -p $0 && mount -t cgroup -o net_cls,net_prio none $0"
+    deadline = time.monotonic() + 30
+    while not re.search(
+        r"^net_cls\t0\t", Path("/proc/cgroups").read_text(), re.MULTILINE
+    ):
+        assert time.monotonic() < deadline
+        words = ["unshare", "--mount", "sh", "-c", again, str(place)]
+        subprocess.run(words, check=True)
+        time.sleep(0.1)
 
 
 @pytest.fixture
