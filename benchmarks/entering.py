@@ -21,6 +21,8 @@ from benchmarks.peers import Command, explain, find_program, spawn
 _SLEEP = ["/bin/busybox", "sleep", "100000"]
 # More than a block of samples takes, so that no refill runs beside one.
 _POOL_SIZE = 13
+_SETTLED_SECONDS = 0.3
+_BEGUN_SECONDS = 0.002
 
 
 class OursExec:
@@ -111,6 +113,8 @@ class OursPool:
         """
         if not self._pool.ready:
             self._refill()
+        # Until the program that was handed out last has begun.
+        time.sleep(_BEGUN_SECONDS)
         begin = time.perf_counter_ns()
         container = self._pool.take()
         taken = time.perf_counter_ns() - begin
@@ -123,6 +127,8 @@ class OursPool:
         while self._pool.ready < _POOL_SIZE:
             time.sleep(0.01)
         self._pool.pause()
+        # The kernel takes down what was deleted for a while yet.
+        time.sleep(_SETTLED_SECONDS)
 
     def close(self) -> None:
         """Delete the containers that wait, and those that were taken."""

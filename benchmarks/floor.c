@@ -466,7 +466,7 @@ static void join_pids(void)
 
 // The containers to be handed out, more than a block of samples takes, and those that
 // were: they live on, so that the end of none goes on beside a sample.
-enum { READY = 13 };
+enum { READY = 13, SETTLED_US = 300000, BEGUN_US = 2000 };
 static struct {
     int pidfd, gate;
 } waiting[READY];
@@ -497,6 +497,7 @@ static void refill(void)
         reap(waiting[nwaiting + nused].pidfd);
     }
     while (nwaiting < READY) prepare();
+    usleep(SETTLED_US);  // the kernel takes down what was killed for a while yet
 }
 
 // From the word until the program has been executed, which closes the other end.
@@ -505,6 +506,7 @@ static double hand_out(void)
     char none;
     const int host = waiting[--nwaiting].gate;
     nused++;
+    usleep(BEGUN_US);  // until the program of the last has begun
     const double begin = now_us();
     TRY(write(host, "g", 1));
     ssize_t got = read(host, &none, 1);
