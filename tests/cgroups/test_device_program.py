@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import libcontainer as lc
+from libcontainer.bindings.bpf import load_cgroup_device
 from libcontainer.cgroups.device_program import device_program
 from libcontainer.cgroups.devices import default_rules
 
@@ -101,6 +103,51 @@ def test_every_access_is_decided_by_its_last_rule(
     for kind, asked, major, minor in product("bc", range(1, 8), (0, 1, 3), (0, 1, 255)):
         answer = _run(program, kind, asked, major, minor)
         assert answer == int(_may(rules, kind, asked, major, minor))
+
+
+def _reached(program: bytes) -> set[int]:
+    """Return the instructions that some way through a program comes to."""
+    code = [
+        struct.unpack_from("=BBhi", program, at) for at in range(0, len(program), 8)
+    ]
+    found: set[int] = set()
+    ways = [0]
+    while ways:
+        at = ways.pop()
+        if at in found:
+            continue
+        found.add(at)
+        operation, _, jump, _ = code[at]
+        if operation in {0x15, 0x55, 0x45, 0x05}:
+            ways.append(at + 1 + jump)
+        if operation not in {0x05, 0x95}:
+            ways.append(at + 1)
+    return found
+
+
+ALL = lc.DeviceRule(allow=True)
+SOME = lc.DeviceRule(allow=True, type="c", major=1, minor=3)
+
+
+@settings(deadline=None)
+@given(RULES)
+@example((ALL,))
+@example((SOME, ALL, SOME))
+@example((lc.DeviceRule(allow=True, type="c"), SOME))
+def test_no_instruction_is_never_reached(rules: tuple[lc.DeviceRule, ...]) -> None:
+    # The kernel would refuse the whole program.
+    program = device_program(rules)
+    assert _reached(program) == set(range(len(program) // 8))
+
+
+@pytest.mark.needs("root")
+@settings(deadline=None, max_examples=30)
+@given(RULES)
+@example((ALL,))
+@example((SOME, ALL, SOME))
+@example((lc.DeviceRule(allow=True, type="c"), SOME))
+def test_the_kernel_takes_every_program(rules: tuple[lc.DeviceRule, ...]) -> None:
+    os.close(load_cgroup_device(device_program(rules)))
 
 
 @pytest.mark.parametrize(

@@ -53,16 +53,24 @@ def device_program(rules: Iterable[DeviceRule]) -> bytes:
     # Of the first ones, those that deny say what holds without them.
     said = tuple(itertools.dropwhile(lambda rule: not rule.allow, rules))
     for is_whole, some in itertools.groupby(reversed(said), key=_allows_all):
+        rules = tuple(some)
+        if is_whole and any(map(_is_of_all, rules)):
+            # The kernel refuses a program with instructions that it never comes to.
+            return b"".join((*code, *_answer(1)))
         if is_whole:
-            code += _any_of(tuple(some))
+            code += _any_of(rules)
         else:
-            code += itertools.chain.from_iterable(map(_rule, some))
+            code += itertools.chain.from_iterable(map(_rule, rules))
     code += _answer(0)
     return b"".join(code)
 
 
 def _allows_all(rule: DeviceRule) -> bool:
     return rule.allow and set(rule.access) == set(_ACCESSES)
+
+
+def _is_of_all(rule: DeviceRule) -> bool:
+    return rule.type not in _KINDS and rule.major is None and rule.minor is None
 
 
 def _any_of(rules: tuple[DeviceRule, ...]) -> list[bytes]:
@@ -73,6 +81,10 @@ def _any_of(rules: tuple[DeviceRule, ...]) -> list[bytes]:
         majors.setdefault(rule.major, []).append(rule.minor)
     code = []
     for kind, majors in found.items():
+        if None in majors.get(None, ()):
+            # What all of them are allowed is not asked of one of them.
+            code += _only(_KIND, kind, _answer(1))
+            continue
         below = []
         for major, minors in majors.items():
             below += _only(_MAJOR, major, _any_minor(minors))

@@ -253,6 +253,11 @@ FEATURES: Final = (
     Feature("pasta", "a network without privilege", _network("Pasta")),
     Feature("slirp4netns", "the same, by slirp4netns", _network("Slirp4netns")),
     Feature("checkpoint", "to write a container to a disk", _criu),
-    Feature("exit-info", "exit statuses of others' containers", _exit_info),
+    Feature(
+        "exit-info",
+        "exit statuses of others' containers",
+        _exit_info,
+        fix="PIDFD_GET_INFO tells them from Linux 6.15 on",
+    ),
 )
 """In the order in which they are told."""

@@ -106,8 +106,9 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
     (ops.CloneTree, errno.ESTALE): "the path was replaced during the launch",
     (ops.Overlay, errno.EINVAL): (
         "a layer has mounts beneath it that may not be uncovered, or lies on a"
-        " filesystem that overlayfs cannot use; an unprivileged caller can use '/'"
-        " as Overlay.host() only"
+        " filesystem that overlayfs cannot use; before Linux 6.5 the names of upper"
+        " and work have no comma; an unprivileged caller can use '/' as"
+        " Overlay.host() only"
     ),
     (ops.MakeFs, errno.EPERM): (
         "in a user namespace proc and sysfs can be mounted only where an uncovered"
