@@ -65,3 +65,14 @@ class Oci:
         if not self.log.exists():
             return []
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def cgroup_of(pid: int, controller: str) -> Path:
+    """Return the directory of a process' cgroup that has a controller."""
+    unified = ""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        if controller in names.split(","):
+            return Path(f"/sys/fs/cgroup/{names}{path}")
+        unified = path if not names else unified
+    return Path(f"/sys/fs/cgroup{unified}")

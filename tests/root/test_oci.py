@@ -20,7 +20,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from libcontainer.cgroups.annotations import PROPERTY, SUBGROUP
-from tests.oci_bundles import Oci, document, write
+from tests.oci_bundles import Oci, cgroup_of, document, write
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -327,13 +327,7 @@ def test_kill_of_what_has_stopped_says_so(oci: Oci, running: str) -> None:
 
 
 def test_update_by_options_and_by_json(oci: Oci, running: str) -> None:
-    state = _state(oci, running)
-    line = next(
-        line
-        for line in Path(f"/proc/{state['pid']}/cgroup").read_text().splitlines()
-        if ":pids:" in line
-    )
-    limit = Path("/sys/fs/cgroup/pids" + line.split(":")[2]) / "pids.max"
+    limit = cgroup_of(_state(oci, running)["pid"], "pids") / "pids.max"
     oci.said("update", "--pids-limit", "57", running)
     assert limit.read_text() == "57\n"
     oci.said("update", "--resources", "-", running, input='{"pids": {"limit": 58}}')

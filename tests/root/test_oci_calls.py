@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from tests.oci_bundles import Oci, document, write
+from tests.oci_bundles import Oci, cgroup_of, document, write
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -68,12 +68,7 @@ def _wait_for(oci: Oci, box: str, status: str) -> None:
 
 
 def _host_cgroup(oci: Oci, box: str, controller: str) -> Path:
-    pid = json.loads(oci.said("state", box))["pid"]
-    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, names, path = line.split(":", 2)
-        if controller in names.split(","):
-            return Path(f"/sys/fs/cgroup/{names}{path}")
-    raise AssertionError(controller)
+    return cgroup_of(json.loads(oci.said("state", box))["pid"], controller)
 
 
 # -- options
@@ -660,6 +655,7 @@ def test_the_keys_of_state(oci: Oci, running: str, bundle: Path) -> None:
     assert found["owner"] == "root"
 
 
+@pytest.mark.needs("exit_info")
 def test_wait_and_gc(oci: Oci, bundle: Path) -> None:
     box = _start(oci, bundle, "sh", "-c", "sleep 2; exit 5")
     assert oci.said("wait", box) == "5\n"
