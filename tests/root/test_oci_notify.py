@@ -53,11 +53,13 @@ class Manager:
     def _run(self) -> None:
         while True:
             data, fds, _, _ = socket.recv_fds(self._socket, 4096, 8)
+            if data:
+                self.told += data.decode().split("\n")
+            # Whoever waits at a barrier goes on now.
             for fd in fds:
                 os.close(fd)
             if not data:
                 return
-            self.told += data.decode().split("\n")
 
     def close(self) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
