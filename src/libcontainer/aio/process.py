@@ -49,14 +49,16 @@ class AsyncProcess:
         """Take a process, and its pipes, over into the running loop."""
         made = cls(handle)
         try:
-            made.stdin = await made._writer(handle.stdin)
-            made.stdout = await made._reader(handle.stdout)
-            made.stderr = await made._reader(handle.stderr)
+            # Whoever is asked to take a pipe closes it, also if that is cancelled.
+            pipe, handle.stdin = handle.stdin, None
+            made.stdin = await made._writer(pipe)
+            pipe, handle.stdout = handle.stdout, None
+            made.stdout = await made._reader(pipe)
+            pipe, handle.stderr = handle.stderr, None
+            made.stderr = await made._reader(pipe)
         except BaseException:
             made.close()
             raise
-        # The transports have them, and close them.
-        handle.stdin = handle.stdout = handle.stderr = None
         return made
 
     def __repr__(self) -> str:
