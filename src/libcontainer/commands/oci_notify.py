@@ -74,36 +74,35 @@ class Listener:
         # Now, while it surely lives: the program may say its word and end at once.
         self._init = container.state().init
         self._inside: socket.socket | None = None
-        self._folder = -1
+        self._open = contextlib.ExitStack()
         address = os.environ.get(VARIABLE)
         path = os.path.join(container.path, FOLDER)
-        if not address or not os.path.isdir(path):
-            return
-        self._manager = open_manager(address)
+        if address and os.path.isdir(path):
+            with contextlib.ExitStack() as undo:
+                self._listen(address, path, undo)
+                self._open = undo.pop_all()
+
+    def _listen(self, manager: str, path: str, undo: contextlib.ExitStack) -> None:
+        self._manager = undo.enter_context(open_manager(manager))
         flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._folder = os.open(path, flags)
-        self._inside = socket.socket(
-            socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
-        )
+        folder = os.open(path, flags)
+        undo.callback(os.close, folder)
+        inside = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._inside = undo.enter_context(inside)
         # By the fd: an address has no room for every path.
-        address = f"/proc/self/fd/{self._folder}/{SOCKET}"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(SOCKET, dir_fd=self._folder)
-        self._inside.bind(address)
-        # Every user of the container may speak; nobody else reaches it.
+        address = f"/proc/self/fd/{folder}/{SOCKET}"
+        _unlink(folder)
+        inside.bind(address)
+        undo.callback(_unlink, folder)
+        # Every user of the container may speak; nobody else reaches it, and inside it
+        # is bound read-only: no link can be put in its place.
         os.chmod(address, 0o777)  # noqa: S103
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._inside is None:
-            return
-        with contextlib.suppress(OSError):
-            os.unlink(SOCKET, dir_fd=self._folder)
-        os.close(self._folder)
-        self._inside.close()
-        self._manager.close()
+        self._open.close()
 
     def wait(self) -> None:
         """Pass on what the container tells until it is ready, or has ended."""
@@ -152,3 +151,8 @@ class Listener:
             poll.poll(_BARRIER_SECONDS * 1000)
         finally:
             os.close(read)
+
+
+def _unlink(folder: int) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(SOCKET, dir_fd=folder)

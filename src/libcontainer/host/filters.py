@@ -9,6 +9,7 @@ root or the caller. Whoever may not write there compiles each time.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -52,7 +53,11 @@ def make_ready(profile: Seccomp, target: Target) -> None:
 
     def make() -> Filter:
         folder = FilterFolder()
-        found = folder.find(profile, target)
+        try:
+            found = folder.find(profile, target)
+        except OSError:
+            # The compiler lies in no files, or they cannot be read.
+            return compile_anew(profile, target)
         if found is None:
             found = compile_anew(profile, target)
             folder.keep(profile, target, found)
@@ -76,7 +81,11 @@ class FilterFolder:
         self._path = _default() if path is None else path
 
     def find(self, profile: Seccomp, target: Target) -> Filter | None:
-        """Return the filter that was kept of a profile, or None."""
+        """Return the filter that was kept of a profile, or None.
+
+        Raises:
+            OSError: what it depends on, or the file itself, cannot be read.
+        """
         key = _key(profile, target)
         try:
             folder = _open_own(self._path, _OPEN | os.O_DIRECTORY)
@@ -120,7 +129,9 @@ class FilterFolder:
                 os.close(fd)
             os.rename(temporary, key.hex(), src_dir_fd=folder, dst_dir_fd=folder)
         except OSError:
-            return  # It is read-only, or full.
+            # It is read-only, or full.
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
         finally:
             os.close(folder)
 

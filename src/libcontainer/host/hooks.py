@@ -84,6 +84,9 @@ class HookRunner:
             except HookError as error:
                 reason = error.reason.replace("exit status", "exit code", 1)
                 logger.warning("%s hook failed with %s: %s", kind, reason, error)
+            except Exception as error:
+                # Also of those that could not be started at all.
+                logger.warning("%s hook failed: %s", kind, error)
 
     def make_files(self, launch: Launch, slots: Sequence[int], output: int) -> None:
         """Make the files of hooks that the helper runs, and put them into slots."""
