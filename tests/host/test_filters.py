@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,8 +17,14 @@ from attrs import evolve
 
 import libcontainer
 from libcontainer import Seccomp, Syscall
+from libcontainer.host import filters
 from libcontainer.host.filters import FilterFolder
-from libcontainer.security.seccomp.compiler import Filter, Target, compile_anew
+from libcontainer.security.seccomp.compiler import (
+    Filter,
+    Target,
+    compile_anew,
+    compile_profile,
+)
 
 TARGET = Target("x86_64", (6, 18), frozenset({"CAP_CHOWN", "CAP_KILL"}))
 PROFILE = Seccomp(
@@ -67,6 +74,26 @@ def test_its_flags_and_its_listener_are_kept(
     again = FilterFolder(str(path)).find(profile, TARGET)
     assert again == compile_anew(profile, TARGET)
     assert again.notifies
+
+
+def test_a_filter_that_cannot_be_kept_leaves_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    FilterFolder(str(path)).keep(PROFILE, TARGET, MADE)
+    assert list(path.iterdir()) == []
+
+
+def test_a_compiler_that_lies_in_no_files_compiles_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    profile = evolve(PROFILE, default_errno_ret=77)
+    monkeypatch.setattr(filters.seccomp, "__file__", "/nowhere/archive/__init__.py")
+    filters.make_ready(profile, TARGET)
+    assert compile_profile(profile, TARGET) == compile_anew(profile, TARGET)
 
 
 def test_who_hears_of_it_makes_no_other_filter(path: Path) -> None:

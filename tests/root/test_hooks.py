@@ -434,6 +434,24 @@ def test_poststop_that_fails_is_a_warning_and_the_others_run(
     assert len(caplog.messages) == 4
 
 
+def test_poststop_that_cannot_even_begin_is_a_warning(
+    factory: lc.Factory,
+    busybox_rootfs: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(*_: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    hooks = lc.Hooks(poststop=[shell(":")])
+    container = factory.create(new_id(), _config(busybox_rootfs, hooks))
+    container.run(PROGRAM).wait()
+    monkeypatch.setattr("libcontainer.host.hooks._Program.run", run)
+    with caplog.at_level(logging.WARNING, "libcontainer"):
+        container.delete()
+    assert ["too many open files" in line for line in caplog.messages] == [True]
+
+
 def test_poststop_runs_when_the_folder_is_gone(
     factory: lc.Factory, busybox_rootfs: Path
 ) -> None:
