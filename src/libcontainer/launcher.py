@@ -301,6 +301,9 @@ def _taker(
         return None
     from libcontainer.host.seccomp_notify import ListenerTaker  # noqa: PLC0415
 
+    if process.wait_fifo is not None:
+        message = "cannot be waited for by who has a filter with SCMP_ACT_NOTIFY"
+        raise ConfigError([Problem("process.wait_fifo", message)])
     if compiled.waits and process.notify is not None:
         message = "cannot be given to a process that waits at the gate"
         raise ConfigError([Problem("process.notify", message)])
@@ -309,14 +312,13 @@ def _taker(
 
 def _check_is_first(process: Process) -> None:
     """Refuse for an init process what only a further one has."""
-    if process.cgroup is None and process.resources is None:
-        return
     problems = [
         Problem(f"process.{name}", "is of a further process; init has the container's")
-        for name in ("cgroup", "resources")
+        for name in ("cgroup", "resources", "wait_fifo")
         if getattr(process, name) is not None
     ]
-    raise ConfigError(problems)
+    if problems:
+        raise ConfigError(problems)
 
 
 def _check_log(process: Process, start: Start) -> None:

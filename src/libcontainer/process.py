@@ -16,6 +16,7 @@ from libcontainer.config.convert import (
     to_optional_integers,
     to_optional_io_priority,
     to_optional_pairs,
+    to_optional_path,
     to_optional_personality,
     to_optional_scheduler,
     to_optional_signal,
@@ -207,6 +208,17 @@ class Process:
     own has them, which goes with it. Only of a further process; without *devices*.
     On cgroup v2 the first such process moves those in the container's cgroup to one
     below it, ``main``."""
+
+    wait_fifo: str | None = field(
+        default=None, converter=to_optional_path, kw_only=True
+    )
+    """A named pipe, by its absolute host path. All is made ready, and the program is
+    executed as soon as somebody opens the pipe for reading, who then reads its end.
+    Until then it is the library's helper that runs in the container, with the
+    process's ids: these must be allowed to search the pipe's folder and to write to
+    the pipe. The handle is returned at once, so that a program that cannot be executed
+    after all ends with 127, and a pipe that cannot be opened with 1. Signals but
+    SIGKILL wait, too. Only of a further process, without *notify*."""
 
     console_socket: Any = field(
         default=None, converter=_to_socket, kw_only=True, eq=False

@@ -24,6 +24,7 @@ import pytest
 
 from tests.oci_bundles import Oci, cgroup_of, document, write
 from tests.root.conftest import new_id
+from tests.root.test_detached import wait_until
 
 pytestmark = pytest.mark.needs("root", "rootfs")
 
@@ -470,6 +471,28 @@ def test_exec_in_a_paused_container(oci: Oci, running: str) -> None:
 
 def _words(oci: Oci, *words: str) -> str:
     return " ".join([*oci.prefix, *words])
+
+
+def test_exec_waits_until_a_fifo_is_read(
+    oci: Oci, running: str, tmp_path: Path
+) -> None:
+    fifo, pid_file = tmp_path / "go", tmp_path / "pid"
+    os.mkfifo(fifo)
+    exec_ = ("exec", "--exec-wait-fifo")
+    words = (*exec_, str(fifo), "-d", "--pid-file", str(pid_file), running)
+    # It waits with the streams that its program is to have.
+    silent = subprocess.DEVNULL
+    line = [*oci.prefix, *words, "touch", "/tmp/ran"]
+    subprocess.run(line, stdout=silent, stderr=silent, check=True, timeout=30)
+    assert Path(f"/proc/{pid_file.read_text()}").exists()
+    assert oci("exec", running, "test", "-e", "/tmp/ran").returncode == 1
+    assert fifo.read_bytes() == b""
+    wait_until(lambda: oci("exec", running, "test", "-e", "/tmp/ran").returncode == 0)
+    done = oci(*exec_, str(pid_file), running, "true")
+    assert (done.returncode, "is not a fifo" in done.stderr) == (255, True)
+    done = oci(*exec_, str(tmp_path / "none"), running, "true")
+    assert done.returncode == 255
+    assert "failed to open exec wait fifo" in done.stderr
 
 
 def test_exec_in_a_cgroup_below(oci: Oci, running: str) -> None:

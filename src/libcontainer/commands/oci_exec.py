@@ -41,6 +41,7 @@ def execute(arguments: Arguments) -> int:
             console_socket=absolute(arguments.console_socket),
             pidfd_socket=absolute(arguments.pidfd_socket),
             cgroup=_cgroup(arguments.cgroup or ()),
+            wait_fifo=absolute(arguments.exec_wait_fifo),
         )
         if process.terminal and not arguments.detach:
             process = evolve(

@@ -117,6 +117,8 @@ def _of_cgroup(error: CgroupError, text: str) -> str:
 def _of_step(error: StepError, text: str) -> str:
     if error.title.startswith("hand the seccomp listener to"):
         return f"failed to connect with seccomp agent: {text}"
+    if error.title.startswith("open the fifo "):
+        return f"failed to open exec wait fifo: {text}"
     kind = error.title.removeprefix("attach the ")
     if error.errno in _NO_DIRECTORY and kind.startswith(("proc ", "sysfs ")):
         return f"must be mounted on ordinary directory: {text}"

@@ -69,6 +69,7 @@ _CREATE = (
 EXEC = (
     *(_DETACH, _PID_FILE, _CONSOLE, _PIDFD, _NO_SUBREAPER),
     Option("--cgroup", "list", "run it below: [CONTROLLER[,...]:]PATH", "PATH"),
+    Option("--exec-wait-fifo", "text", "wait until somebody reads the fifo", "PATH"),
 )
 RUN = (
     *(*_CREATE, _DETACH, _NO_SUBREAPER),

@@ -34,6 +34,7 @@ from libcontainer.plan.steps import (
     MapIds,
     MapNamespace,
     OpenCgroup,
+    OpenFifo,
     OpenJoins,
     OpenNamespace,
     OpenNotify,
@@ -175,6 +176,8 @@ class JoinActions:
             _RUNNERS[OpenJoins](self, launch, step.action)
         elif isinstance(step.action, AttachToUnit):
             _enter_unit(launch, self.entered)
+        elif isinstance(step.action, OpenFifo):
+            _open_fifo(launch, step.action)
         elif isinstance(step.action, JoinRdt) and self.rdt is not None:
             self.rdt.enter(step.action.rdt, launch.at_work[1])
         else:
@@ -261,6 +264,12 @@ def _put_namespace(launch: Launch, action: MapNamespace) -> None:
 
     fd = new_user_namespace(launch.helper, action.uid_map, action.gid_map)
     launch.own(action.slot, above_stdio(fd))
+
+
+def _open_fifo(launch: Launch, action: OpenFifo) -> None:
+    from libcontainer.host.fifo import open_folder  # noqa: PLC0415 - rare
+
+    launch.own(action.slot, above_stdio(open_folder(action.host_path)))
 
 
 def _open_path(actions: HostActions, launch: Launch, action: OpenPath) -> None:

@@ -15,6 +15,7 @@ from libcontainer.plan.security import APPARMOR, SELINUX
 from libcontainer.plan.steps import (
     MakeTree,
     MapIds,
+    OpenFifo,
     OpenNamespace,
     OpenTree,
     SetClocks,
@@ -52,6 +53,7 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
         "a cgroup of version 1 takes no process that runs in real time unless it has a"
         " share of it, resources.cpu_realtime_runtime"
     ),
+    (OpenFifo, errno.EINVAL): "it is not a fifo; mkfifo(1) makes one",
     ("sched_setattr", errno.EBUSY): (
         "there is not that much processor time left for deadlines"
     ),

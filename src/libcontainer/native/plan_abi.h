@@ -138,7 +138,8 @@ enum lc_call {
     LC_CALL_FSCONFIG = 38,
     LC_CALL_FSMOUNT = 39,
     LC_CALL_PRLIMIT64 = 40,
-    LC_CALL_LAST = 40,
+    LC_CALL_SETITIMER = 41,
+    LC_CALL_LAST = 41,
 };
 
 struct lc_arguments { uint64_t value[6]; };

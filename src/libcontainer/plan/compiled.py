@@ -18,7 +18,8 @@ class Compiled:
         dialogue: the steps the caller takes part in: its own, and barriers.
         has_monitor: whether init is to have a monitor.
         clones: how many times the helper goes on in a child.
-        waits: whether init waits at the gate.
+        waits: whether the program is not executed before somebody else lets it be: at
+            the gate, or by reading from a fifo.
         hook_seconds: how long its hooks may take; infinity if one has no limit.
         notifies: whether the filter of system calls has a listener.
         executes: whether a program takes the helper's place.
@@ -50,7 +51,7 @@ class Compiled:
         )
         self.has_monitor = ops.Monitor in kinds
         self.clones = sum(kind in kinds for kind in (ops.Monitor, ops.Clone))
-        self.waits = ops.Gate in kinds
+        self.waits = not kinds.isdisjoint((ops.Gate, ops.WaitFifo))
         self.notifies = any(
             isinstance(step.action, ops.Seccomp) and step.action.notifies
             for step in plan.steps

@@ -7,6 +7,8 @@ the way into the namespaces differs.
 
 from __future__ import annotations
 
+import posixpath
+
 from libcontainer.config import Config, NamespaceType
 from libcontainer.plan import ops
 from libcontainer.plan.builder import Builder
@@ -35,7 +37,7 @@ from libcontainer.plan.record import NONE
 from libcontainer.plan.resources import ResourcePlanner
 from libcontainer.plan.security import require_labels, take_procfs
 from libcontainer.plan.settings import Settings
-from libcontainer.plan.steps import Plan, Spawn
+from libcontainer.plan.steps import OpenFifo, Plan, Spawn
 
 CLONE_NEWPID = 0x20000000
 
@@ -59,6 +61,7 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     resources = ResourcePlanner(builder, settings, facts)
     builder.stage("sources")
     resources.open_sources()
+    fifo = _open_fifo(builder, settings)
     builder.stage("spawn")
     builder.host(Spawn(0))
     open_cgroup_meanwhile(builder, group)
@@ -80,8 +83,20 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     builder.init(ops.FindProgram(settings.args[0], settings.candidates))
     resources.parent_death_signal()
     plan_handover(builder, settings, barrier=True)
+    if fifo is not None:
+        builder.init(fifo)
     plan_exec(builder, settings, exec_fds(builder, settings), filters)
     return builder.build()
+
+
+def _open_fifo(builder: Builder, settings: Settings) -> ops.WaitFifo | None:
+    path = settings.wait_fifo
+    if path is None:
+        return None
+    # Its folder: a fifo can only be opened by a name, and inside it has no other.
+    folder = builder.slot("the fifo's folder", given=True)
+    builder.host(OpenFifo(folder, path))
+    return ops.WaitFifo(folder, posixpath.basename(path), path)
 
 
 def _enter(

@@ -47,6 +47,7 @@ class Settings:
     pass_fds: int
     listen_names: tuple[str, ...]
     sends_pidfd: bool
+    wait_fifo: str | None
     oom_score_adj: int | None
     scheduler: Scheduler | None
     io_priority: IoPriority | None
@@ -84,6 +85,7 @@ def merge(config: Config, process: Process, identity: Identity) -> Settings:
         pass_fds=len(process.listen_fds) + len(process.pass_fds),
         listen_names=tuple(name for name, _ in process.listen_fds),
         sends_pidfd=process.pidfd_socket is not None,
+        wait_fifo=process.wait_fifo,
         oom_score_adj=_first(process.oom_score_adj, config.oom_score_adj),
         scheduler=_first(process.scheduler, config.scheduler),
         io_priority=_first(process.io_priority, config.io_priority),

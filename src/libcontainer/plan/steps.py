@@ -84,6 +84,18 @@ class OpenPath:
 
 
 @frozen
+class OpenFifo:
+    """Open the folder of the named pipe at *host_path* into *slot*."""
+
+    slot: int
+    host_path: str
+
+    @property
+    def title(self) -> str:
+        return f"open the fifo {self.host_path!r}"
+
+
+@frozen
 class OpenNamespace:
     """Open the namespace at *host_path* into *slot*; it must be of the kind *flag*."""
 

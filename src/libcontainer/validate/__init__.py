@@ -51,6 +51,7 @@ from libcontainer.validate.process import (
     check_process_settings,
     check_stdio,
     check_terminal,
+    check_wait_fifo,
 )
 from libcontainer.validate.resources import check_resources, report_resources
 from libcontainer.validate.rootfs import check_rootfs, check_rootfs_propagation
@@ -116,6 +117,7 @@ PROCESS_CHECKS: Final[tuple[Callable[[Config, Process, Report], None], ...]] = (
     check_stdio,
     check_pass_fds,
     check_pidfd_socket,
+    check_wait_fifo,
     check_own_cgroup,
     check_notify,
 )

@@ -170,6 +170,18 @@ def check_pidfd_socket(config: Config, process: Process, report: Report) -> None
         report.add(path, f"is longer than {_MAX_ADDRESS} bytes: {show(value)}")
 
 
+def check_wait_fifo(config: Config, process: Process, report: Report) -> None:
+    """Check for an absolute path of a file."""
+    value: object = process.wait_fifo
+    path = join(_PATH, "wait_fifo")
+    if value is None:
+        return
+    if not isinstance(value, str):
+        report.wrong_type(path, "a path", value)
+    elif absolute_path(report, path, value) and value.endswith("/"):
+        report.add(path, f"must be the path of a fifo, not {show(value)}")
+
+
 def _has_terminal(config: Config, process: Process) -> bool:
     own: object = process.terminal
     return (config.terminal if own is None else own) is True

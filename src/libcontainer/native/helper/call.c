@@ -44,6 +44,7 @@ static const uint16_t numbers[LC_CALL_LAST + 1] = {
     [LC_CALL_FSCONFIG] = __NR_fsconfig,
     [LC_CALL_FSMOUNT] = __NR_fsmount,
     [LC_CALL_PRLIMIT64] = __NR_prlimit64,
+    [LC_CALL_SETITIMER] = __NR_setitimer,
 };
 
 int op_call(struct helper *helper, const struct lc_op *op)

@@ -64,6 +64,7 @@ from libcontainer.plan.ops.process import (
     SetRlimit,
     Take,
     Umask,
+    WaitFifo,
 )
 from libcontainer.plan.ops.terminal import Tell, Terminal, VerifyNode
 from libcontainer.plan.ops.trees import (
@@ -129,5 +130,6 @@ __all__ = [
     "Unshare",
     "VerifyIdentity",
     "VerifyNode",
+    "WaitFifo",
     "WriteProc",
 ]

@@ -52,6 +52,7 @@ CALLS = {
     "fsconfig": 38,
     "fsmount": 39,
     "prlimit64": 40,
+    "setitimer": 41,
 }
 """Number of each system call that `Call` can make: ``enum lc_call``."""
 

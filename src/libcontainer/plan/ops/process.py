@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
 from attrs import evolve, field, frozen
 
 from libcontainer.plan.ops.base import Op
-from libcontainer.plan.ops.call import SlotRef, call
+from libcontainer.plan.ops.call import SlotRef, call, text
 from libcontainer.plan.record import NONE, Record
 
 _PR_SET_NO_NEW_PRIVS = 38
 _RLIMIT_NOFILE = 7
+_ITIMER_REAL = 0
+_ITIMER_SIZE = 32  # bytes of struct itimerval; 0 stops it
 _TIOCSCTTY = 0x540E
 _INSTRUCTION = 8  # bytes of one of a filter
 _NEW_LISTENER = 0x08
@@ -183,6 +186,34 @@ class Gate(Op):
     @property
     def title(self) -> str:
         return "wait at the gate for start"
+
+
+@frozen
+class WaitFifo(Op):
+    """Wait until somebody opens a named pipe for reading, however long that takes.
+
+    Attributes:
+        folder: slot of the folder it is in.
+        name: its name there.
+        path: its path on the host.
+    """
+
+    MAN = "fifo(7)"
+    folder: int
+    name: str
+    path: str
+
+    def records(self) -> tuple[Record, ...]:
+        how = struct.pack("=3Q", os.O_WRONLY | os.O_CLOEXEC, 0, 0)
+        return (
+            # The deadline is that of the launch, which ends here.
+            call("setitimer", _ITIMER_REAL, bytes(_ITIMER_SIZE)),
+            call("openat2", SlotRef(self.folder), text(self.name), how, len(how)),
+        )
+
+    @property
+    def title(self) -> str:
+        return f"wait until somebody reads the fifo {self.path!r}"
 
 
 @frozen
