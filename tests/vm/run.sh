@@ -97,6 +97,7 @@ case ${1:-} in
         machine=(--kernel 6.1)
         tests=(tests/network -m "not slow")
         needs=root,rootfs,dummy,macvlan,ipvlan,vlan,nft,tun,pasta,slirp4netns
+        session=(sh -c 'modprobe tun; exec "$@"' sh)
         ;;
     kernel) # core scheduling needs two threads a core as well
         machine=(--kernel "${VM_KERNEL:?build one: tests/vm/kernel.sh}")
