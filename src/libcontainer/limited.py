@@ -35,9 +35,10 @@ class LimitedContainer(KnownContainer):
         """Change limits of the container; what is None stays as it is.
 
         Device rules are added to those in force. A limit on swap alone counts with
-        the limit on memory that holds, a burst alone with the quota. Either all
-        limits hold afterwards, or what held before does again; limits by device and
-        *disable_oom_killer* alone cannot be taken back.
+        the limit on memory that holds, a burst, a period or a quota of the processor
+        with the others of the three. Either all limits hold afterwards, or what held
+        before does again; limits by device and *disable_oom_killer* alone cannot be
+        taken back.
 
         Raises:
             ConfigError: *resources* is wrong.

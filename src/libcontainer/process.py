@@ -201,7 +201,9 @@ class Process:
     cgroup: str | None = field(default=None, kw_only=True)
     """A cgroup below the container's that it enters, a relative path; it must be
     there. On cgroup v1 also ``CONTROLLER[,...]:PATH`` for some hierarchies, several
-    joined by ``;``. Only of a further process."""
+    joined by ``;``. ``.`` is the container's own. So is None, but on v2, once cgroups
+    below that have controllers so that it takes no processes, None is the one that
+    init is in. Only of a further process."""
 
     resources: Resources | None = field(default=None, kw_only=True)
     """Limits of it and its children alone, within the container's: a cgroup of its

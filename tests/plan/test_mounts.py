@@ -176,6 +176,43 @@ def test_who_may_not_open_them_has_the_hosts_read_only() -> None:
     assert "/sys/fs/cgroup" in {tree.host_path for tree in trees}
 
 
+@pytest.mark.parametrize(
+    ("options", "more", "names", "read_only"),
+    [
+        ((), (), ("",), False),
+        (("ro",), (), ("",), True),
+        ((), ("user",), ("",), True),
+        # Both versions are there: v2 has but the processes.
+        ((), (), ("cpu", ""), True),
+    ],
+)
+def test_only_the_hosts_root_may_write_to_all_cgroups(
+    options: tuple[str, ...],
+    more: tuple[str, ...],
+    names: tuple[str, ...],
+    read_only: bool,
+) -> None:
+    mount = Mount.from_options("cgroup", "cgroup", "/sys/fs/cgroup", options)
+    ids = [IdMapping(0, 100000, 65536)] if more else []
+    config = Config(
+        namespaces=["mount", "pid", *more],
+        uid_mappings=ids,
+        gid_mappings=ids,
+        base_mounts=[],
+        mounts=[mount],
+        masked_paths=[],
+    )
+    plan = create(config, evolve(PRIVILEGED, cgroups=names, hierarchies=names))
+    (change,) = (
+        change
+        for step in plan.steps
+        if isinstance(step.action, OpenTree)
+        and step.action.host_path == "/sys/fs/cgroup"
+        for change in step.action.changes
+    )
+    assert bool(change.attr_set & 1) == read_only
+
+
 def test_nodes_are_bound_where_none_can_be_made() -> None:
     plan = create(Config(), evolve(PRIVILEGED, nodes=False))
     opened = {s.action.host_path for s in plan.steps if isinstance(s.action, OpenTree)}

@@ -51,12 +51,28 @@ def test_it_enters_a_cgroup_that_is_there(box: lc.Container) -> None:
     assert len(inside) == len(box.state().cgroup)
 
 
+def test_the_containers_own_may_be_named(box: lc.Container) -> None:
+    own = said(box, lc.Process(LOOK, stdout=lc.PIPE))
+    assert said(box, lc.Process(LOOK, stdout=lc.PIPE, cgroup=".")) == own
+
+
+@pytest.mark.needs("controllers2")
+def test_what_is_named_is_not_exchanged_for_where_init_is(box: lc.Container) -> None:
+    # Limits of its own: those of the container move to a cgroup below.
+    limited = lc.Process(["true"], resources=lc.Resources(pids=7))
+    assert box.exec(limited).wait() == lc.ExitStatus(code=0)
+    text = said(box, lc.Process(LOOK, stdout=lc.PIPE))
+    assert text.strip().endswith("/main")
+    with pytest.raises(lc.StepError, match="EBUSY"):
+        box.exec(lc.Process(LOOK, cgroup="."))
+
+
 def test_one_that_is_not_there_is_refused(box: lc.Container) -> None:
     with pytest.raises(lc.CgroupError, match="ENOENT"):
         box.exec(lc.Process(LOOK, cgroup="nowhere"))
 
 
-@pytest.mark.parametrize("path", ["../evil", "/abs", "a/../..", "", "a//b", "."])
+@pytest.mark.parametrize("path", ["../evil", "/abs", "a/../..", "", "a//b", "./a"])
 def test_a_path_that_leads_out_is_refused(box: lc.Container, path: str) -> None:
     with pytest.raises(lc.ConfigError, match=r"process\.cgroup"):
         box.exec(lc.Process(LOOK, cgroup=path))

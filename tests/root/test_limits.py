@@ -328,3 +328,21 @@ def test_the_machine_keeps_weights_by_cost() -> None:
 def test_only_the_root_of_v2_has_costs() -> None:
     with pytest.raises(lc.UnsupportedError, match=r"io\.cost\.qos"):
         set_io_cost(8, 0, enable=True)
+
+
+def test_a_quota_and_its_period_are_changed_apart(make: Make) -> None:
+    with make(cpu_quota=50_000, cpu_period=200_000) as box:
+        box.run(SLEEPER)
+
+        def now() -> list[str]:
+            if Group(box.state().cgroup).is_unified:
+                return held(box, {"cpu.max": ""})["cpu.max"].split()
+            files = {"cpu.cfs_quota_us": "", "cpu.cfs_period_us": ""}
+            return list(held(box, files).values())
+
+        box.update(lc.Resources(cpu_period=100_000))
+        assert now() == ["50000", "100000"]
+        box.update(lc.Resources(cpu_quota=60_000))
+        assert now() == ["60000", "100000"]
+        box.update(lc.Resources(cpu_quota=-1))
+        assert now() in (["-1", "100000"], ["max", "100000"])

@@ -15,34 +15,49 @@ _UNLIMITED = 2**62
 
 
 def lacks_other(resources: Resources) -> bool:
-    """Tell whether a limit is given without the one that it is an addition to."""
-    swap, burst = resources.memory_swap, resources.cpu_burst
+    """Tell whether a limit is given without the one that it goes together with."""
+    swap = resources.memory_swap
     swaps = isinstance(swap, int) and swap >= 0 and resources.memory is None
-    bursts = isinstance(burst, int) and burst > 0 and resources.cpu_quota is None
-    return swaps or bursts
+    return swaps or _has_part(resources)
+
+
+def _has_part(resources: Resources) -> bool:
+    quota, period = resources.cpu_quota, resources.cpu_period
+    bursts = resources.cpu_burst is not None and quota is None
+    return bursts or (quota is None) != (period is None)
 
 
 def with_current(group: Group, resources: Resources) -> Resources:
-    """Add the limit on memory to one on swap, and the quota to a burst, as they are.
+    """Add the limit on memory to one on swap, and what a quota has three parts of.
+
+    In v2 quota and period of the processor are one file.
 
     Raises:
         OSError: the cgroup is gone.
     """
     changes: dict[str, Any] = {}
     if resources.memory_swap is not None and resources.memory is None:
-        memory = _read(group, "memory", "memory.max", "memory.limit_in_bytes")
+        (memory,) = _read(group, "memory", "memory.max", "memory.limit_in_bytes")
         changes["memory"] = -1 if memory >= _UNLIMITED else memory
-    if resources.cpu_burst and resources.cpu_quota is None:
-        changes["cpu_quota"] = _read(group, "cpu", "cpu.max", "cpu.cfs_quota_us")
+    if _has_part(resources):
+        files = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        quota, period = _read(group, "cpu", "cpu.max", *files)
+        if resources.cpu_quota is None:
+            changes["cpu_quota"] = quota
+        if resources.cpu_period is None:
+            changes["cpu_period"] = period
     return evolve(resources, **changes)
 
 
-def _read(group: Group, controller: str, v2: str, v1: str) -> int:
+def _read(group: Group, controller: str, v2: str, *v1: str) -> list[int]:
     path = group.directory(controller) or ""
     try:
-        with open(f"{path}/{v2}", encoding="ascii") as file:
-            word = file.read().split()[0]
+        found = _words(f"{path}/{v2}")
     except FileNotFoundError:
-        with open(f"{path}/{v1}", encoding="ascii") as file:
-            word = file.read().split()[0]
-    return -1 if word == "max" else int(word)
+        found = [word for file in v1 for word in _words(f"{path}/{file}")]
+    return [-1 if word == "max" else int(word) for word in found]
+
+
+def _words(path: str) -> list[str]:
+    with open(path, encoding="ascii") as file:
+        return file.read().split()

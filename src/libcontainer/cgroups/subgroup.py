@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import posixpath
 import secrets
 import time
 from collections.abc import Mapping
@@ -41,7 +42,8 @@ def join_group(
 
     Args:
         group: the container's cgroup.
-        path: a cgroup below it that is there, a relative path; None for itself.
+        path: a cgroup below it that is there, a relative path; None for itself, or for
+            where init is if v2 takes no processes there.
         resources: limits of the process alone; None for none.
         init_pid: host pid of the container's init.
 
@@ -89,7 +91,7 @@ def _below(group: Group, path: str) -> Group:
     for word in path.split(";"):
         controllers, _, below = word.rpartition(":")
         for name in _named(group, controllers) if controllers else group.paths:
-            paths[name] = f"{group.paths[name]}/{below}".rstrip("/")
+            paths[name] = posixpath.normpath(f"{group.paths[name]}/{below}")
     for directory in paths.values():
         if not os.path.isdir(directory):
             what = f"enter the cgroup {directory}"

@@ -74,8 +74,8 @@ def _cgroup(words: Sequence[str]) -> str | None:
             message = f"bad sub cgroup path: {path!r} leaves the container's"
             raise ValueError(message)
         path = "/".join(part for part in path.split("/") if part)
-        if path or colon:
-            found.append(f"{controllers}{colon}{path}")
+        # What is named is meant: nothing else where v2 takes no processes in it.
+        found.append(f"{controllers}{colon}{path or ('' if colon else '.')}")
     return ";".join(found) or None
 
 

@@ -37,7 +37,7 @@ _INVALID = (
 _NO_DIRECTORY = {errno.ELOOP, errno.ENOTDIR}
 _CGROUP = {
     errno.EEXIST: "container's cgroup is not empty",
-    errno.ENOENT: "error adding pid to cgroups",
+    errno.ENOENT: "error adding pid of the program to cgroups",
 }
 
 
@@ -119,6 +119,8 @@ def _of_step(error: StepError, text: str) -> str:
         return f"failed to connect with seccomp agent: {text}"
     if error.title.startswith("open the fifo "):
         return f"failed to open exec wait fifo: {text}"
+    if error.errno == errno.EBUSY and "cgroup" in error.title:
+        return f"error adding pid of the program to cgroups: {text}"
     kind = error.title.removeprefix("attach the ")
     if error.errno in _NO_DIRECTORY and kind.startswith(("proc ", "sysfs ")):
         return f"must be mounted on ordinary directory: {text}"

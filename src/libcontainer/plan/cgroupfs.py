@@ -24,9 +24,9 @@ _NAMED = "name="
 def is_own(config: Config) -> bool:
     """Tell whether the container sees its own cgroup as the root.
 
-    Without a cgroup namespace of its own a mount would show the cgroups of others,
-    to be written to. On v1 the container's own directories are bound then; where
-    the caller may not, and on v2, all of the host's, read-only.
+    Without a cgroup namespace of its own a mount would show the cgroups of others.
+    On v1 the container's own directories are bound then; where the caller may not,
+    and on v2, all of the host's.
     """
     return is_new(config, NamespaceType.CGROUP)
 
@@ -51,9 +51,15 @@ def own_trees(
     return slots, tuple(OpenCgroup(slot, name, whole) for name, slot in slots.items())
 
 
-def open_host(sources: Sources, mount: Mount) -> int:
-    """Open the host's cgroups, to be bound read-only; return the slot."""
-    attributes = own_attributes(mount) | _READ_ONLY
+def open_host(sources: Sources, config: Config, facts: Facts, mount: Mount) -> int:
+    """Open the host's cgroups, to be bound; return the slot.
+
+    Read-only, but for the host's root on v2, where "rw" and no cgroup namespace are
+    how a privileged container asks for all cgroups (CVE-2023-25809 was about others).
+    """
+    is_root = facts.privileged and NamespaceType.USER not in config.namespaces
+    may_write = is_root and facts.cgroups in {(), (_UNIFIED,)}
+    attributes = own_attributes(mount) | (0 if may_write else _READ_ONLY)
     whole = change(attributes, 0, MS_PRIVATE, recursive=True)
     return sources.tree(_HOST, (whole,), recursive=True)
 

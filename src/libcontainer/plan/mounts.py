@@ -161,7 +161,9 @@ class MountPlanner:
 
     def _open_cgroup(self, sources: Sources, number: int, mount: Mount) -> None:
         if not cgroupfs.may_bind_own(self._facts):
-            self._trees[number] = cgroupfs.open_host(sources, mount)
+            self._trees[number] = cgroupfs.open_host(
+                sources, self._config, self._facts, mount
+            )
             return
         slots, trees = cgroupfs.own_trees(self._builder, self._facts, mount)
         self._cgroups[number] = slots

@@ -222,7 +222,7 @@ def check_own_cgroup(config: Config, process: Process, report: Report) -> None:
         words = [word.rpartition(":") for word in str(path).split(";")]
         names = [name for *_, below in words for name in below.split("/")]
         # For some hierarchies the container's own may be meant, with no path.
-        own = all(colon and not below for _, colon, below in words)
+        own = path == "." or all(colon and not below for _, colon, below in words)
         if not own and any(name in {"", ".", ".."} for name in names):
             report.add(
                 at, f"must be a relative path without '.', '..', not {show(path)}"
