@@ -247,7 +247,7 @@ class Launcher(Engine):
 
 def _place_of(group: Group, process: Process, init: ProcessRef) -> Joined:
     plain = process.cgroup is None and process.resources is None
-    if plain and not group.gives_controllers():
+    if plain and not group.refuses_processes():
         return Joined(group)
     from libcontainer.cgroups.subgroup import join_group  # noqa: PLC0415
 

@@ -19,6 +19,7 @@ from tests.native.helper_driver import (
     Run,
     call,
     failure,
+    fds,
     receive,
     send_go,
 )
@@ -104,7 +105,7 @@ def test_the_gate_waits_without_deadline_for_the_one_who_says_go(
     box.plan.add("PIVOT")
     gate = box.plan.slot(listener.fileno())
     box.plan.add("BARRIER")
-    box.plan.add("GATE", slot=gate)
+    box.plan.add("GATE", slot=gate, data=fds((box.null, 0), (box.out, 1)))
     box.program("exit 5")
     process = run(box.plan)
     listener.close()

@@ -139,3 +139,21 @@ def test_init_has_no_limits_but_the_containers(
             rule = lc.DeviceRule(allow=True, type="c", major=10)
             limits = lc.Resources(devices=[rule])
             made.run(lc.Process(["true"], resources=limits))
+
+
+@pytest.mark.needs("controllers2")
+def test_it_follows_an_init_that_has_left_and_removed_its_cgroup(
+    box: lc.Container,
+) -> None:
+    (path,) = box.state().cgroup.values()
+    other = Path(f"{path}-left")
+    other.mkdir()
+    try:
+        for pid in box.processes():
+            (other / "cgroup.procs").write_text(str(pid))
+        Path(path).rmdir()
+        text = said(box, lc.Process(LOOK, stdout=lc.PIPE))
+        assert text.strip().endswith(other.name)
+        box.delete(force=True)
+    finally:
+        other.rmdir()

@@ -15,8 +15,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from attrs import evolve
 
 import libcontainer as lc
 from libcontainer.status import TRANSITIONS, Status
@@ -142,6 +144,52 @@ def test_another_process_starts_a_prepared_container(
             assert process.wait() == lc.ExitStatus(code=42)
         with pytest.raises(lc.StateError):
             container.start()
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {},
+        {"terminal": True},
+        {"init": True},
+        {"namespaces": ["mount", "uts"]},
+        {"hooks": lc.Hooks(start_container=[lc.Hook("/bin/true")])},
+    ],
+    ids=lambda wishes: next(iter(wishes), "plain"),
+)
+def test_a_prepared_init_has_nothing_of_the_host_open(
+    factory: lc.Factory, config: lc.Config, tmp_path: Path, wishes: dict[str, Any]
+) -> None:
+    with (
+        factory.create(new_id(), evolve(config, **wishes)) as container,
+        open(tmp_path / "passed", "w+") as passed,
+    ):
+        words = ["sh", "-c", "test -e /proc/self/fd/3"]
+        process = lc.Process(words, pass_fds=[passed.fileno()])
+        # What it was given, the streams of this test, a terminal, which is inside, and
+        # what a hook reads and where it writes.
+        allowed = {os.readlink(f"/proc/self/fd/{fd}") for fd in range(3)}
+        allowed |= {str(tmp_path / "passed"), "/dev/pts/0"}
+        allowed |= {"/memfd:libcontainer-hook (deleted)"}
+        handle = container.prepare(process)
+        deadline = time.monotonic() + 20
+        # It comes to its gate after the last word to us.
+        while not (held := _held(handle.host_pid)) <= allowed:
+            assert time.monotonic() < deadline, held
+            time.sleep(0.01)
+        assert str(tmp_path / "passed") in held
+        container.start()
+        assert handle.wait(20) == lc.ExitStatus(code=0)
+        handle.close()
+
+
+def _held(pid: int) -> set[str]:
+    """Return the files that a process has open; not its sockets and pipes."""
+    held = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            held.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return {path for path in held if path.startswith("/")}
 
 
 def _holds_pidfd(pid: int, host_pid: int) -> bool:

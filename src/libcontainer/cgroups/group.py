@@ -224,10 +224,15 @@ class Group:
         """Tell whether any directory of it is there."""
         return any(os.path.isdir(path) for path in self.paths.values())
 
-    def gives_controllers(self) -> bool:
-        """Tell whether v2 refuses processes in it: cgroups below have controllers."""
+    def refuses_processes(self) -> bool:
+        """Tell whether v2 takes no processes: cgroups below have controllers.
+
+        Or it is gone: an init that may has left for another and removed it.
+        """
         path = self.paths.get(UNIFIED)
-        return path is not None and bool(words(f"{path}/cgroup.subtree_control"))
+        if path is None:
+            return False
+        return bool(words(f"{path}/cgroup.subtree_control")) or not os.path.isdir(path)
 
     def is_reachable(self) -> bool:
         """Tell whether the caller may put a process of its own into the v2 cgroup.

@@ -114,10 +114,11 @@ def _named(group: Group, controllers: str) -> list[str]:
 def _open_to_processes(base: Group, whole: Group, init_pid: int) -> Group:
     """Return *base*, with the cgroup that init is in where v2 refuses processes."""
     path = base.paths.get(UNIFIED)
-    if path is None or base is not whole or not words(f"{path}/cgroup.subtree_control"):
+    if path is None or base is not whole or not base.refuses_processes():
         return base
     own = _unified_of(init_pid)
-    if own is None or not is_below(own, path):
+    is_gone = whole.unit is None and not os.path.isdir(path)
+    if own is None or not (is_gone or is_below(own, path)):
         what = f"enter the cgroup {path}"
         hint = "it has cgroups with controllers below it, and init has left it"
         raise CgroupError(errno.EBUSY, what, hint=hint)

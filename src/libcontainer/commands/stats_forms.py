@@ -96,7 +96,7 @@ def _psi(pressure: Pressure | None) -> dict[str, Any]:
 def _memory(memory: MemoryStats) -> dict[str, Any]:
     limit = _NO_LIMIT if memory.limit is None else memory.limit
     swap = _NO_LIMIT if memory.swap_limit is None else memory.swap_limit
-    form = {
+    return {
         "cache": memory.detail.get("cache", memory.detail.get("file", 0)),
         "usage": {
             "limit": limit,
@@ -114,7 +114,6 @@ def _memory(memory: MemoryStats) -> dict[str, Any]:
         "kernelTCP": {"usage": memory.kernel_tcp, "failcnt": 0},
         "raw": dict(memory.detail),
     }
-    return form | ({"event_count": dict(memory.events)} if memory.events else {})
 
 
 def _blkio(devices: Iterable[IoStats]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ class Record:
 
     Attributes:
         kind: ``LC_OP_*``; 0 is that of the operation it is the record of.
+        uses: the slots that its data or its count names; they do not travel.
     """
 
     kind: int = 0
@@ -25,3 +26,9 @@ class Record:
     arg: int = 0
     strings: tuple[str, ...] = ()
     data: bytes = b""
+    uses: tuple[int, ...] = ()
+
+    @property
+    def slots(self) -> set[int]:
+        """Every slot that the operation has to do with."""
+        return {self.slot, self.slot2, *self.uses} - {NONE}

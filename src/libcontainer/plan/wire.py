@@ -7,7 +7,9 @@ import os
 import struct
 from collections.abc import Sequence
 
-from libcontainer.plan.ops import Op
+from attrs import evolve
+
+from libcontainer.plan.ops import Gate, Op
 from libcontainer.plan.record import Record
 from libcontainer.plan.steps import CONTROL_SLOT, Plan
 
@@ -93,6 +95,7 @@ class Image:
             if isinstance(step.action, Op)
             for record in step.action.records()
         ]
+        _keep_at_gate(records)
         self._count = len(plan.slots)
         self._ops = len(records)
         table = self._count * 4
@@ -139,6 +142,18 @@ class Image:
 def encode(plan: Plan, slots: Sequence[int]) -> bytes:
     """Return the bytes of a plan that is launched once."""
     return Image(plan).fill(slots)
+
+
+def _keep_at_gate(records: list[tuple[int, int, Record]]) -> None:
+    """Tell the gate which slots are needed behind it: the helper closes the others."""
+    for place, (kind, step, record) in enumerate(records):
+        if kind == Gate.KIND:
+            kept = {slot for *_, later in records[place + 1 :] for slot in later.slots}
+            pairs = [
+                number for pair in enumerate(sorted(kept)) for number in pair[::-1]
+            ]
+            data = struct.pack(f"={len(pairs)}i", *pairs)
+            records[place] = (kind, step, evolve(record, data=data))
 
 
 def _encode(kind: int, step: int, record: Record, blob: _Blob) -> bytes:

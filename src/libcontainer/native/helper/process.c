@@ -38,6 +38,21 @@ int op_tell(struct helper *helper, const struct lc_op *op)
     return result;
 }
 
+// Nothing of the host waits with us, though nobody could reach it: what the mounts were
+// made of, and the ways into the cgroups.
+static void let_go_of_slots(struct helper *helper, const struct lc_op *op)
+{
+    const struct lc_fd *kept = plan_data(&helper->plan, op);
+    const uint32_t count = op->data_size / (uint32_t)sizeof(*kept);
+    for (uint32_t slot = 0; slot < helper->plan.head->nslots; slot++) {
+        bool wanted = slot == helper->plan.head->control || slot == (uint32_t)op->slot;
+        for (uint32_t i = 0; i < count; i++)
+            wanted = wanted || (uint32_t)kept[i].slot == slot;
+        if (!wanted)
+            helper->slots[slot] = -1;
+    }
+}
+
 // Standard streams of the caller that are not the program's: who reads them to their
 // end must not have to wait until the gate opens.
 static int let_go_of_streams(struct helper *helper, int instead)
@@ -76,6 +91,7 @@ static int accept_starter(int listener)
 // whoever did is told what fails.
 int op_gate(struct helper *helper, const struct lc_op *op)
 {
+    let_go_of_slots(helper, op);
     int result = let_go_of_streams(helper, helper->slots[op->slot]);
     if (result < 0)
         return result;

@@ -87,6 +87,7 @@ def call(
         where: the part of the step that fails with it (``enum lc_where``).
     """
     numbers, memory, flags = [], b"", 0
+    uses = tuple(value.slot for value in args if isinstance(value, SlotRef))
     for index, value in enumerate(args):
         if isinstance(value, SlotRef):
             flags |= 1 << _SLOTS + index
@@ -101,7 +102,15 @@ def call(
     numbers += [0] * (_ARGUMENTS - len(numbers))
     data = struct.pack("=6Q", *numbers) + memory
     mode = where << _WHERE | CALLS[name]
-    return Record(kind=KIND, slot=result, mode=mode, flags=flags, arg=each, data=data)
+    return Record(
+        kind=KIND,
+        slot=result,
+        mode=mode,
+        flags=flags,
+        arg=each,
+        data=data,
+        uses=uses,
+    )
 
 
 def text(value: str) -> bytes:

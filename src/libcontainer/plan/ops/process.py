@@ -63,7 +63,8 @@ class Take(Op):
     what: str
 
     def record(self) -> Record:
-        return Record(slot=self.slot, arg=self.count)
+        slots = range(self.slot, self.slot + self.count)
+        return Record(slot=self.slot, arg=self.count, uses=tuple(slots))
 
     @property
     def title(self) -> str:
@@ -319,6 +320,7 @@ class Exec(Op):
             strings=(*self.args, *self.env),
             data=struct.pack(f"={len(flat)}i", *flat),
             flags=int(self.own_pid),
+            uses=tuple(slot for slot, _ in self.fds),
         )
 
     @property
