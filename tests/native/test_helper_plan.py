@@ -57,7 +57,8 @@ VALID: dict[str, dict[str, object]] = {
     "OPEN_PROC": {"slot": 1, "slot2": 2, "flags": 1, "text": b"self/x"},
     "VERIFY_IDENTITY": {"slot": 1, "flags": 1, "data": identity(1, 2, [3, 4])},
     "FIND_PROGRAM": {"list": [b"/bin/sh"]},
-    "GATE": {"slot": 1, "data": fds((1, 0), (2, 1))},
+    "GATE": {"slot": 1},
+    "LET_GO": {"data": fds((1, 0), (2, 1))},
     "CALL": {
         "slot": 1,
         "mode": 2,
@@ -91,7 +92,6 @@ OPTIONAL = {
     "UMASK": ["mode"],
     "VERIFY_NODE": ["arg"],
     "EXEC": ["list2", "data"],
-    "GATE": ["data"],
 }
 ANYTHING = {
     "mode": 1 << 31,
@@ -135,8 +135,8 @@ STRUCTS = {
     "call with a pointer behind the memory": ("CALL", call(51, 3, memory=b"box")),
     "filter of half an instruction": ("SECCOMP", FILTER[:4]),
     "filter of 4,097 instructions": ("SECCOMP", FILTER * 4097),
-    "slots of half a pair": ("GATE", fds((1, 0))[:4]),
-    "slots that are not there": ("GATE", fds((3, 0))),
+    "slots of half a pair": ("LET_GO", fds((1, 0))[:4]),
+    "slots that are not there": ("LET_GO", fds((3, 0))),
     "fds of half a pair": ("EXEC", fds((1, 0))[:4]),
     "fds with slot -1": ("EXEC", fds((-1, 0))),
     "fds with an unknown slot": ("EXEC", fds((3, 0))),

@@ -353,6 +353,25 @@ def check_calls(made: list[tuple[Any, ...]], action: Op) -> None:
             assert names[names.index("fchdir") + 1] == "fsopen"
 
 
+def check_kept(decoded: Decoder, op: Any) -> None:
+    """Compare what is kept with every slot that an operation behind it names."""
+    needed: set[int] = set()
+    place = [each.kind for each in decoded.ops].index(op.kind)
+    for later in decoded.ops[place:]:
+        needed |= {later.slot, later.slot2}
+        if later.kind == ops.Call.KIND:
+            arguments = decoded.struct(later, "lc_arguments").value
+            needed |= {arguments[i] for i in range(6) if later.flags >> 8 + i & 1}
+        elif later.kind == ops.Exec.KIND:
+            fds: Sequence[Any] = decoded.struct(later, "lc_fd")
+            count = later.data_size // ffi.sizeof("struct lc_fd")
+            needed |= {fds[i].slot for i in range(count)}
+    kept: Sequence[Any] = decoded.struct(op, "lc_fd")
+    count = op.data_size // ffi.sizeof("struct lc_fd")
+    assert [kept[i].target for i in range(count)] == list(range(count))
+    assert {kept[i].slot for i in range(count)} == needed - {-1}
+
+
 def check_call(decoded: Decoder, op: Any, action: ops.Call) -> None:
     assert op.mode == enum_of("lc_call")[f"LC_CALL_{action.call.upper()}"]
     arguments = decoded.struct(op, "lc_arguments").value
@@ -384,5 +403,7 @@ def check_data(decoded: Decoder, op: Any, action: Op) -> None:
             found_fds = tuple((pairs[i].slot, pairs[i].target) for i in range(count))
             assert found_fds == action.fds
             assert op.mode == len(action.args)
+        case ops.LetGo():
+            check_kept(decoded, op)
         case _:
             assert op.data == 0

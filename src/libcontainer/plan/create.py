@@ -256,6 +256,7 @@ def _plan_program(
 ) -> None:
     builder.stage("program")
     if gate_slot is not None:
+        builder.init(ops.LetGo())
         builder.init(ops.Gate(gate_slot))
     fds = exec_fds(builder, settings)
     stderr = next(slot for slot, number in fds if number == STDERR)

@@ -84,6 +84,7 @@ def compile_join(config: Config, settings: Settings, facts: Facts) -> Plan:
     resources.parent_death_signal()
     plan_handover(builder, settings, barrier=True)
     if fifo is not None:
+        builder.init(ops.LetGo())
         builder.init(fifo)
     plan_exec(builder, settings, exec_fds(builder, settings), filters)
     return builder.build()

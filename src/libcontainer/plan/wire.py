@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from libcontainer.plan.ops import Gate, Op
+from libcontainer.plan.ops import LetGo, Op
 from libcontainer.plan.record import Record
 from libcontainer.plan.steps import CONTROL_SLOT, Plan
 
@@ -95,7 +95,7 @@ class Image:
             if isinstance(step.action, Op)
             for record in step.action.records()
         ]
-        _keep_at_gate(records)
+        _say_what_is_kept(records)
         self._count = len(plan.slots)
         self._ops = len(records)
         table = self._count * 4
@@ -144,15 +144,15 @@ def encode(plan: Plan, slots: Sequence[int]) -> bytes:
     return Image(plan).fill(slots)
 
 
-def _keep_at_gate(records: list[tuple[int, int, Record]]) -> None:
-    """Tell the gate which slots are needed behind it: the helper closes the others."""
+def _say_what_is_kept(records: list[tuple[int, int, Record]]) -> None:
+    """Tell the helper, where it lets go of its slots, which are needed behind that."""
     for place, (kind, step, record) in enumerate(records):
-        if kind == Gate.KIND:
-            kept = {slot for *_, later in records[place + 1 :] for slot in later.slots}
-            pairs = [
-                number for pair in enumerate(sorted(kept)) for number in pair[::-1]
-            ]
-            data = struct.pack(f"={len(pairs)}i", *pairs)
+        if kind == LetGo.KIND:
+            kept = {slot for *_, later in records[place:] for slot in later.slots}
+            data = b"".join(
+                struct.pack("=2i", slot, number)
+                for number, slot in enumerate(sorted(kept))
+            )
             records[place] = (kind, step, evolve(record, data=data))
 
 

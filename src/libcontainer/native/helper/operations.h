@@ -24,7 +24,8 @@ enum { MANY = 0x7fffffff };
     X(READONLY, op_readonly, 0, SLOT, 1, 1, 0, 0)                                 \
     X(PIVOT, op_pivot, 0, 0, 0, 0, 0, 0)                                          \
     X(CALL, op_call, DATA, SLOT | ARG, 0, 0, UINT16_MAX, ARGUMENTS | ARGUMENTS << 8)     \
-    X(GATE, op_gate, SLOT, DATA, 0, 0, 0, 0)                                      \
+    X(LET_GO, op_let_go, DATA, 0, 0, 0, 0, 0)                                     \
+    X(GATE, op_gate, SLOT, 0, 0, 0, 0, 0)                                         \
     X(OPEN_PROC, op_open_proc, SLOT | SLOT2, 0, 1, 1, 0, LC_LAST_USE)             \
     X(WRITE_PROC, op_write_proc, SLOT, 0, 2, 2, 0, LC_LAST_USE)                   \
     X(LIMIT_FILES, op_limit_files, 0, ARG, 0, 0, 0, UINT64_MAX)                   \

@@ -136,7 +136,7 @@ static bool details_ok(const struct plan *plan, const struct lc_op *op)
         return op->arg <= plan->head->nslots;
     case LC_OP_VERIFY_IDENTITY:
         return identity_ok(plan, op);
-    case LC_OP_GATE:
+    case LC_OP_LET_GO:
         return fds_ok(plan, op);
     case LC_OP_EXEC:
         return op->mode > 0 && op->mode <= op->count && fds_ok(plan, op);

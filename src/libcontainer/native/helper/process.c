@@ -38,19 +38,23 @@ int op_tell(struct helper *helper, const struct lc_op *op)
     return result;
 }
 
-// Nothing of the host waits with us, though nobody could reach it: what the mounts were
-// made of, and the ways into the cgroups.
-static void let_go_of_slots(struct helper *helper, const struct lc_op *op)
+// Before we wait for somebody else nothing of the host stays open, though nobody could
+// reach it: what the mounts were made of, the ways into the cgroups.
+int op_let_go(struct helper *helper, const struct lc_op *op)
 {
     const struct lc_fd *kept = plan_data(&helper->plan, op);
     const uint32_t count = op->data_size / (uint32_t)sizeof(*kept);
     for (uint32_t slot = 0; slot < helper->plan.head->nslots; slot++) {
-        bool wanted = slot == helper->plan.head->control || slot == (uint32_t)op->slot;
+        bool wanted = slot == helper->plan.head->control;
         for (uint32_t i = 0; i < count; i++)
             wanted = wanted || (uint32_t)kept[i].slot == slot;
         if (!wanted)
             helper->slots[slot] = -1;
     }
+    // The program's filter may be in force, and know no close_range(2): what stays
+    // open until EXEC then is close-on-exec.
+    sweep(helper);
+    return 0;
 }
 
 // Standard streams of the caller that are not the program's: who reads them to their
@@ -91,13 +95,9 @@ static int accept_starter(int listener)
 // whoever did is told what fails.
 int op_gate(struct helper *helper, const struct lc_op *op)
 {
-    let_go_of_slots(helper, op);
     int result = let_go_of_streams(helper, helper->slots[op->slot]);
     if (result < 0)
         return result;
-    // The program's filter may be in force, and know no close_range(2): what stays
-    // open until EXEC then is close-on-exec.
-    sweep(helper);
     result = set_timer(0);
     if (result < 0)
         return result;

@@ -174,6 +174,24 @@ class FindProgram(Op):
 
 
 @frozen
+class LetGo(Op):
+    """Close all but what is needed later on, before a wait for somebody else.
+
+    What that is the image of the plan says (`plan.wire`).
+    """
+
+    KIND = 28
+    MAN = "close_range(2)"
+
+    def record(self) -> Record:
+        return Record()
+
+    @property
+    def title(self) -> str:
+        return "close what is not needed any more"
+
+
+@frozen
 class Gate(Op):
     """Wait at the container's gate until somebody calls ``start``."""
 
