@@ -21,6 +21,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -166,9 +167,13 @@ def _type(words: list[str], place: Place, text: str) -> tuple[int, str]:
         stderr=slave,
     )
     os.close(slave)
-    os.write(master, f"{text}\n".encode())
-    seen = b""
+    seen, typed = b"", False
     while True:
+        # As people do, after the prompt; a program without one has its line anyway.
+        at_prompt = seen.endswith((b"# ", b"$ "))
+        if not typed and (at_prompt or not select.select([master], [], [], 20)[0]):
+            os.write(master, f"{text}\n".encode())
+            typed = True
         try:
             data = os.read(master, 4096)
         except OSError:  # the end of a terminal is EIO
