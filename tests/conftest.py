@@ -218,19 +218,32 @@ def _as_user(folder: Path, *, subids: bool) -> list[str]:
     return ["unshare", "--mount", "--", *inner]
 
 
+def in_roots_home() -> list[Path]:
+    """Return what of this run is where only root can reach it: interpreter and tree."""
+    home = Path("/root")
+    if not home.exists() or home.stat().st_mode & 0o001:
+        return []
+    return [p for p in (Path(sys.base_prefix), ROOT) if p.is_relative_to(home)]
+
+
 def _reachable_interpreter(folder: Path) -> str:
     """Return what lets anybody execute an interpreter that is in root's home.
 
     The user reads it by a capability, which a user namespace of its own takes away.
     """
-    home, base = Path("/root"), Path(sys.base_prefix)
-    if not base.is_relative_to(home) or home.stat().st_mode & 0o001:
+    kept = {folder / f"kept{n}": path for n, path in enumerate(in_roots_home())}
+    if not kept:
         return ""
-    kept = folder / "interpreter"
-    kept.mkdir(exist_ok=True)
-    return (
-        f"mount --bind {base} {kept}; mount -t tmpfs -o mode=755 tmpfs {home};"
-        f" mkdir -p {base}; mount --bind {kept} {base}; "
+    for path in kept:
+        path.mkdir(exist_ok=True)
+    return "; ".join(
+        (
+            *(f"mount --bind {path} {place}" for place, path in kept.items()),
+            "mount -t tmpfs -o mode=755 tmpfs /root",
+            *(f"mkdir -p {path}" for path in kept.values()),
+            *(f"mount --bind {place} {path}" for place, path in kept.items()),
+            "",
+        )
     )
 
 

@@ -21,6 +21,7 @@ import pytest
 import libcontainer as lc
 from libcontainer.bindings.unshare import unshare
 from libcontainer.network.contract import check_strategy
+from tests.conftest import in_roots_home
 from tests.network.conftest import OUTSIDE, OUTSIDE6, links, outside, sh
 
 pytestmark = pytest.mark.needs("root", "rootfs", "tun", "pasta", "slirp4netns")
@@ -280,14 +281,15 @@ def open_to_users(folder: Path) -> None:
     os.mknod(tun, 0o666 | stat.S_IFCHR, os.makedev(10, 200))
     tun.chmod(0o666)
     sh("mount", "--bind", str(tun), "/dev/net/tun")
-    home = Path(sys.base_prefix)
-    if home.is_relative_to("/root"):
-        kept = folder / "python"
-        kept.mkdir()
-        sh("mount", "--bind", str(home), str(kept))
+    kept = {folder / f"kept{n}": path for n, path in enumerate(in_roots_home())}
+    for place, path in kept.items():
+        place.mkdir()
+        sh("mount", "--bind", str(path), str(place))
+    if kept:
         sh("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/root")
-        home.mkdir(parents=True)
-        sh("mount", "--bind", str(kept), str(home))
+    for place, path in kept.items():
+        path.mkdir(parents=True, exist_ok=True)
+        sh("mount", "--bind", str(place), str(path))
 
 
 @BOTH
