@@ -494,6 +494,24 @@ say([seen.decode().split(), said.code])
     assert code == 7
 
 
+@pytest.mark.parametrize("subids", [False, True], ids=["one id", "a range"])
+def test_a_container_that_waits_at_its_gate_is_joined(
+    script: Script, subids: bool
+) -> None:
+    text = """
+config = lc.Config(rootfs=lc.Overlay(rootfs), **(RANGE if sys.argv[2] else SINGLE))
+with lc.Factory() as factory, factory.create("box", config) as container:
+    handle = container.prepare(lc.Process(["sh", "-c", "exit 7"]))
+    with container.exec(lc.Process(["id", "-u"], stdout=lc.PIPE)) as running:
+        inside = running.communicate()[0].decode()
+    status = container.status().value
+    container.start()
+    say([inside, status, handle.wait(20).code])
+"""
+    said = script(text, "yes" if subids else "", subids=subids)
+    assert said == ["0\n", "created", 7]
+
+
 def test_the_users_own_files_of_a_container_are_reached(script: Script) -> None:
     said = script(
         "config = lc.Config(rootfs=lc.Overlay(rootfs), **SINGLE)\n"

@@ -16,6 +16,7 @@ from libcontainer.plan.facts import Facts
 from libcontainer.plan.hooks import HookPlanner, before_program
 from libcontainer.plan.identity import (
     exec_fds,
+    may_filter,
     plan_exec,
     plan_handover,
     plan_identity,
@@ -115,6 +116,7 @@ def compile_create(
         builder.stage("readonly")
         parts.mounts.finish()
     _plan_credentials(builder, settings, facts, parts, keep_groups=keep_groups)
+    _be_bare(builder, settings, facts, gate_slot, parts)
     if not early:
         builder.host(status)
     plan_handover(builder, settings, barrier=early)
@@ -251,12 +253,30 @@ def _set_name(builder: Builder, what: str, name: str) -> None:
     builder.init(ops.Call(f"set{what}", args, f"set {what} {name!r}"))
 
 
+def _be_bare(
+    builder: Builder,
+    settings: Settings,
+    facts: Facts,
+    gate_slot: int | None,
+    parts: _Parts,
+) -> None:
+    """Close what init does not need at its gate, before the caller hears of it."""
+    if gate_slot is None:
+        return
+    builder.init(ops.LetGo())
+    is_free = parts.filters is None or may_filter(settings)
+    if is_free and not facts.privileged:
+        # An ordinary caller could not join it otherwise, and it is as bare as its
+        # program will be. A filter that is in force may forbid it.
+        args = (ops.PR_SET_DUMPABLE, 1)
+        builder.init(ops.Call("prctl", args, "let its user join it"))
+
+
 def _plan_program(
     builder: Builder, settings: Settings, gate_slot: int | None, parts: _Parts
 ) -> None:
     builder.stage("program")
     if gate_slot is not None:
-        builder.init(ops.LetGo())
         builder.init(ops.Gate(gate_slot))
     fds = exec_fds(builder, settings)
     stderr = next(slot for slot, number in fds if number == STDERR)

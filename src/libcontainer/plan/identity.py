@@ -81,7 +81,7 @@ def plan_identity(
 
         abi = facts.security.landlock_abi if facts.security else 0
         landlock.plan_landlock(builder, settings.landlock, abi)
-    if filters is not None and not _may_filter(settings):
+    if filters is not None and not may_filter(settings):
         builder.init(ops.Seccomp(filters.program, filters.flags, now=True))
     builder.init(_identity(settings, status, keep_groups=keep_groups))
 
@@ -107,7 +107,7 @@ def plan_exec(
     filters: SyscallFilter | None = None,
 ) -> None:
     """Add the last operations: the filter, and the program in the helper's place."""
-    if filters is not None and _may_filter(settings):
+    if filters is not None and may_filter(settings):
         builder.init(ops.Seccomp(filters.program, filters.flags))
     env = settings.env
     if settings.listen_names:
@@ -148,7 +148,8 @@ def filter_target(settings: Settings, facts: Facts) -> Target:
     return Target(facts.machine, facts.kernel, settings.capabilities.bounding)
 
 
-def _may_filter(settings: Settings) -> bool:
+def may_filter(settings: Settings) -> bool:
+    """Tell whether the process can set its filter itself, last of all."""
     # seccomp(2): one of the two is needed to set a filter.
     return settings.no_new_privs or ("CAP_SYS_ADMIN" in settings.capabilities.effective)
 
