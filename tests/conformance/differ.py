@@ -37,7 +37,8 @@ def see(runtime: str, case: Case, bundle: Path, number: int) -> dict[str, Any]:
     prefix = [*RUNTIMES[runtime], "--root", str(root)]
     done = subprocess.run(
         [*prefix, "run", "--bundle", str(bundle), box],
-        stdin=subprocess.DEVNULL,
+        # Nothing to read; crun would give /dev/null itself to the container's root.
+        input=b"",
         capture_output=True,
         timeout=60,
         check=False,
