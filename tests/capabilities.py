@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import functools
 import importlib
 import importlib.util
@@ -196,6 +197,21 @@ def _selinux() -> str | None:
     return "the kernel has no SELinux: tests/vm/run.sh selinux"
 
 
+def _ksm() -> str | None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    has = libc.prctl(68, 0, 0, 0, 0) >= 0  # PR_GET_MEMORY_MERGE
+    return None if has else "no PR_SET_MEMORY_MERGE: Linux 6.4, CONFIG_KSM"
+
+
+def _mount_namespace_ids() -> str | None:
+    with open("/proc/self/ns/mnt", "rb") as namespace:
+        try:
+            fcntl.ioctl(namespace, 0x8008B705, bytes(8))  # NS_GET_MNTNS_ID
+        except OSError:
+            return "no NS_GET_MNTNS_ID: Linux 6.10"
+    return None
+
+
 def _exit_info() -> str | None:
     child = subprocess.Popen(["true"])
     pidfd = os.pidfd_open(child.pid)
@@ -318,6 +334,8 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "rootfs": _rootfs,
     "network": _network,
     "exit_info": _exit_info,
+    "ksm": _ksm,
+    "mount_namespace_ids": _mount_namespace_ids,
     "apparmor": _apparmor,
     "selinux": _selinux,
     "cgroup1": lambda: _cgroup("cgroup"),

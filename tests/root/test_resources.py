@@ -195,6 +195,7 @@ def test_the_personality_is_the_configured_one(look: Look) -> None:
     assert seen["machine"] != platform.machine()
 
 
+@pytest.mark.needs("ksm")
 def test_equal_pages_may_merge_and_huge_ones_are_disabled(look: Look) -> None:
     seen = look(ksm=True, thp_disable=True)
     assert (seen["ksm"], seen["thp_disable"]) == (1, 1)
@@ -208,7 +209,8 @@ def test_nothing_is_changed_unasked(look: Look) -> None:
         os.sched_getscheduler(0),
         os.nice(0),
     )
-    assert (seen["mempolicy"], seen["ksm"], seen["thp_disable"]) == ([0, 0], 0, 0)
+    assert (seen["mempolicy"], seen["thp_disable"]) == ([0, 0], 0)
+    assert seen["ksm"] in (0, -1)  # an older kernel does not know it
     assert (seen["death"], seen["machine"]) == (0, platform.machine())
 
 
