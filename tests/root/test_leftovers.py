@@ -15,11 +15,12 @@ import pytest
 import libcontainer as lc
 from libcontainer.host import leftovers
 from libcontainer.host.leftovers import end_leftovers, mount_namespace_of
+from tests import capabilities
 
 pytestmark = pytest.mark.needs("root", "rootfs")
 
 # The number of a mount namespace that no other has later: Linux 6.11.
-TELLS = leftovers._number("/proc/self/ns/mnt") is not None
+TELLS = capabilities.CHECKS["mount_namespace_ids"]() is None
 
 _SHARED = ("mount", "network", "ipc", "uts", "cgroup")
 _seconds = itertools.count(100_000)
@@ -145,7 +146,7 @@ def test_the_record_is_kept_only_where_it_is_needed(
         assert container.state().mount_namespace is None
 
 
-@pytest.mark.skipif(not TELLS, reason="the kernel does not tell the number")
+@pytest.mark.needs("mount_namespace_ids")
 def test_the_callers_own_processes_are_never_leftovers(
     bystander: subprocess.Popen[bytes],
 ) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 from attrs import evolve
 
 from libcontainer.cgroups.group import Group
+from libcontainer.cgroups.values import read_value
 from libcontainer.config import Resources
+from libcontainer.errors import CgroupError
 
 # Beyond what any machine has: so v1 says that there is no limit.
 _UNLIMITED = 2**62
@@ -33,7 +35,7 @@ def with_current(group: Group, resources: Resources) -> Resources:
     In v2 quota and period of the processor are one file.
 
     Raises:
-        OSError: the cgroup is gone.
+        CgroupError: the kernel, or the cgroup, does not have them.
     """
     changes: dict[str, Any] = {}
     if resources.memory_swap is not None and resources.memory is None:
@@ -52,12 +54,11 @@ def with_current(group: Group, resources: Resources) -> Resources:
 def _read(group: Group, controller: str, v2: str, *v1: str) -> list[int]:
     path = group.directory(controller) or ""
     try:
-        found = _words(f"{path}/{v2}")
-    except FileNotFoundError:
-        found = [word for file in v1 for word in _words(f"{path}/{file}")]
-    return [-1 if word == "max" else int(word) for word in found]
-
-
-def _words(path: str) -> list[str]:
-    with open(path, encoding="ascii") as file:
-        return file.read().split()
+        try:
+            text = read_value(f"{path}/{v2}")
+        except FileNotFoundError:
+            text = " ".join(read_value(f"{path}/{file}") for file in v1)
+    except OSError as error:
+        what = f"read the limits of {controller} in force"
+        raise CgroupError(error.errno or 0, what) from error
+    return [-1 if word == "max" else int(word) for word in text.split()]

@@ -117,11 +117,14 @@ def _open_to_processes(base: Group, whole: Group, init_pid: int) -> Group:
     if path is None or base is not whole or not base.refuses_processes():
         return base
     own = _unified_of(init_pid)
-    is_gone = whole.unit is None and not os.path.isdir(path)
-    if own is None or not (is_gone or is_below(own, path)):
+    if own is not None and is_below(own, path):
+        return _within(whole, {**base.paths, UNIFIED: own})
+    if os.path.isdir(path):
         what = f"enter the cgroup {path}"
         hint = "it has cgroups with controllers below it, and init has left it"
         raise CgroupError(errno.EBUSY, what, hint=hint)
+    if own is None or whole.unit is not None:
+        return base  # To enter what is gone fails, and says so.
     return _within(whole, {**base.paths, UNIFIED: own})
 
 

@@ -268,8 +268,9 @@ def _be_bare(
     if is_free and not facts.privileged:
         # An ordinary caller could not join it otherwise, and it is as bare as its
         # program will be. A filter that is in force may forbid it.
-        args = (ops.PR_SET_DUMPABLE, 1)
-        builder.init(ops.Call("prctl", args, "let its user join it"))
+        from libcontainer.plan.resource_calls import dumpable  # noqa: PLC0415
+
+        builder.init(dumpable(True, "let its user join it"))
 
 
 def _plan_program(

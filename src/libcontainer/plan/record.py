@@ -15,7 +15,7 @@ class Record:
 
     Attributes:
         kind: ``LC_OP_*``; 0 is that of the operation it is the record of.
-        uses: the slots that its data or its count names; they do not travel.
+        uses: the slots that its data or its argument names; they do not travel.
     """
 
     kind: int = 0

@@ -81,9 +81,8 @@ def share_core() -> ops.Call:
     return _core(_CORE_SHARE_FROM, 1, _THREAD, "the cookie of pid 1")
 
 
-def dumpable(wanted: bool) -> ops.Call:  # noqa: FBT001
+def dumpable(wanted: bool, what: str) -> ops.Call:  # noqa: FBT001
     """Let the caller's user attach to the helper, or nobody."""
-    what = "open its own files" if wanted else "close its own files"
     return _prctl(_PR_SET_DUMPABLE, int(wanted), what)
 
 

@@ -123,12 +123,12 @@ class ResourcePlanner:
         # Nobody but that user could, and nothing of the container is here yet.
         by_user = not self._facts.privileged
         if by_user:
-            self._builder.init(dumpable(True))
+            self._builder.init(dumpable(True, "open its own files"))
         for number, (name, value) in enumerate(files, start=1):
             last, path = number == len(files), f"self/{name}"
             self._builder.init(ops.WriteProc(self._procfs, path, value, last=last))
         if by_user:
-            self._builder.init(dumpable(False))
+            self._builder.init(dumpable(False, "close its own files"))
 
 
 def plan_sysctl(builder: Builder, config: Config) -> None:

@@ -220,10 +220,12 @@ def check_own_cgroup(config: Config, process: Process, report: Report) -> None:
     at = join(_PATH, "cgroup")
     if path is not None and report.line(at, path) is not None:
         words = [word.rpartition(":") for word in str(path).split(";")]
-        names = [name for *_, below in words for name in below.split("/")]
-        # For some hierarchies the container's own may be meant, with no path.
-        own = path == "." or all(colon and not below for _, colon, below in words)
-        if not own and any(name in {"", ".", ".."} for name in names):
+        # The container's own is meant by "."; for some hierarchies by no path as well.
+        others = [
+            below for _, colon, below in words if below != "." and (below or not colon)
+        ]
+        names = [name for below in others for name in below.split("/")]
+        if any(name in {"", ".", ".."} for name in names):
             report.add(
                 at, f"must be a relative path without '.', '..', not {show(path)}"
             )

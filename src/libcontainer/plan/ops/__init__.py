@@ -35,7 +35,6 @@ from libcontainer.plan.ops.call import CALLS, Call, SlotRef
 from libcontainer.plan.ops.identity import SetIdentity, VerifyIdentity
 from libcontainer.plan.ops.namespaces import (
     CLONE_NEWNS,
-    PR_SET_DUMPABLE,
     BecomeRoot,
     Clone,
     Loopback,
@@ -86,7 +85,6 @@ __all__ = [
     "MOUNT_FLAGS",
     "NO_FOLLOW",
     "ON_PROC",
-    "PR_SET_DUMPABLE",
     "REAL_DIRECTORY",
     "Attach",
     "Barrier",

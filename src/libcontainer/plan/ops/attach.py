@@ -134,7 +134,13 @@ class Mask(Op):
 
     def record(self) -> Record:
         path = (_below(self.path, self.base_path),)
-        return Record(slot=self.empty, slot2=self.null, strings=path, arg=self.base + 1)
+        return Record(
+            slot=self.empty,
+            slot2=self.null,
+            strings=path,
+            arg=self.base + 1,
+            uses=(self.base,),
+        )
 
     @property
     def title(self) -> str:
