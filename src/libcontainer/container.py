@@ -34,7 +34,6 @@ from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, complete, group_of
 from libcontainer.launches.start import Start
 from libcontainer.limited import LimitedContainer
-from libcontainer.plan.kinds import shares_pids
 from libcontainer.process import Log, Process
 from libcontainer.state import State
 from libcontainer.status import Status, require
@@ -318,7 +317,7 @@ class Container(
         """
         own = self._init if self._init is None or self._init.is_own else None
         status = own.wait(timeout) if own else self._wait_for_recorded(timeout)
-        if shares_pids(self._parts):
+        if self._shares_pids():
             with contextlib.suppress(ContainerNotFoundError):
                 _end_leftovers(self.state())
         return status
@@ -502,7 +501,7 @@ class Container(
         # Another process may have made the container anew under the same id.
         if not self._has_reaped(state):
             state = self._end_recorded(state)
-        if shares_pids(self._parts):
+        if self._shares_pids():
             _end_leftovers(state)
         if state.companions:
             from libcontainer.host.companions import end_companions  # noqa: PLC0415
@@ -518,7 +517,7 @@ class Container(
 
         The kernel ends what is left in a pid namespace before its init can be reaped.
         """
-        return self._has_reaped(state) and not shares_pids(self._parts)
+        return self._has_reaped(state) and not self._shares_pids()
 
     def _remove_group(self, state: State) -> None:
         """Remove the cgroup of a container whose init has ended."""
@@ -541,7 +540,7 @@ class Container(
         with ProcessRef.open(state.init) as init:
             if init is None:
                 return state
-            if shares_pids(self._parts):
+            if self._shares_pids():
                 from libcontainer.launches.recording import (  # noqa: PLC0415 - rare
                     with_leftovers,
                 )

@@ -221,7 +221,7 @@ class Factory:
         for container_id in self._store.ids():
             try:
                 found.append(self.load(container_id))
-            except (ContainerNotFoundError, StateFileError, ConfigError):
+            except (ContainerNotFoundError, StateFileError):
                 continue
         return found
 

@@ -25,19 +25,26 @@ T = TypeVar("T")
 class KeptConfig:
     """Has some fields of `Config`, made one by one of ``config.json``.
 
-    A field that cannot be made raises StateFileError.
+    A field that cannot be made raises StateFileError, each of them if the file is no
+    JSON object.
 
     Args:
         folder: the path of the container's folder, for messages.
         text: what the file has.
-
-    Raises:
-        StateFileError: it is no JSON object.
     """
 
     def __init__(self, folder: str, text: bytes) -> None:
         self._folder = folder
-        self._document: dict[str, Any] = self._made(lambda: dict(json.loads(text)))
+        self._text = text
+        self._read: dict[str, Any] | None = None
+
+    @property
+    def _document(self) -> dict[str, Any]:
+        # Not before somebody asks: of thousands that are listed few are asked, and
+        # Python's garbage collector looks at every object that was made of the text.
+        if self._read is None:
+            self._read = self._made(lambda: dict(json.loads(self._text)))
+        return self._read
 
     def whole(self) -> Config:
         """Return all of it."""

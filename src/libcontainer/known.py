@@ -13,12 +13,19 @@ from attrs import evolve
 from libcontainer.cgroups.freezer import FREEZE_SECONDS
 from libcontainer.cgroups.group import Group
 from libcontainer.config import Config
-from libcontainer.errors import ConfigError, HelperError, StateError, UnsupportedError
+from libcontainer.errors import (
+    ConfigError,
+    HelperError,
+    StateError,
+    StateFileError,
+    UnsupportedError,
+)
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import has_ended
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder, Store
 from libcontainer.keptconfig import KeptConfig
+from libcontainer.plan.kinds import shares_pids
 from libcontainer.shared import Shared
 from libcontainer.state import NOTIFY_LABEL, State, oci_state
 from libcontainer.status import Status, require
@@ -82,6 +89,14 @@ class KnownContainer:
     @property
     def _launcher(self) -> Launcher:
         return self._shared.launcher
+
+    def _shares_pids(self) -> bool:
+        """Tell whether processes may outlive init."""
+        try:
+            return shares_pids(self._parts)
+        except StateFileError:
+            # What cannot be read must not keep anything alive, or from being deleted.
+            return True
 
     # -- looking
 

@@ -24,8 +24,10 @@ import libcontainer
 """
 
 FIELDS = """
+# No command loads what is for other people's frameworks, nor could these load then.
 OTHERS = (
-    "libcontainer.native", "libcontainer._native", "libcontainer.commands.records"
+    "libcontainer.native", "libcontainer._native", "libcontainer.commands.records",
+    "libcontainer.contrib",
 )
 seen = {}
 for found in pkgutil.walk_packages(libcontainer.__path__, "libcontainer."):

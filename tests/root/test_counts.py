@@ -31,6 +31,8 @@ CALLER_CALLS_OF_EXEC = 95
 CALLS_OF_EXEC = 206
 PLAN_BYTES = 7168
 FDS = 1
+# Objects that the collector looks at, for one that was found by `Factory.list`.
+LISTED = 2
 INIT_KIB = 64
 
 # Modules of the library that a command loads, and others that come with them.
@@ -156,6 +158,23 @@ def test_a_launch_leaves_nothing_for_the_collector(
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.needs("root", "rootfs")
+def test_a_listed_container_is_little_for_the_collector(
+    factory: lc.Factory, busybox_rootfs: Path
+) -> None:
+    for number in range(20):
+        factory.create(f"listed-{number}", lc.Config(rootfs=str(busybox_rootfs)))
+    factory.list()  # what is made once
+    gc.collect()
+    before = len(gc.get_objects())
+    found = factory.list()
+    gc.collect()
+    assert len(gc.get_objects()) - before <= LISTED * len(found) + 5
+    assert len(found) == 20
+    for container in found:
+        container.delete()
 
 
 def test_the_plan_of_the_default_configuration_is_small() -> None:

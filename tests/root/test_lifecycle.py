@@ -413,19 +413,19 @@ def test_a_state_file_that_is_not_ours_is_told(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "\xff"])
-def test_a_configuration_that_is_no_object_is_told_when_it_is_found(
+def test_a_configuration_that_is_no_object_is_told_when_it_is_asked_for(
     factory: lc.Factory, bring: Bring, text: str
 ) -> None:
-    container = bring(Status.CREATING)
-    file = Path(container.path, "config.json")
-    good = file.read_bytes()
-    file.write_text(text)
-    try:
-        with pytest.raises(lc.StateFileError, match=r"config\.json"):
-            factory.load(container.id)
-        assert factory.list() == []
-    finally:
-        file.write_bytes(good)
+    path = bring(Status.CREATED).path
+    Path(path, "config.json").write_text(text)
+    # What needs none of it goes on.
+    (found,) = factory.list()
+    assert found.status() is Status.CREATED
+    with pytest.raises(lc.StateFileError, match=r"config\.json"):
+        _ = found.config
+    with pytest.raises(lc.StateFileError, match=r"config\.json"):
+        found.delete(force=True)  # and has told of hooks that it cannot know
+    assert not os.path.exists(path)
 
 
 def test_what_cannot_be_made_of_a_configuration_is_told_when_it_is_asked_for(
