@@ -17,6 +17,7 @@ from libcontainer.cgroups.group import Group
 from libcontainer.host import actions
 from libcontainer.host.probe import read_facts
 from libcontainer.host.processref import ProcessRef
+from libcontainer.host.sources import SOURCES
 from libcontainer.host.users import identity_in_container
 from libcontainer.launches.start import Start
 from libcontainer.plan import Plan, Step, compile_join, merge
@@ -242,14 +243,16 @@ def raise_at(
 ) -> None:
     """Let one HOST step raise, before or after it has done its work."""
     kind = type(step.action)
-    original: Callable[..., None] = actions._RUNNERS[kind]
+    runners: dict[Any, Any] = SOURCES if kind in SOURCES else actions._RUNNERS
+    original: Callable[..., None] = runners[kind]
 
-    def runner(acting: Any, launch: Any, action: Any) -> None:
+    def runner(*call: Any) -> None:
+        action = call[-1]
         if action is not step.action and action != step.action:
-            original(acting, launch, action)
+            original(*call)
             return
         if after:
-            original(acting, launch, action)
+            original(*call)
         raise error
 
-    patch.setitem(actions._RUNNERS, kind, runner)
+    patch.setitem(runners, kind, runner)

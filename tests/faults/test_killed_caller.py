@@ -28,6 +28,7 @@ _STOPS = """
 import sys, time
 import libcontainer as lc
 from libcontainer.host import actions
+from libcontainer.host.sources import SOURCES
 from libcontainer.plan import monitor, steps
 root, rootfs, user, step, after, detach = sys.argv[1:]
 kind = getattr(steps, step, None) or getattr(monitor, step)
@@ -37,13 +38,15 @@ if step == "UseTemplate":
     with factory.create("first", lc.Config(rootfs=lc.Overlay(rootfs))) as box:
         box.run(lc.Process(["true"])).wait()
 actions.load_monitor_steps()
-original = actions._RUNNERS[kind]
-def runner(acting, launch, action):
+runners = SOURCES if kind in SOURCES else actions._RUNNERS
+original = runners[kind]
+def runner(*call):
     if after:
-        original(acting, launch, action)
+        original(*call)
+    *_, launch, _ = call
     print(launch.host_pid, flush=True)
     time.sleep(1000)
-actions._RUNNERS[kind] = runner
+runners[kind] = runner
 wishes = {}
 if user:
     wishes["namespaces"] = [*lc.Config().namespaces, "user"]

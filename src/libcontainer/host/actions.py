@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
 from libcontainer.bindings.control import control_listen
-from libcontainer.bindings.mount_setattr import AT_RECURSIVE, mount_setattr
-from libcontainer.bindings.open_tree import OpenTreeFlag, open_tree
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.writes import Write
 from libcontainer.errors import HelperError
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.launch import Launch
+from libcontainer.host.sources import SOURCES, open_tree_of, run_source_step
 from libcontainer.host.store import Folder
 from libcontainer.plan.network import AddRoute, ConnectNetwork
 from libcontainer.plan.rdt import JoinRdt
@@ -30,15 +27,11 @@ from libcontainer.plan.steps import (
     Listen,
     MakeCgroup,
     MakeNode,
-    MakeTree,
     MapIds,
-    MapNamespace,
     OpenCgroup,
-    OpenFifo,
     OpenJoins,
     OpenNamespace,
     OpenNotify,
-    OpenPath,
     OpenStatus,
     OpenTree,
     RecordState,
@@ -58,9 +51,6 @@ if TYPE_CHECKING:
     from libcontainer.network.runner import NetworkRunner
 
 BACKLOG = 8
-_CLONE = int(OpenTreeFlag.CLONE | OpenTreeFlag.CLOEXEC)
-_CLONE_ALL = _CLONE | int(OpenTreeFlag.RECURSIVE)
-_ALL = int(AT_RECURSIVE)
 
 
 @define
@@ -123,31 +113,13 @@ class HostActions:
         Raises:
             OSError: the kernel refused it.
         """
-        if type(step.action) not in _RUNNERS:
+        kind = type(step.action)
+        if kind in SOURCES:
+            run_source_step(launch, step)
+            return
+        if kind not in _RUNNERS:
             load_monitor_steps()
-        _RUNNERS[type(step.action)](self, launch, step.action)
-
-
-def run_source_step(launch: Launch, step: Step) -> None:
-    """Carry out a HOST step that opens something of the host, and no other.
-
-    A process that joins a running container may have no other kind.
-
-    Raises:
-        OSError: the kernel refused it.
-        TypeError: it is of another kind.
-    """
-    if isinstance(step.action, OpenPath):
-        _put_path(launch, step.action)
-    elif isinstance(step.action, OpenTree):
-        _put_tree(launch, step.action)
-    elif isinstance(step.action, MakeTree):
-        _put_filesystem(launch, step.action)
-    elif isinstance(step.action, MapNamespace):
-        _put_namespace(launch, step.action)
-    else:
-        message = f"no such host step is expected here: {step!r}"
-        raise TypeError(message)
+        _RUNNERS[kind](self, launch, step.action)
 
 
 @define
@@ -176,8 +148,6 @@ class JoinActions:
             _RUNNERS[OpenJoins](self, launch, step.action)
         elif isinstance(step.action, AttachToUnit):
             _enter_unit(launch, self.entered)
-        elif isinstance(step.action, OpenFifo):
-            _open_fifo(launch, step.action)
         elif isinstance(step.action, JoinRdt) and self.rdt is not None:
             self.rdt.enter(step.action.rdt, launch.at_work[1])
         else:
@@ -199,29 +169,6 @@ class MapActions:
             run_source_step(launch, step)
 
 
-def _open_tree(actions: HostActions, launch: Launch, action: OpenTree) -> None:
-    _put_tree(launch, action)
-
-
-def _put_tree(launch: Launch, action: OpenTree) -> None:
-    flags = _CLONE_ALL if action.recursive else _CLONE
-    if action.nofollow:
-        flags |= OpenTreeFlag.SYMLINK_NOFOLLOW
-    fd = above_stdio(open_tree(action.host_path, flags))
-    launch.own(action.slot, fd)
-    _check_device(fd, action.device)
-    for change in action.changes:
-        namespace = change.user_namespace
-        mount_setattr(
-            fd,
-            attr_set=change.attr_set,
-            attr_clr=change.attr_clr,
-            propagation=change.propagation,
-            userns_fd=launch.slots[namespace] if namespace >= 0 else None,
-            flags=_ALL if change.recursive else 0,
-        )
-
-
 def _copy_up(actions: HostActions, launch: Launch, action: CopyUp) -> None:
     from libcontainer.host.copyup import copy_up  # noqa: PLC0415
 
@@ -241,56 +188,6 @@ def _make_node(actions: HostActions, launch: Launch, action: MakeNode) -> None:
 
     _, host_pid = launch.at_work
     make_node(host_pid, action)
-
-
-def _make_tree(actions: HostActions, launch: Launch, action: MakeTree) -> None:
-    _put_filesystem(launch, action)
-
-
-def _put_filesystem(launch: Launch, action: MakeTree) -> None:
-    # Rarely used, so loaded when it is.
-    from libcontainer.host.filesystem import make_filesystem  # noqa: PLC0415
-
-    tree = make_filesystem(action.fstype, action.options, action.attributes)
-    launch.own(action.slot, above_stdio(tree))
-
-
-def _map_namespace(actions: HostActions, launch: Launch, action: MapNamespace) -> None:
-    _put_namespace(launch, action)
-
-
-def _put_namespace(launch: Launch, action: MapNamespace) -> None:
-    from libcontainer.host.mapping import new_user_namespace  # noqa: PLC0415
-
-    fd = new_user_namespace(launch.helper, action.uid_map, action.gid_map)
-    launch.own(action.slot, above_stdio(fd))
-
-
-def _open_fifo(launch: Launch, action: OpenFifo) -> None:
-    from libcontainer.host.fifo import open_folder  # noqa: PLC0415 - rare
-
-    launch.own(action.slot, above_stdio(open_folder(action.host_path)))
-
-
-def _open_path(actions: HostActions, launch: Launch, action: OpenPath) -> None:
-    _put_path(launch, action)
-
-
-def _put_path(launch: Launch, action: OpenPath) -> None:
-    flags = os.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if action.nofollow else 0)
-    fd = above_stdio(os.open(action.host_path, flags))
-    launch.own(action.slot, fd)
-    _check_device(fd, action.device)
-
-
-def _check_device(fd: int, device: tuple[int, int] | None) -> None:
-    if device is None:
-        return
-    status = os.fstat(fd)
-    found = (os.major(status.st_rdev), os.minor(status.st_rdev))
-    is_device = stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)
-    if not is_device or found != device:
-        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
 
 
 def _use_template(actions: HostActions, launch: Launch, action: UseTemplate) -> None:
@@ -353,7 +250,7 @@ def _enter_unit(launch: Launch, group: Group | None) -> None:
 def _open_cgroup(actions: HostActions, launch: Launch, action: OpenCgroup) -> None:
     group = _group_of(actions.group)
     path = group.paths[action.hierarchy]
-    _put_tree(launch, OpenTree(action.slot, path, (action.change,)))
+    open_tree_of(launch, OpenTree(action.slot, path, (action.change,)))
 
 
 def _listen(actions: HostActions, launch: Launch, action: Listen) -> None:
@@ -465,13 +362,9 @@ def _hooks_of(actions: HostActions) -> HookRunner:
 
 
 _RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
-    OpenTree: _open_tree,
     CopyUp: _copy_up,
     CopyLink: _copy_link,
     MakeNode: _make_node,
-    MakeTree: _make_tree,
-    MapNamespace: _map_namespace,
-    OpenPath: _open_path,
     UseTemplate: _use_template,
     Listen: _listen,
     OpenNotify: _open_notify,

@@ -13,11 +13,12 @@ from attrs import define
 
 from libcontainer.bindings.helper import sealed_helper
 from libcontainer.handle import ProcessHandle
-from libcontainer.host.actions import HostActions, run_source_step
+from libcontainer.host.actions import HostActions
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.fork import ForkedLock
 from libcontainer.host.launch import HostRunner, Launch
 from libcontainer.host.probe import is_privileged
+from libcontainer.host.sources import run_source_step
 from libcontainer.host.stdio import Stdio
 from libcontainer.host.template import Template
 from libcontainer.launches.planner import Planner
