@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +58,8 @@ def alone(module: str, arguments: list[str]) -> int | None:
         if leaks.SUPERVISOR not in os.environ:
             supervisor.supervise()
         return None
+    # Ended early it still removes its cgroups; what runs in them ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _groups() as groups:
         lines = "\n".join(f"{group} {mount}" for group, mount in groups)
         again = [sys.executable, "-W", "ignore", "-m", module, *arguments]
@@ -91,9 +95,17 @@ def _groups() -> Iterator[list[tuple[str, str]]]:
         yield made
     finally:
         for group, _ in made:
-            for folder, _, _ in os.walk(group, topdown=False):
-                with contextlib.suppress(OSError):
-                    Path(folder).rmdir()
+            _remove(group)
+
+
+def _remove(group: str, seconds: float = 10.0) -> None:
+    """Remove a cgroup and those below it, once what was in them has ended."""
+    end = time.monotonic() + seconds
+    while os.path.exists(group) and time.monotonic() < end:
+        for folder, _, _ in os.walk(group, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
+        time.sleep(0.01)
 
 
 def _give_processors(group: Path) -> None:
