@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from libcontainer.bindings.pidfd import pidfd_get_info
+from libcontainer.cgroups.hierarchy import read_hierarchies
 from libcontainer.security import apparmor, selinux
 
 UNPRIVILEGED_ID = 20001
@@ -102,6 +103,24 @@ def _hugetlb() -> str | None:
             if "hugetlb" in (root / f"cgroup.{file}").read_text().split():
                 return None
     return "no hierarchy has the hugetlb controller"
+
+
+def _soft_limit() -> str | None:
+    """Tell whether v1 heeds soft limits: late kernels take and forget them."""
+    v1 = read_hierarchies().v1
+    memory = [one for one in v1 if "memory" in one.name.split(",")]
+    if not memory:
+        return "v1 has no memory controller"
+    above = f"{memory[0].mount_point}{memory[0].own.rstrip('/')}"
+    probe = Path(above, f"libcontainer-probe-{os.getpid()}")
+    probe.mkdir()
+    try:
+        limit = probe / "memory.soft_limit_in_bytes"
+        limit.write_text("1048576")
+        held = limit.read_text().strip() == "1048576"
+    finally:
+        probe.rmdir()
+    return None if held else "the kernel has no soft limits any more"
 
 
 def _bfq() -> str | None:
@@ -343,6 +362,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "controllers2": _controllers,
     "hybrid": _hybrid,
     "hugetlb": _hugetlb,
+    "soft_limit": _soft_limit,
     "bfq": _bfq,
     "bfq_debug": _bfq_debug,
     "rdma": _rdma,

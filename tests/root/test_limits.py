@@ -43,22 +43,22 @@ BOTH: list[tuple[dict[str, Any], dict[str, str], dict[str, str]]] = [
         {"cpuset.cpus": "0", "cpuset.mems": "0", "cpuset.cpus.effective": "0"},
     ),
     (
-        {"memory": "64M", "memory_swap": "96M", "memory_reservation": "32M"},
+        {"memory": "64M", "memory_swap": "96M"},
         {
             "memory.limit_in_bytes": str(64 * MIB),
             "memory.memsw.limit_in_bytes": str(96 * MIB),
-            "memory.soft_limit_in_bytes": str(32 * MIB),
         },
-        {
-            "memory.max": str(64 * MIB),
-            "memory.swap.max": str(32 * MIB),
-            "memory.low": str(32 * MIB),
-        },
+        {"memory.max": str(64 * MIB), "memory.swap.max": str(32 * MIB)},
     ),
     ({"pids": 77}, {"pids.max": "77"}, {"pids.max": "77"}),
 ]
 OLD: list[Case] = [
     ({"memory_swappiness": 10}, {"memory.swappiness": "10"}),
+    pytest.param(
+        {"memory_reservation": "32M"},
+        {"memory.soft_limit_in_bytes": str(32 * MIB)},
+        marks=pytest.mark.needs("soft_limit"),
+    ),
     pytest.param(
         {"blkio_weight": 500},
         {"blkio.bfq.weight": "500"},
@@ -67,6 +67,7 @@ OLD: list[Case] = [
     ({"disable_oom_killer": True}, {"memory.oom_control": "oom_kill_disable 1"}),
 ]
 NEW: list[Case] = [
+    ({"memory_reservation": "32M"}, {"memory.low": str(32 * MIB)}),
     (
         {"memory_high": "48M", "memory_low": "8M", "memory_min": "4M"},
         {

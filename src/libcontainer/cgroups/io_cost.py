@@ -68,12 +68,14 @@ def _words(values: dict[str, float] | dict[str, int], known: frozenset[str]) -> 
 
 
 def _write(file: str, text: str) -> None:
+    need = "the root of cgroup v2 and CONFIG_BLK_CGROUP_IOCOST"
     unified = read_hierarchies().unified
-    path = "" if unified is None else f"{unified.mount_point}/{file}"
+    if unified is None:
+        raise UnsupportedError(file, need)
+    path = f"{unified.mount_point}/{file}"
     try:
         write_value(path, text)
     except FileNotFoundError as error:
-        need = "the root of cgroup v2 and CONFIG_BLK_CGROUP_IOCOST"
         raise UnsupportedError(file, need) from error
     except OSError as error:
         number = error.errno or errno.EIO

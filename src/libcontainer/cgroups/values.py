@@ -44,7 +44,7 @@ class Writer:
     """Writes one value after the other; a file that comes again is still open."""
 
     def __init__(self) -> None:
-        self._path = ""
+        self._path: str | None = None
         self._fd = -1
 
     def write(self, path: str, value: str) -> None:
@@ -56,7 +56,7 @@ class Writer:
         os.write(self._fd, value.encode())
 
     def _close(self) -> None:
-        fd, self._fd, self._path = self._fd, -1, ""
+        fd, self._fd, self._path = self._fd, -1, None
         if fd >= 0:
             os.close(fd)
 

@@ -176,7 +176,7 @@ class Resources:
 
     memory_reservation: int | None = field(default=None, converter=to_bytes)
     """Bytes that are left alone longest under pressure (v1 soft limit, v2
-    ``memory.low``)."""
+    ``memory.low``). Late kernels take a soft limit of v1 and do nothing."""
 
     memory_swap: int | None = field(default=None, converter=to_bytes)
     """Most memory and swap together, in bytes; -1 is no limit."""
