@@ -172,8 +172,9 @@ class Factory:
             ConfigError: *config* or *options* are wrong.
             ContainerExistsError: the id is taken.
             CriuError: it failed, or was refused; nothing is left.
-            UnsupportedError: CRIU is not there, the caller is not root, or *config*
-                has a root that is thrown away.
+            UnsupportedError: CRIU is not there, the caller is not root, *config*
+                has a root that is thrown away or a class of service, or cgroups
+                are units of systemd.
             NetworkError: a network could not be connected; nothing is left.
 
         Needs root, and CRIU; what version 3 restores has no ``no_new_privs`` and is
@@ -292,9 +293,13 @@ class Factory:
 
         A container whose maker died before its init process was recorded has
         no process (the helper ends with its maker) and can only be removed. The
-        living are not touched: their maker holds the lock.
+        living are not touched: their maker holds the lock. What cannot be taken
+        down, as a network that does not answer, stays for the next call, with a
+        warning in the log.
         """
-        return self._store.remove_abandoned()
+        from libcontainer.host.abandoned import remove_abandoned  # noqa: PLC0415
+
+        return remove_abandoned(self._store)
 
     def close(self) -> None:
         """Let go of the factory's fds; containers live on."""

@@ -16,9 +16,7 @@ import os
 import stat
 import time
 
-from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.bindings.renameat2 import RENAME_NOREPLACE, renameat2
-from libcontainer.cgroups.group import Group
 from libcontainer.errors import (
     ContainerExistsError,
     ContainerNotFoundError,
@@ -26,10 +24,8 @@ from libcontainer.errors import (
     StateFileError,
     StepError,
 )
-from libcontainer.host.children import has_ended
 from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.files import check_owner, identity, read_all, write_all
-from libcontainer.host.processref import ProcessRef
 from libcontainer.host.states import States
 from libcontainer.host.turns import Locked, Turns
 from libcontainer.state import State, check_id
@@ -37,7 +33,8 @@ from libcontainer.state import State, check_id
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STATE = "state.json"
 _NEW_STATE = ".state.json.new"
-_PRIVATE = ",new-"  # no id has a comma
+PRIVATE = ",new-"
+"""How half-made folders are called at first; no id has a comma."""
 _CONFIG = "config.json"
 EXIT = "exit"
 """Name of the record of how init ended (`libcontainer.host.exitrecord`)."""
@@ -127,38 +124,18 @@ class Store:
 
     def ids(self) -> list[str]:
         """Return the ids of all containers, sorted; half-made ones are left out."""
-        return [name for name in self._names() if not name.startswith(_PRIVATE)]
+        return [name for name in self.names() if not name.startswith(PRIVATE)]
 
-    def remove_abandoned(self) -> tuple[str, ...]:
-        """Remove folders whose maker is dead and that have no init process.
+    def open_any(self, name: str) -> Folder | None:
+        """Return a folder that may be half made, or None if it is gone."""
+        try:
+            fd = above_stdio(os.open(f"{self.root}/{name}", _OPEN_DIRECTORY))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Folder(name, self.root, fd, self._states)
 
-        A helper ends with its caller, so such a folder has nothing alive
-        behind it. Who works on a container holds its lock, and is left alone.
-        Return the ids, and the private names of half-made folders.
-        """
-        removed = []
-        for name in self._names():
-            try:
-                fd = above_stdio(os.open(f"{self.root}/{name}", _OPEN_DIRECTORY))
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            folder = Folder(name, self.root, fd, self._states)
-            try:
-                folder.lock(timeout=0)
-                if folder.is_abandoned():
-                    folder.remove_cgroup()
-                    folder.remove_networks()
-                    folder.end_companions()
-                    folder.remove_rdt()
-                    folder.remove()
-                    removed.append(name)
-            except (LockTimeoutError, ContainerNotFoundError, StateFileError):
-                continue
-            finally:
-                folder.close()
-        return tuple(removed)
-
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """Return what there is, sorted, and half-made folders by private names."""
         try:
             return sorted(os.listdir(self.root))
         except FileNotFoundError:
@@ -210,20 +187,19 @@ class Folder:
         self._is_locked = True
         fcntl.flock(self.fd, fcntl.LOCK_EX)
 
-    def lock(self, *, timeout: float, shared: bool = False) -> None:
+    def lock(self, *, timeout: float) -> None:
         """Take the container's lock; it is let go when the folder is closed.
 
         Raises:
             LockTimeoutError: another process held it for *timeout* seconds.
             ContainerNotFoundError: the container was deleted meanwhile.
         """
-        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._is_locked = True
         deadline = time.monotonic() + timeout
         pause = 0.0005
         while True:
             try:
-                fcntl.flock(self.fd, kind | fcntl.LOCK_NB)
+                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
@@ -233,10 +209,6 @@ class Folder:
             pause = min(pause * 2, 0.05)
         if os.fstat(self.fd).st_nlink == 0:
             raise ContainerNotFoundError(self.id)
-
-    def unlock(self) -> None:
-        """Let go of the lock."""
-        fcntl.flock(self.fd, fcntl.LOCK_UN)
 
     def read(self) -> State:
         """Return the container's state.
@@ -294,23 +266,6 @@ class Folder:
         except OSError as error:
             raise _failure(f"write {self.path}/{name}", error) from error
 
-    def is_abandoned(self) -> bool:
-        """Tell, for the holder of the lock, whether a crash left this folder."""
-        if self.id.startswith(_PRIVATE):
-            # Its maker may be alive and about to take the lock.
-            return not _is_alive(int(self.id.removeprefix(_PRIVATE).split("-")[0], 16))
-        try:
-            state = self.read()
-        except ContainerNotFoundError:
-            return True
-        except StateFileError:
-            # Whoever wrote it may know of a process; it must not stop others.
-            return False
-        if state.init is not None:
-            return False
-        with ProcessRef.open(state.creator) as creator:
-            return creator is None or has_ended(creator.pidfd)
-
     def has_gate(self) -> bool:
         """Tell whether init waits (or waited) at the gate."""
         try:
@@ -329,14 +284,6 @@ class Folder:
         """Address of the gate; short whatever the length of the root's path."""
         return f"/proc/self/fd/{self.fd}/{GATE}"
 
-    def remove_cgroup(self) -> None:
-        """Remove the cgroup of a container that has never had an init process."""
-        try:
-            state = self.read()
-        except (ContainerNotFoundError, StateFileError):
-            return
-        Group(state.cgroup, state.unit).abandon()
-
     @property
     def attach_address(self) -> str:
         """Address of the monitor's socket, likewise."""
@@ -347,39 +294,6 @@ class Folder:
         for name in (ATTACH, EXIT, f".{EXIT}.new"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self.fd)
-
-    def remove_networks(self) -> None:
-        """Take down what the container's networks have left on the host."""
-        try:
-            records = self.read().network
-        except (ContainerNotFoundError, StateFileError):
-            return
-        if records:
-            from libcontainer.network.runner import disconnect  # noqa: PLC0415 - rare
-
-            disconnect(records, None)
-
-    def remove_rdt(self) -> None:
-        """Remove the container's class of service."""
-        try:
-            made = self.read().rdt
-        except (ContainerNotFoundError, StateFileError):
-            return
-        if made:
-            from libcontainer.host.rdt import remove  # noqa: PLC0415 - rare
-
-            remove(made)
-
-    def end_companions(self) -> None:
-        """End what runs beside the container."""
-        try:
-            records = self.read().companions
-        except (ContainerNotFoundError, StateFileError):
-            return
-        if records:
-            from libcontainer.host.companions import end_companions  # noqa: PLC0415
-
-            end_companions(records)
 
     def empty(self) -> None:
         """Remove every file of the folder, the state first of all."""
@@ -405,7 +319,7 @@ class Folder:
         """Remove the folder; the container is gone when this returns.
 
         It is gone at the rename already. Whatever stops us then leaves a folder that
-        `Store.remove_abandoned` takes for half-made, never half a container.
+        `remove_abandoned` takes for half-made, never half a container.
         """
         private = f"{self._root}/{_private_name()}"
         try:
@@ -451,7 +365,7 @@ class Folder:
 
 def _private_name() -> str:
     """Return a name that tells whose half-made or half-removed folder it is of."""
-    return f"{_PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
+    return f"{PRIVATE}{os.getpid():x}-{time.monotonic_ns():x}"
 
 
 def _make(name: str, root_fd: int, root: str) -> None:
@@ -463,11 +377,3 @@ def _make(name: str, root_fd: int, root: str) -> None:
 
 def _failure(what: str, error: OSError) -> StepError:
     return StepError(error.errno or errno.EIO, what)
-
-
-def _is_alive(host_pid: int) -> bool:
-    try:
-        os.close(pidfd_open(host_pid))
-    except ProcessLookupError:
-        return False
-    return True
