@@ -14,15 +14,14 @@ from attrs import define, evolve
 
 import libcontainer as lc
 from libcontainer.cgroups.group import Group
-from libcontainer.host import actions
 from libcontainer.host.probe import read_facts
 from libcontainer.host.processref import ProcessRef
-from libcontainer.host.sources import SOURCES
 from libcontainer.host.users import identity_in_container
 from libcontainer.launches.start import Start
 from libcontainer.plan import Plan, Step, compile_join, merge
 from libcontainer.plan.ops import Barrier, Child, Clone, Monitor
 from libcontainer.plan.steps import Side
+from tests.faults.tables import tables_of
 
 PROGRAM = lc.Process(["sh", "-c", "exit 7"])
 LANDLOCK = lc.Landlock.filesystem(read_write=["/"], abi=1)
@@ -187,8 +186,6 @@ def _mounts(rootfs: Path) -> list[lc.Mount]:
 
 def make(factory: lc.Factory, rootfs: Path, kind: str) -> Launches:
     """Return launches of one of `KINDS`."""
-    # Here, for a test puts others in place of them.
-    actions.load_monitor_steps()
     config = _config(rootfs, kind)
     if "with mounts" in kind:
         config = evolve(config, mounts=_mounts(rootfs))
@@ -243,9 +240,13 @@ def raise_at(
 ) -> None:
     """Let one HOST step raise, before or after it has done its work."""
     kind = type(step.action)
-    runners: dict[Any, Any] = SOURCES if kind in SOURCES else actions._RUNNERS
-    original: Callable[..., None] = runners[kind]
+    for table in tables_of(kind):
+        patch.setitem(table, kind, _raising(table[kind], step, error, after=after))
 
+
+def _raising(
+    original: Callable[..., None], step: Step, error: BaseException, *, after: bool
+) -> Callable[..., None]:
     def runner(*call: Any) -> None:
         action = call[-1]
         if action is not step.action and action != step.action:
@@ -255,4 +256,4 @@ def raise_at(
             original(*call)
         raise error
 
-    patch.setitem(runners, kind, runner)
+    return runner

@@ -27,9 +27,8 @@ _KILLS = 30
 _STOPS = """
 import sys, time
 import libcontainer as lc
-from libcontainer.host import actions
-from libcontainer.host.sources import SOURCES
 from libcontainer.plan import monitor, steps
+from tests.faults.tables import tables_of
 root, rootfs, user, step, after, detach = sys.argv[1:]
 kind = getattr(steps, step, None) or getattr(monitor, step)
 factory = lc.Factory(root)
@@ -37,8 +36,7 @@ if step == "UseTemplate":
     # The first launch of a factory goes without.
     with factory.create("first", lc.Config(rootfs=lc.Overlay(rootfs))) as box:
         box.run(lc.Process(["true"])).wait()
-actions.load_monitor_steps()
-runners = SOURCES if kind in SOURCES else actions._RUNNERS
+runners = tables_of(kind)[0]
 original = runners[kind]
 def runner(*call):
     if after:

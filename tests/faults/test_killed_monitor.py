@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 import libcontainer as lc
-from libcontainer.host import actions
 from libcontainer.plan.monitor import HandOver
 from libcontainer.plan.steps import RecordState
 from tests.faults.launches import PROGRAM, SLEEPER, Launches, make
+from tests.faults.tables import tables_of
 
 pytestmark = pytest.mark.needs("root", "rootfs")
 
@@ -49,14 +49,15 @@ def detached(factory: lc.Factory, busybox_rootfs: Path) -> Launches:
 def test_a_monitor_killed_before_it_has_the_container_undoes_the_launch(
     detached: Launches, monkeypatch: pytest.MonkeyPatch, step: type
 ) -> None:
-    original = actions._RUNNERS[step]
+    (runners,) = tables_of(step)
+    original = runners[step]
 
     def runner(acting: object, launch: object, action: object) -> None:
         _kill(_monitor(launch.host_pid))  # type: ignore[attr-defined]
         original(acting, launch, action)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch, detached.container:
-        patch.setitem(actions._RUNNERS, step, runner)
+        patch.setitem(runners, step, runner)
         with pytest.raises((lc.HelperError, lc.StepError)):
             detached.start(PROGRAM)
         detached.check_undone()
@@ -67,7 +68,8 @@ def test_a_monitor_killed_before_it_has_the_container_undoes_the_launch(
 def test_a_monitor_killed_just_after_the_hand_over_leaves_init_to_us(
     detached: Launches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = actions._RUNNERS[HandOver]
+    (runners,) = tables_of(HandOver)
+    original = runners[HandOver]
 
     def runner(acting: object, launch: object, action: object) -> None:
         pid = _monitor(launch.host_pid)  # type: ignore[attr-defined]
@@ -75,7 +77,7 @@ def test_a_monitor_killed_just_after_the_hand_over_leaves_init_to_us(
         _kill(pid)
 
     with detached.container as container:
-        monkeypatch.setitem(actions._RUNNERS, HandOver, runner)
+        monkeypatch.setitem(runners, HandOver, runner)
         handle = detached.start(SLEEPER)
         assert container.status() is lc.Status.RUNNING
         handle.kill()

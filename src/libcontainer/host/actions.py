@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from libcontainer.network.runner import NetworkRunner
 
 BACKLOG = 8
+_NO_RDT = "the plan has a class of service, the launch has none"
 
 
 @define
@@ -116,10 +117,13 @@ class HostActions:
         kind = type(step.action)
         if kind in SOURCES:
             run_source_step(launch, step)
-            return
-        if kind not in _RUNNERS:
-            load_monitor_steps()
-        _RUNNERS[kind](self, launch, step.action)
+        elif kind in _RUNNERS:
+            _RUNNERS[kind](self, launch, step.action)
+        else:
+            # Of a container with a monitor, which most have not.
+            from libcontainer.host.monitor import RUNNERS  # noqa: PLC0415
+
+            RUNNERS[kind](self, launch, step.action)
 
 
 @define
@@ -142,16 +146,11 @@ class JoinActions:
         Raises:
             OSError: the kernel refused it.
         """
-        if isinstance(step.action, SendPidfd):
-            _pass_pidfd(launch, self.pidfd_socket)
-        elif isinstance(step.action, OpenJoins):
-            _RUNNERS[OpenJoins](self, launch, step.action)
-        elif isinstance(step.action, AttachToUnit):
-            _enter_unit(launch, self.entered)
-        elif isinstance(step.action, JoinRdt) and self.rdt is not None:
-            self.rdt.enter(step.action.rdt, launch.at_work[1])
-        else:
+        run = _JOIN_RUNNERS.get(type(step.action))
+        if run is None:
             run_source_step(launch, step)
+        else:
+            run(self, launch, step.action)
 
 
 class MapActions:
@@ -238,6 +237,12 @@ def _attach_to_unit(actions: HostActions, launch: Launch, _: AttachToUnit) -> No
     _enter_unit(launch, actions.group)
 
 
+def _enter_container_unit(
+    actions: JoinActions, launch: Launch, _: AttachToUnit
+) -> None:
+    _enter_unit(launch, actions.entered)
+
+
 def _enter_unit(launch: Launch, group: Group | None) -> None:
     from libcontainer.host.unit import attach_to_unit  # noqa: PLC0415
 
@@ -273,15 +278,13 @@ def _open_notify(actions: HostActions, launch: Launch, action: OpenNotify) -> No
     launch.own(action.slot, above_stdio(os.dup(inside.fileno())))
 
 
-def _send_pidfd(actions: HostActions, launch: Launch, action: SendPidfd) -> None:
-    _pass_pidfd(launch, actions.pidfd_socket)
-
-
-def _pass_pidfd(launch: Launch, to: str | int | None) -> None:
+def _send_pidfd(
+    actions: HostActions | JoinActions, launch: Launch, _: SendPidfd
+) -> None:
     from libcontainer.host.passing import send_pidfd  # noqa: PLC0415 - rare
 
-    if to is not None:
-        send_pidfd(launch.pidfd, to)
+    if actions.pidfd_socket is not None:
+        send_pidfd(launch.pidfd, actions.pidfd_socket)
 
 
 def _open_namespace(
@@ -320,15 +323,20 @@ def _network(
     actions: HostActions, launch: Launch, action: ConnectNetwork | AddRoute
 ) -> None:
     if actions.network is None:
-        message = "no networks are expected here"
-        raise TypeError(message)
+        message = "the plan has networks, the launch has none"
+        raise HelperError(message)
     actions.network(launch, action)
+
+
+def _enter_rdt(actions: JoinActions, launch: Launch, action: JoinRdt) -> None:
+    if actions.rdt is None:
+        raise HelperError(_NO_RDT)
+    actions.rdt.enter(action.rdt, launch.at_work[1])
 
 
 def _join_rdt(actions: HostActions, launch: Launch, action: JoinRdt) -> None:
     if actions.rdt is None:
-        message = "no class of service is expected here"
-        raise TypeError(message)
+        raise HelperError(_NO_RDT)
     _, pid = launch.at_work
     actions.rdt.join(action.rdt, pid)
 
@@ -356,12 +364,12 @@ def _run_hooks(actions: HostActions, launch: Launch, action: RunHooks) -> None:
 
 def _hooks_of(actions: HostActions) -> HookRunner:
     if actions.hooks is None:
-        message = "no hooks are expected here"
-        raise TypeError(message)
+        message = "the plan has hooks, the launch has none"
+        raise HelperError(message)
     return actions.hooks
 
 
-_RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
+_RUNNERS: dict[type[Any], Callable[[HostActions, Launch, Any], None]] = {
     CopyUp: _copy_up,
     CopyLink: _copy_link,
     MakeNode: _make_node,
@@ -373,7 +381,6 @@ _RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     MakeCgroup: _make_cgroup,
     AttachToUnit: _attach_to_unit,
     OpenCgroup: _open_cgroup,
-    OpenJoins: _open_joins,
     MapIds: _map_ids,
     OpenNamespace: _open_namespace,
     SetClocks: _set_clocks,
@@ -386,9 +393,9 @@ _RUNNERS: dict[type[Any], Callable[[Any, Launch, Any], None]] = {
     RunHooks: _run_hooks,
 }
 
-
-def load_monitor_steps() -> None:
-    """Learn the steps of a container with a monitor, which most have not."""
-    from libcontainer.host.monitor import RUNNERS  # noqa: PLC0415
-
-    _RUNNERS.update(RUNNERS)
+_JOIN_RUNNERS: dict[type[Any], Callable[[JoinActions, Launch, Any], None]] = {
+    SendPidfd: _send_pidfd,
+    OpenJoins: _open_joins,
+    AttachToUnit: _enter_container_unit,
+    JoinRdt: _enter_rdt,
+}
