@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from libcontainer.aio.process import AsyncProcess
 from libcontainer.aio.threads import in_thread, to_the_end
 from libcontainer.api import checked, take_own
-from libcontainer.cgroups.stats import Stats
-from libcontainer.config import Config, Resources
 from libcontainer.container import Container
 from libcontainer.errors import TimeoutExpired
 from libcontainer.handle import ProcessHandle
 from libcontainer.oneshot.popen import default_factory, launch
 from libcontainer.oneshot.result import Result
-from libcontainer.oneshot.wishes import Command, Wishes
-from libcontainer.usage import Usage
-from libcontainer.verdict import verdict_of
+from libcontainer.oneshot.spent import Spent
+from libcontainer.oneshot.wishes import Command, Wishes, said_args
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -87,20 +84,16 @@ async def arun(args: Command | Sequence[Command], **options: Any) -> Result[Any]
     try:
         out, err = await _talk(handle, text.encode(data), timeout)
     except BaseException as error:
-        _, usage = await to_the_end(functools.partial(_end, container, config, begun))
+        spent = await to_the_end(functools.partial(_end, container, begun))
         if isinstance(error, TimeoutExpired):
-            error.usage = usage
+            error.usage = spent.usage
         raise
     status = await handle
-    stats, usage = await to_the_end(functools.partial(_end, container, config, begun))
-    command = process.args[-1] if isinstance(args, str | bytes) else list(process.args)
-    result: Result[Any] = Result(
-        command, status.returncode, text.decode(out), text.decode(err)
+    spent = await to_the_end(functools.partial(_end, container, begun))
+    command = said_args(args, process)
+    result: Result[Any] = Result.of(
+        command, status, spent, text.decode(out), text.decode(err)
     )
-    result.status = status
-    result.stats, result.usage = stats, usage
-    result.verdict = verdict_of(status, stats)
-    result.wall_seconds = time.monotonic() - begun
     return checked(result, check=check)
 
 
@@ -123,16 +116,13 @@ async def _talk(
         process.close()
 
 
-def _end(
-    container: Container, config: Config, begun: float
-) -> tuple[Stats | None, Usage]:
+def _end(container: Container, begun: float) -> Spent:
     """Kill what still runs, measure the container, delete it."""
     try:
         if container.init is not None:
             container.init.kill()
             container.init.wait()
-        stats = container.stats() if config.resources != Resources() else None
-        return stats, container.usage(time.monotonic() - begun)
+        return Spent.by(container, begun)
     finally:
         container.delete(force=True)
 

@@ -72,7 +72,7 @@ class Container(
         return self._init
 
     def explain(self, process: Process, *, gate: bool = False) -> str:
-        """Return what `run` (or `prepare`) of *process* would do, step by step.
+        """Return what `run` (or `prepare`) of *process* as its init would do.
 
         Nothing is changed. User names are looked up in the rootfs.
 
@@ -405,7 +405,9 @@ class Container(
                 self._end_init(state)
                 self._remove_group(state)
                 if state.rdt:
-                    folder.remove_rdt()
+                    from libcontainer.host.rdt import remove  # noqa: PLC0415 - rare
+
+                    remove(state.rdt)
                 folder.remove()
                 self._shared.forget(self.id)
                 if state.init is not None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from libcontainer.aio.threads import in_thread, to_the_end
 from libcontainer.calls.python import with_python
 from libcontainer.calls.talk import Interpreter, request_of
-from libcontainer.cgroups.stats import Stats
-from libcontainer.config import Config, Resources
+from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.errors import CallFailedError
 from libcontainer.factory import Factory
 from libcontainer.oneshot.popen import default_factory, discard
+from libcontainer.oneshot.spent import limited_stats
 from libcontainer.oneshot.wishes import Wishes
 from libcontainer.verdict import verdict_of
 
@@ -135,7 +135,4 @@ def _leave(interpreter: Interpreter) -> None:
 
 
 def _judge(error: CallFailedError, container: Container) -> None:
-    stats: Stats | None = None
-    if container.config.resources != Resources():
-        stats = container.stats()
-    error.verdict = verdict_of(error.status, stats)
+    error.verdict = verdict_of(error.status, limited_stats(container))

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from libcontainer.state import ProcessRecord
 
 
+# One that has ended is sometimes not given to us yet: a debugger has it first.
+_RETRY_SECONDS = 0.005
+
+
 class ProcessHandle:
     """A process that was started in a container.
 
@@ -175,16 +179,23 @@ class ProcessHandle:
             TimeoutExpired: it still runs.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        waited = False
         while True:
             status = self.poll()
             if status is not None:
                 return status
             self._reap_companions()
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not self._await_end(left):
+            if waited and self.has_ended():
+                time.sleep(_RETRY_SECONDS)
+                is_time_up = left == 0.0
+            else:
+                is_time_up = not self._await_end(left)
+            if is_time_up:
                 from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
 
                 raise TimeoutExpired(list(self.args), timeout or 0.0)
+            waited = True
 
     def __await__(self) -> Generator[Any, None, ExitStatus]:
         """Wait under asyncio: ``status = await handle``."""
@@ -192,9 +203,15 @@ class ProcessHandle:
 
     async def _wait_in_loop(self) -> ExitStatus:
         # Loaded here: asyncio takes longer to load than a launch takes.
+        from asyncio import sleep  # noqa: PLC0415
+
         from libcontainer.host.loop import any_readable  # noqa: PLC0415
 
+        waited = False
         while (status := self.poll()) is None:
+            if waited and self.has_ended():
+                await sleep(_RETRY_SECONDS)
+            waited = True
             self._reap_companions()
             pidfds = [h.duplicate() for h in (self, *self._companions)]
             known = [fd for fd in pidfds if fd >= 0]

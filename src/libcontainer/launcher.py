@@ -95,6 +95,7 @@ class Launcher(Engine):
         """Return the plan of an init process as text."""
         self.check(config)
         self.planner.check_process(config, process)
+        _check_is_first(process)
         template = self._take_template() >= 0
         start = Start(gate=gate)
         compiled, _ = self.planner.plan_create(

@@ -11,11 +11,11 @@ import secrets
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import frozen
 
-from libcontainer.config import Config, Resources
+from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.errors import (
     HelperError,
@@ -28,11 +28,12 @@ from libcontainer.factory import Factory
 from libcontainer.host.fork import check_same_process
 from libcontainer.host.log import logger
 from libcontainer.host.processref import ProcessRef
+from libcontainer.host.streams import Exchange
 from libcontainer.oneshot.popen import default_factory, discard
 from libcontainer.oneshot.result import Result
+from libcontainer.oneshot.spent import Spent
 from libcontainer.process import Process
 from libcontainer.status import Status
-from libcontainer.verdict import verdict_of
 
 if TYPE_CHECKING:
     from libcontainer.config.criu import CriuOptions
@@ -124,6 +125,7 @@ class Pool:
             ForkedError: the pool is of a process that this is a fork of.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        failed = 0
         while True:
             container = self._stock.get(deadline)
             try:
@@ -132,8 +134,11 @@ class Pool:
                 else:
                     container.start()
             except (StateError, HelperError):
-                # It has been killed while it waited.
+                # It has been killed while it waited; not all of them, one after other.
                 container.delete(force=True)
+                failed += 1
+                if failed > self.size:
+                    raise
             except BaseException:
                 container.delete(force=True)
                 raise
@@ -166,10 +171,12 @@ class Pool:
 
         Args:
             input: what the program reads, if its standard input is a PIPE.
-            timeout: seconds after which the container is killed.
+            timeout: seconds after which the container is killed; what it takes to
+                get one counts.
 
         Raises:
-            TimeoutExpired: it ran longer than *timeout*.
+            TimeoutExpired: it ran longer than *timeout*; its ``output`` and
+                ``stderr`` are what was read.
             LibcontainerError: as for `take`.
         """
         begun = time.monotonic()
@@ -177,24 +184,18 @@ class Pool:
             init = container.init
             if init is None:
                 raise StateError(container.id, Status.STOPPED.value, "run")
+            talk = Exchange(init, input or b"")
+            left = None if timeout is None else begun + timeout - time.monotonic()
             try:
-                out, err = init.communicate(input, timeout)
+                out, err = talk.run(left)
             except TimeoutExpired as error:
                 init.kill()
-                init.wait(_KILL_SECONDS)
+                talk.finish(error)
+                error.timeout = timeout or 0.0
                 error.usage = container.usage(time.monotonic() - begun)
                 raise
-            status = init.wait()
-            limited = self.config.resources != Resources()
-            result: Result[Any] = Result(
-                list(self.process.args), status.returncode, out, err
-            )
-            result.status = status
-            result.stats = container.stats() if limited else None
-            result.wall_seconds = time.monotonic() - begun
-            result.usage = container.usage(result.wall_seconds)
-            result.verdict = verdict_of(status, result.stats)
-        return result
+            spent = Spent.by(container, begun)
+            return Result.of(list(self.process.args), init.wait(), spent, out, err)
 
     def pause(self) -> None:
         """Make no new containers until `resume`, for moments that must be quiet."""

@@ -7,6 +7,7 @@ watched by something else.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -101,6 +102,7 @@ class Supervisor:
         self._row = 0
         self._begun = 0.0
         self._is_stopped = threading.Event()
+        self._wake: Callable[[], None] = lambda: None
 
     def run(self) -> ExitStatus:
         """Run it until the policy has had enough, or `stop` was called.
@@ -115,43 +117,36 @@ class Supervisor:
         while True:
             status = handle.wait()
             handle.close()
-            delay = self._ended(status)
-            while delay is not None and not self._is_stopped.wait(delay):
-                found, delay = self._try()
-                if found is not None:
-                    handle = found
-                    break
-            else:
-                return status
+            delay, again = self._ended(status), None
+            while again is None:
+                if delay is None or self._is_stopped.wait(delay):
+                    return status
+                again, delay = self._try()
+            handle = again
 
     async def arun(self) -> ExitStatus:
         """As `run`, under asyncio; only a launch takes a thread.
 
         Cancelled, it leaves the container as it is then.
         """
-        import asyncio  # noqa: PLC0415 - a launch needs none of it
-
+        # A launch needs nothing of asyncio.
         from libcontainer.aio.threads import in_thread  # noqa: PLC0415
 
         handle = await in_thread(self._launch)
         while True:
             status = await handle
             handle.close()
-            delay = self._ended(status)
-            while delay is not None and not self._is_stopped.is_set():
-                await asyncio.sleep(delay)
-                if self._is_stopped.is_set():
+            delay, again = self._ended(status), None
+            while again is None:
+                if delay is None or await self._is_stopped_within(delay):
                     return status
-                found, delay = await in_thread(self._try)
-                if found is not None:
-                    handle = found
-                    break
-            else:
-                return status
+                again, delay = await in_thread(self._try)
+            handle = again
 
     def stop(self) -> None:
         """Kill what runs, and restart it no more; may be called by any thread."""
         self._is_stopped.set()
+        self._wake()
         init = self.container.init
         if init is not None:
             init.kill()
@@ -161,8 +156,29 @@ class Supervisor:
     def _launch(self) -> ProcessHandle:
         self._begun = time.monotonic()
         if self.container.status() is Status.STOPPED:
-            return self.container.restart(self.process)
-        return self.container.run(self.process)
+            handle = self.container.restart(self.process)
+        else:
+            handle = self.container.run(self.process)
+        if self._is_stopped.is_set():
+            # `stop` has perhaps looked for init before there was this one.
+            handle.kill()
+        return handle
+
+    async def _is_stopped_within(self, seconds: float) -> bool:
+        """Wait under asyncio; tell whether `stop` was called meanwhile."""
+        import asyncio  # noqa: PLC0415
+
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed by now
+                loop.call_soon_threadsafe(stopped.set)
+
+        self._wake = wake
+        if not self._is_stopped.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), seconds)
+        return self._is_stopped.is_set()
 
     def _ended(self, status: ExitStatus | None) -> float | None:
         """Tell of an end, and return how long to wait; None is for ever."""

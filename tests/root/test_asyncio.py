@@ -7,6 +7,7 @@ import asyncio
 import functools
 import os
 import pickle
+import subprocess
 import sys
 import threading
 import time
@@ -72,6 +73,17 @@ async def is_gone(root: Path) -> bool:
 
 
 # -- arun
+
+
+def test_a_result_says_what_was_run_as_run_does(
+    loop: Loop, wishes: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        for args in ("/bin/true", b"/bin/true", Path("/bin/true"), ["/bin/true"]):
+            said = (await lc.arun(args, **wishes)).args
+            assert said == lc.run(args, **wishes).args
+
+    loop(main)
 
 
 def test_arun_is_run(loop: Loop, wishes: dict[str, Any]) -> None:
@@ -373,6 +385,67 @@ def test_a_process_that_somebody_else_reaps_is_seen_to_end(
             process.close()
 
     loop(main)
+
+
+def test_init_is_waited_for_whoever_has_let_go_of_what_joined(
+    loop: Loop, container: Callable[[], lc.Container]
+) -> None:
+    async def main() -> None:
+        async with container() as made:
+            init = await made.arun(sh("sleep 0.2; exit 8"))
+            joined = await made.aexec(sh("sleep 1000"))
+            joined.close()
+            assert joined.returncode is None
+            # The kernel ends init once what has joined is reaped.
+            assert (await init.wait(60)).code == 8
+            assert joined.returncode == -9
+            init.close()
+
+    loop(main)
+
+
+# Attaches to a process and lets nobody reap it until it is told to.
+_TRACES = """
+import ctypes, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+if libc.ptrace(0x4206, int(sys.argv[1]), None, None):  # PTRACE_SEIZE
+    raise OSError(ctypes.get_errno(), "ptrace")
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_end_that_a_debugger_keeps_is_looked_for_now_and_then(
+    container: Callable[[], lc.Container], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    poll = lc.ProcessHandle.poll
+
+    def counted(handle: lc.ProcessHandle) -> lc.ExitStatus | None:
+        looks.append(handle)
+        return poll(handle)
+
+    async def main(handle: lc.ProcessHandle) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(handle, 0.5)
+
+    with container() as made:
+        handle = made.run(sh("sleep 1000"))
+        tracer = [sys.executable, "-c", _TRACES, str(handle.host_pid)]
+        with subprocess.Popen(
+            tracer, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"\n"
+            handle.kill()
+            monkeypatch.setattr(lc.ProcessHandle, "poll", counted)
+            with pytest.raises(lc.TimeoutExpired):
+                handle.wait(0.5)
+            asyncio.run(main(handle))
+            assert 2 < len(looks) < 400
+            process.communicate()
+        assert handle.wait(60) == lc.ExitStatus(signal=9)
 
 
 def test_a_cancelled_start_ends_the_process(

@@ -107,10 +107,17 @@ def test_run_is_the_whole_of_it(pools: Pools, config: lc.Config) -> None:
     assert done.stats is not None
     assert done.stats.pids.limit == 9
     assert done.usage.wall_seconds > 0
+
+
+def test_a_run_that_takes_too_long_is_killed_and_what_it_said_is_told(
+    pools: Pools,
+) -> None:
     slow = pools("echo before; sleep 1000")
     with pytest.raises(lc.TimeoutExpired) as caught:
         slow.run(timeout=0.5)
     assert caught.value.output == b"before\n"
+    assert caught.value.timeout == 0.5
+    assert caught.value.usage.wall_seconds > 0.4
 
 
 def test_closing_deletes_those_that_wait(pools: Pools, state_root: Path) -> None:

@@ -151,6 +151,10 @@ def test_who_it_is_may_be_said_in_the_words_of_subprocess(run: Run) -> None:
     assert done.stdout.splitlines() == ["1234", "99", "99 7 8", "0077"]
     done = run(*sh("id -u; id -g; id -G"), stdout=lc.PIPE, group=5, extra_groups=())
     assert done.stdout.split() == [b"0", b"5", b"5"]
+    # A group alone changes nothing of the user that the configuration names.
+    config = lc.Config(user="1000:1000")
+    done = run(*sh("id -u; id -g"), config=config, group=5, stdout=lc.PIPE)
+    assert done.stdout.split() == [b"1000", b"5"]
 
 
 def test_it_leads_a_session_of_its_own(popen: PopenOf) -> None:
@@ -159,6 +163,28 @@ def test_it_leads_a_session_of_its_own(popen: PopenOf) -> None:
         with popen(*sh(script), stdout=lc.PIPE, init=init) as process:
             fields = process.communicate()[0].split()
             assert fields[0] == fields[5]
+
+
+def test_there_is_no_other_session_for_it(run: Run) -> None:
+    with pytest.raises(ValueError, match="leads a session"):
+        run("true", start_new_session=False)
+
+
+@pytest.mark.needs("cgroup1")
+def test_what_cannot_be_measured_is_deleted_all_the_same(
+    popen: PopenOf, factory: lc.Factory
+) -> None:
+    process = popen("true", pids=9)
+    while process._handle.has_ended() is False:
+        time.sleep(0.01)
+    for path in process.container.state().cgroup.values():
+        os.rmdir(path)  # as somebody may who tidies up
+    with pytest.raises(lc.CgroupError):
+        process.wait()
+    assert factory.list() == []
+    # It is told once.
+    assert process.wait() == process.poll() == 0
+    assert process.stats is None
 
 
 def test_descriptors_are_passed_and_no_others(popen: PopenOf) -> None:

@@ -108,6 +108,40 @@ def test_a_supervisor_can_be_stopped(make: Make) -> None:
 
 
 @pytest.mark.needs("root", "rootfs")
+@pytest.mark.parametrize("way", ["run", "arun"])
+def test_one_that_is_stopped_does_not_wait_for_its_next_try(
+    make: Make, way: str
+) -> None:
+    policy = lc.RestartPolicy(delay_seconds=1000, max_delay_seconds=1000)
+    failed = threading.Event()
+
+    def stop(supervisor: lc.Supervisor) -> None:
+        failed.wait()
+        supervisor.stop()
+
+    with make() as box:
+        fails = lc.Process(["sh", "-c", "exit 7"])
+        supervisor = lc.Supervisor(box, fails, policy, lambda _: failed.set())
+        stopper = threading.Thread(target=stop, args=(supervisor,))
+        stopper.start()
+        if way == "run":
+            assert supervisor.run() == ExitStatus(code=7)
+        else:
+            assert asyncio.run(supervisor.arun()) == ExitStatus(code=7)
+        stopper.join()
+        assert supervisor.restarts == 0
+
+
+@pytest.mark.needs("root", "rootfs")
+def test_one_that_was_stopped_before_it_begins_ends_what_it_starts(make: Make) -> None:
+    with make() as box:
+        policy = lc.RestartPolicy(when="always")
+        supervisor = lc.Supervisor(box, lc.Process(["sleep", "1000"]), policy)
+        supervisor.stop()
+        assert supervisor.run() == ExitStatus(signal=9)
+
+
+@pytest.mark.needs("root", "rootfs")
 def test_what_cannot_be_started_is_an_error_at_once(make: Make) -> None:
     with make() as box:
         supervisor = lc.Supervisor(box, lc.Process(["/nothing"]))

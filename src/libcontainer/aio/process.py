@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import Coroutine
-from typing import IO, Any, Self
+from collections.abc import Awaitable, Coroutine
+from typing import IO, Any, Self, TypeVar
 
 from libcontainer.errors import TimeoutExpired
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.children import ExitStatus
 
 _CHUNK = 65536
-_RETRY_SECONDS = 0.005
+
+T = TypeVar("T")
 
 
 class AsyncProcess:
@@ -40,9 +40,6 @@ class AsyncProcess:
         self._transports: list[asyncio.BaseTransport] = []
         self._read: dict[asyncio.StreamReader, list[bytes]] = {}
         self._loop = asyncio.get_running_loop()
-        self._ended = asyncio.Event()
-        self._watched = -1
-        self._watch()
 
     @classmethod
     async def connect(cls, handle: ProcessHandle) -> Self:
@@ -76,8 +73,12 @@ class AsyncProcess:
 
     @property
     def returncode(self) -> int | None:
-        """As `subprocess`: None while it runs, exit code, or minus the signal."""
-        return self.handle.returncode
+        """As `subprocess`: None while it runs, exit code, or minus the signal.
+
+        Each time it is read the kernel is asked.
+        """
+        status = self.handle.poll()
+        return None if status is None else status.returncode
 
     async def wait(self, timeout: float | None = None) -> ExitStatus:
         """Wait until the process has ended; return how.
@@ -85,12 +86,7 @@ class AsyncProcess:
         Raises:
             TimeoutExpired: it still runs after *timeout* seconds.
         """
-        await self._within(timeout, self._ended.wait())
-        status = self.handle.poll()
-        if status is None:
-            message = f"process {self.host_pid} has ended without a status"
-            raise ChildProcessError(message)
-        return status
+        return await self._within(timeout, self.handle)
 
     async def communicate(
         self,
@@ -130,8 +126,7 @@ class AsyncProcess:
         self.handle.kill()
 
     def close(self) -> None:
-        """Let go of the streams and the loop; the process goes on."""
-        self._unwatch()
+        """Let go of the streams; the process goes on."""
         self._close_transports()
         self.handle.close()
 
@@ -151,45 +146,15 @@ class AsyncProcess:
         message = "an AsyncProcess cannot be pickled: it owns the process"
         raise TypeError(message)
 
-    # -- its end
-
-    def _watch(self) -> None:
-        if self.handle.poll() is not None:
-            self._ended.set()
-            return
-        # Of its own: whoever reaps the process closes the handle's.
-        self._watched = os.dup(self.handle.pidfd)
-        self._loop.add_reader(self._watched, self._look)
-
-    def _look(self) -> None:
-        self._unwatch()
-        if self.handle.poll() is None:
-            # It has ended, but the kernel does not give it to us yet.
-            self._loop.call_later(_RETRY_SECONDS, self._watch)
-        else:
-            self._ended.set()
-
-    def _unwatch(self) -> None:
-        fd, self._watched = self._watched, -1
-        if fd >= 0:
-            self._loop.remove_reader(fd)
-            os.close(fd)
-
-    def __del__(self) -> None:
-        if getattr(self, "_watched", -1) >= 0 and not self._loop.is_closed():
-            self._loop.remove_reader(self._watched)
-        if getattr(self, "_watched", -1) >= 0:
-            os.close(self._watched)
+    # -- parts
 
     async def _wait_for_end(self) -> None:
-        await self._ended.wait()
+        await self.handle
 
-    async def _within(
-        self, timeout: float | None, work: Coroutine[Any, Any, object]
-    ) -> None:
+    async def _within(self, timeout: float | None, work: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(timeout):
-                await work
+                return await work
         except TimeoutError:
             raise TimeoutExpired(list(self.args), timeout or 0.0) from None
 

@@ -13,10 +13,11 @@ from libcontainer.checkpoint.dump import checkpoint
 from libcontainer.checkpoint.restore import Restore
 from libcontainer.config import Config
 from libcontainer.config.criu import CriuOptions
-from libcontainer.errors import ConfigError
+from libcontainer.errors import ConfigError, UnsupportedError
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.processref import ProcessRef, record_of
 from libcontainer.host.store import Folder
+from libcontainer.plan.cgroup import cgroup_owner
 from libcontainer.process import Process
 from libcontainer.state import ProcessRecord, State
 from libcontainer.status import Status
@@ -74,8 +75,14 @@ def bring_back(  # noqa: PLR0917
     """
     checked = _checked(options, restores=True)
     folder, state, limits = place
+    if state.unit is not None:
+        what = "a restored container as a unit of systemd"
+        raise UnsupportedError(what, 'a factory with cgroups="cgroupfs"')
+    if config.intel_rdt is not None:
+        what = "a restored container in a class of service"
+        raise UnsupportedError(what, "a configuration without intel_rdt")
     if state.cgroup:
-        Group(state.cgroup).make(limits)
+        Group(state.cgroup).make(limits, cgroup_owner(config))
 
     recorder = _Recorder(folder, state)
     restore = Restore(

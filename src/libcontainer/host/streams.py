@@ -13,6 +13,8 @@ from typing import IO, Any, Protocol
 from libcontainer.errors import TimeoutExpired
 
 _CHUNK = 65536
+# How long what is left in the pipes of a killed program is waited for.
+_REST_SECONDS = 10.0
 
 
 class Talker(Protocol):
@@ -72,6 +74,14 @@ class Exchange:
             command = args if isinstance(args, str | bytes) else list(args)
             raise TimeoutExpired(command, timeout or 0.0, *self._results()) from None
         return self._results()
+
+    def finish(self, error: TimeoutExpired) -> None:
+        """Put what a process that was killed has still written into *error*."""
+        try:
+            error.output, error.stderr = self.run(_REST_SECONDS)
+        except TimeoutExpired as again:
+            # Somebody else holds its pipes.
+            error.output, error.stderr = again.output, again.stderr
 
     def _pass_on(self) -> None:
         self._selector = selectors.DefaultSelector()

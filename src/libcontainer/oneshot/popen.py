@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Literal, Self, overload
 
-from libcontainer.config import Config, Resources
+from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.errors import ContainerNotFoundError, TimeoutExpired
 from libcontainer.factory import Factory, default_root
@@ -23,8 +23,9 @@ from libcontainer.host.children import ExitStatus
 from libcontainer.host.shield import shielded
 from libcontainer.host.streams import Exchange
 from libcontainer.oneshot.result import Result
+from libcontainer.oneshot.spent import Spent
 from libcontainer.oneshot.text import TextForm
-from libcontainer.oneshot.wishes import Command, Wishes
+from libcontainer.oneshot.wishes import Command, Wishes, said_args
 from libcontainer.process import Process
 from libcontainer.verdict import Verdict, verdict_of
 
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     from libcontainer.oneshot.options import Options, TextOptions
     from libcontainer.usage import Usage
 
-# How long what is left in the pipes of a killed program is waited for.
-_REST_SECONDS = 10.0
+_KILL_SECONDS = 10.0
 
 
 class Popen(Generic[AnyStr]):
@@ -108,8 +108,7 @@ class Popen(Generic[AnyStr]):
     def __init__(self, args: Command | Sequence[Command], **options: Any) -> None:
         wishes = Wishes(**options)
         process = wishes.process(args)
-        is_word = isinstance(args, str | bytes | os.PathLike)
-        self.args: Any = process.args[-1] if is_word else list(process.args)
+        self.args: Any = said_args(args, process)
         self._text: TextForm = wishes.text_form
         self._config: Config = wishes.configuration(init=True)
         self._talk: Exchange | None = None
@@ -193,24 +192,14 @@ class Popen(Generic[AnyStr]):
         self.kill()
         self.wait()
         error.usage = self.usage
-        if self._talk is None:
-            return
-        try:
-            error.output, error.stderr = self._talk.run(_REST_SECONDS)
-        except TimeoutExpired as again:
-            error.output, error.stderr = again.output, again.stderr
+        if self._talk is not None:
+            self._talk.finish(error)
 
     def result(self, out: Any, err: Any) -> Result[Any]:  # noqa: ANN401
         """Return how it ended, once that has been seen."""
         status = self._handle.wait()
-        result: Result[Any] = Result(self.args, self._end(status), out, err)
-        result.status = status
-        result.stats = self.stats
-        result.verdict = self.verdict or verdict_of(status, self.stats)
-        if self.usage is not None:
-            result.usage = self.usage
-        result.wall_seconds = time.monotonic() - self._begun
-        return result
+        self._end(status)
+        return Result.of(self.args, status, self._spent, out, err)
 
     def __enter__(self) -> Self:
         return self
@@ -237,7 +226,7 @@ class Popen(Generic[AnyStr]):
         # Nobody else knows its name. Where the program itself ends, much is gone.
         with contextlib.suppress(Exception):
             handle.kill()
-            self._end(handle.wait(_REST_SECONDS))
+            self._end(handle.wait(_KILL_SECONDS))
 
     def __reduce__(self) -> str:
         message = "a Popen cannot be pickled: it owns the process"
@@ -252,7 +241,7 @@ class Popen(Generic[AnyStr]):
             made.append(launch(maker, self._config, process))
 
         try:
-            if process.parent_death_signal or self._config.parent_death_signal:
+            if self._config.parent_death_signal:
                 # It would come at the end of a thread made for this.
                 work()
             else:
@@ -281,13 +270,15 @@ class Popen(Generic[AnyStr]):
     def _end_once(self, status: ExitStatus) -> int:
         with self._lock:
             if self.returncode is None:
-                if self._config.resources != Resources():
-                    self.stats = self.container.stats()
-                self.usage = self.container.usage(time.monotonic() - self._begun)
-                self.status = status
-                self.verdict = verdict_of(status, self.stats)
-                self.returncode = status.returncode
-                self.container.delete(force=True)
+                try:
+                    self._spent = Spent.by(self.container, self._begun)
+                    self.stats, self.usage = self._spent.stats, self._spent.usage
+                finally:
+                    # Gone even if it could not be measured, which is told once.
+                    self.container.delete(force=True)
+                    self.status = status
+                    self.verdict = verdict_of(status, self.stats)
+                    self.returncode = status.returncode
             return self.returncode
 
     def _close_streams(self) -> None:

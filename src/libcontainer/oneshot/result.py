@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING, AnyStr, Generic
+from typing import TYPE_CHECKING, Any, AnyStr, Generic
 
 from libcontainer.host.children import ExitStatus
-from libcontainer.verdict import Verdict
+from libcontainer.verdict import Verdict, verdict_of
 
 if TYPE_CHECKING:
     from libcontainer.cgroups.stats import Stats
+    from libcontainer.oneshot.spent import Spent
     from libcontainer.usage import Usage
 
 
@@ -39,3 +40,20 @@ class Result(subprocess.CompletedProcess[AnyStr], Generic[AnyStr]):
     verdict: Verdict
     usage: Usage
     stats: Stats | None
+
+    @classmethod
+    def of(
+        cls,
+        args: Any,  # noqa: ANN401 - a word or words
+        status: ExitStatus,
+        spent: Spent,
+        out: AnyStr | None,
+        err: AnyStr | None,
+    ) -> Result[AnyStr]:
+        """Return the result of a program whose container was measured."""
+        made: Result[AnyStr] = Result(args, status.returncode, out, err)
+        made.status = status
+        made.stats, made.usage = spent.stats, spent.usage
+        made.wall_seconds = spent.wall_seconds
+        made.verdict = verdict_of(status, spent.stats)
+        return made

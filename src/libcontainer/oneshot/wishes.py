@@ -150,6 +150,9 @@ class Wishes:
         if not self.close_fds:
             message = "close_fds=False: only what pass_fds names is inherited"
             raise ValueError(message)
+        if not self.start_new_session:
+            message = "start_new_session=False: a container's init leads a session"
+            raise ValueError(message)
         if STDOUT in (self.stdin, self.stdout):
             message = "STDOUT can only be used for stderr"
             raise ValueError(message)
@@ -157,7 +160,10 @@ class Wishes:
     def _user(self) -> str | int | None:
         if self.group is None:
             return self.user
-        user = 0 if self.user is None else self.user
+        user = self.user
+        if user is None:
+            config = self.config
+            user = "0" if config is None else config.user.partition(":")[0]
         return f"{user}:{self.group}"
 
     def _limits(self, base: Config) -> dict[str, Any]:
@@ -184,6 +190,13 @@ def default_config(*, init: bool = False) -> Config:
         return Config(seccomp=Seccomp.default(), init=init)
     kinds = [*Config().namespaces, "user"]
     return Config(seccomp=Seccomp.default(), namespaces=kinds, init=init)
+
+
+def said_args(args: Command | Sequence[Command], process: Process) -> str | list[str]:
+    """Return what a result calls the program: one word if it was asked for by one."""
+    if isinstance(args, str | bytes | os.PathLike):
+        return process.args[-1]
+    return list(process.args)
 
 
 def _words(args: Command | Sequence[Command], *, shell: bool) -> list[str]:
