@@ -398,6 +398,9 @@ class Container(
                 try:
                     state = folder.read()
                 except ContainerNotFoundError:
+                    # Half removed, or a folder of somebody who keeps his own there.
+                    if not folder.has_only_ours():
+                        raise
                     folder.remove()
                     return
                 require(self.id, self._status(folder, state), verb)

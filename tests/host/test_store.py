@@ -282,6 +282,16 @@ def test_only_what_a_dead_maker_left_is_abandoned(store: Store) -> None:
     assert store.ids() == [".new-mine", "file", "mine", "started"]
 
 
+def test_a_folder_of_somebody_else_is_left_alone(store: Store) -> None:
+    make(store, "box", dead())
+    photos = Path(store.root, "photos")
+    photos.mkdir()
+    (photos / "config.json").touch()
+    (photos / "a.jpg").touch()
+    assert remove_abandoned(store) == ("box",)
+    assert (photos / "a.jpg").exists()
+
+
 def test_what_is_locked_or_cannot_be_read_is_left_alone(store: Store) -> None:
     make(store, "box", dead())
     make(store, "bad", dead())

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 
-from libcontainer.bindings.pidfd import pidfd_open
 from libcontainer.cgroups.group import Group
 from libcontainer.errors import (
     ContainerNotFoundError,
@@ -15,7 +14,7 @@ from libcontainer.errors import (
 )
 from libcontainer.host.children import has_ended
 from libcontainer.host.log import logger
-from libcontainer.host.processref import ProcessRef
+from libcontainer.host.processref import NO_PROCESS, ProcessRef
 from libcontainer.host.store import PRIVATE, Folder, Store
 from libcontainer.state import State
 
@@ -57,7 +56,8 @@ def _is_abandoned(folder: Folder) -> bool:
     try:
         state = folder.read()
     except ContainerNotFoundError:
-        return True
+        # Or somebody keeps a folder of his own beside ours.
+        return folder.has_only_ours()
     except StateFileError:
         # Whoever wrote it may know of a process; it must not stop others.
         return False
@@ -96,7 +96,7 @@ def _take_down(folder: Folder) -> None:
 
 def _is_alive(host_pid: int) -> bool:
     try:
-        os.close(pidfd_open(host_pid))
-    except ProcessLookupError:
-        return False
+        os.close(os.pidfd_open(host_pid))
+    except OSError as error:
+        return error.errno not in NO_PROCESS
     return True

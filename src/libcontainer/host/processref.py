@@ -18,6 +18,12 @@ from libcontainer.host.fds import above_stdio, close_all
 from libcontainer.host.procstat import boot_id, is_exiting, start_time
 from libcontainer.state import ProcessRecord
 
+NO_PROCESS = frozenset({errno.ESRCH, errno.EINVAL, errno.ENOENT})
+"""What pidfd_open(2) says of a number that is no process's.
+
+It may still be that of a session or a group, which what the process has left behind is
+in (EINVAL), or have become that of a thread (ENOENT, of older kernels EINVAL)."""
+
 
 @frozen
 class ProcessRef:
@@ -81,9 +87,7 @@ def _open(record: ProcessRecord) -> int:
         # Who only looks needs nothing else of the native module.
         pidfd = above_stdio(os.pidfd_open(record.host_pid))
     except OSError as error:
-        # EINVAL: older kernels say so of a pid that names no process any more
-        # and still a session or a group, which what it has left behind is in.
-        if error.errno in {errno.ESRCH, errno.EINVAL}:
+        if error.errno in NO_PROCESS:
             return -1
         from libcontainer.bindings._lib import call_failed  # noqa: PLC0415 - rare
 

@@ -42,6 +42,8 @@ GATE = "gate"
 """Name of the socket at which a created container waits for ``start``."""
 ATTACH = "attach"
 """Name of the socket of a container's monitor."""
+_NEW_EXIT = f".{EXIT}.new"
+_OURS = frozenset({_STATE, _NEW_STATE, _CONFIG, EXIT, _NEW_EXIT, GATE, ATTACH})
 
 
 class Store:
@@ -291,9 +293,13 @@ class Folder:
 
     def remove_monitor_files(self) -> None:
         """Remove what a monitor was given and what it wrote; absent is fine."""
-        for name in (ATTACH, EXIT, f".{EXIT}.new"):
+        for name in (ATTACH, EXIT, _NEW_EXIT):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self.fd)
+
+    def has_only_ours(self) -> bool:
+        """Tell, of a folder without a state, whether it can be a container's at all."""
+        return _OURS.issuperset(os.listdir(self.fd))
 
     def empty(self) -> None:
         """Remove every file of the folder, the state first of all."""
