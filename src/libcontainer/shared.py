@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
+
+from libcontainer.host.fork import ForkedLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,6 +15,15 @@ if TYPE_CHECKING:
     from libcontainer.handle import ProcessHandle
     from libcontainer.host.trace import StepTime
     from libcontainer.launcher import Launcher
+
+
+# A fork in the middle of an import would have the module locked for good.
+_importing = threading.Lock()
+os.register_at_fork(
+    before=_importing.acquire,
+    after_in_parent=_importing.release,
+    after_in_child=_importing.release,
+)
 
 
 class Shared:
@@ -30,7 +42,7 @@ class Shared:
         self._deadline_seconds = deadline_seconds
         self._resctrl = resctrl
         self._trace = trace
-        self._lock = threading.Lock()
+        self._lock = ForkedLock()
         self._made: Launcher | None = None
         self._joined: dict[str, list[ProcessHandle]] = {}
 
@@ -39,7 +51,8 @@ class Shared:
         """The launcher."""
         with self._lock:
             if self._made is None:
-                from libcontainer.launcher import Launcher  # noqa: PLC0415 - see above
+                with _importing:
+                    from libcontainer.launcher import Launcher  # noqa: PLC0415 - above
 
                 self._made = Launcher(
                     deadline_seconds=self._deadline_seconds, resctrl=self._resctrl

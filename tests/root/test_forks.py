@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +17,7 @@ from typing import Any
 import pytest
 
 import libcontainer as lc
+from libcontainer.host import launch
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -158,6 +162,69 @@ def test_a_lock_that_is_let_go_is_free_though_a_fork_has_its_descriptor(
         assert time.monotonic() - begun < 10
         os.kill(pid, 9)
         os.waitpid(pid, 0)
+
+
+def test_a_fork_in_the_middle_of_a_launch_does_not_hold_it_up(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forks: list[int] = []
+    spawn = launch.spawn
+
+    def forking(*args: Any, **fields: Any) -> None:
+        # As another thread may at this moment, to work on without an exec.
+        forks.append(os.fork())
+        if not forks[-1]:
+            signal.pause()
+        spawn(*args, **fields)
+
+    try:
+        with made() as container:
+            monkeypatch.setattr(launch, "spawn", forking)
+            # Until the fork ended: who waits for an exec waits for the end of a socket.
+            container.run(lc.Process(["sleep", "1000"]))
+            container.exec(lc.Process(["true"])).wait(60)
+            assert len(forks) == 2
+    finally:
+        for pid in forks:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+_FORKS = """
+import os, sys, threading, time
+import libcontainer as lc
+root, rootfs = sys.argv[1:]
+begun = threading.Event()
+class Slow:
+    def find_spec(self, name, *rest):
+        if name == "libcontainer.launcher":
+            begun.set()
+            time.sleep(0.5)
+sys.meta_path.insert(0, Slow())
+factory = lc.Factory(root)
+def launch(name):
+    with factory.create(name, lc.Config(rootfs=lc.Overlay(rootfs))) as box:
+        return box.run(lc.Process(["sh", "-c", "exit 7"])).wait(60).code
+thread = threading.Thread(target=launch, args=("parent",))
+thread.start()
+begun.wait()
+pid = os.fork()
+if not pid:
+    os._exit(launch("child"))
+thread.join()
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_fork_beside_the_first_launch_can_launch_too(
+    state_root: Path, busybox_rootfs: Path
+) -> None:
+    state_root.chmod(0o700)
+    words = [sys.executable, "-c", _FORKS, str(state_root), str(busybox_rootfs)]
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "7\n"
 
 
 def test_lc_run_in_a_fork_makes_its_own_factory(busybox_rootfs: Path) -> None:

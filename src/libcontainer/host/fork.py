@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 
@@ -17,6 +18,32 @@ def check_same_process(pid: int, what: str) -> None:
     """
     if os.getpid() != pid:
         raise ForkedError(what, pid)
+
+
+_kept_from_forks: set[int] = set()
+
+
+def keep_from_forks(fd: int) -> None:
+    """Let forks of the program, by other threads, close *fd*; until `allow_forks`.
+
+    It is for the far end of a connection whose end somebody waits for: a fork that does
+    not execute anything would hold it open for as long as it lives.
+    """
+    _kept_from_forks.add(fd)
+
+
+def allow_forks(fd: int) -> None:
+    """Let *fd* be as any other from here on."""
+    _kept_from_forks.discard(fd)
+
+
+def _close_kept() -> None:
+    while _kept_from_forks:
+        with contextlib.suppress(OSError):
+            os.close(_kept_from_forks.pop())
+
+
+os.register_at_fork(after_in_child=_close_kept)
 
 
 class ForkedLock:

@@ -42,6 +42,7 @@ from libcontainer.bindings.pidfd import pidfd_pid
 from libcontainer.errors import HelperError, LaunchTimeoutError, StepError
 from libcontainer.host.children import kill, kill_and_reap, open_child, reap, reap_group
 from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.fork import allow_forks, keep_from_forks
 from libcontainer.plan import wire
 from libcontainer.plan.compiled import Compiled
 from libcontainer.plan.ops import Barrier
@@ -268,7 +269,16 @@ class Launch:
 
     def _spawn(self, action: Spawn) -> None:
         self._control, theirs = control_pair()
-        self.own(CONTROL_SLOT, theirs)
+        keep_from_forks(theirs)
+        try:
+            self.own(CONTROL_SLOT, theirs)
+            self._spawn_helper(action)
+        finally:
+            allow_forks(theirs)
+        if not self._compiled.clones:
+            self._adopt(self._box.pidfd, self._box.pid)
+
+    def _spawn_helper(self, action: Spawn) -> None:
         image = self._compiled.image.fill(
             self.slots,
             deadline_ms=_milliseconds(self.deadline_seconds),
@@ -281,8 +291,6 @@ class Launch:
         spawn(self.helper, action.flags, fds, self._box, cgroup_fd=cgroup)
         close_fds(self._opened)
         self._opened.clear()
-        if not self._compiled.clones:
-            self._adopt(self._box.pidfd, self._box.pid)
 
     def _adopt(self, pidfd: int, host_pid: int) -> None:
         self.pidfd, self.host_pid = pidfd, host_pid
