@@ -68,8 +68,10 @@ static inline int narrow(long result)
 
 static inline _Noreturn void exit_group(int status)
 {
+    sys(exit_group, status);
+    // A filter that is ours by now refuses even this: a fault ends us as well.
     for (;;)
-        sys(exit_group, status);
+        __builtin_trap();
 }
 
 // statx(2) of an open file.
