@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from libcontainer.host.relay import Relay
     from libcontainer.host.seccomp_notify import NotifyServer
     from libcontainer.host.stdio import Stdio
+    from libcontainer.host.streams import Exchange
     from libcontainer.state import ProcessRecord
 
 
@@ -71,7 +72,10 @@ class ProcessHandle:
         status: int = -1,
         record: ExitRecord | None = None,
         notifier: NotifyServer | None = None,
+        made: list[ProcessHandle] | None = None,
     ) -> None:
+        # Until the end of this the fds are the launch's, which closes them.
+        self._is_owner = False
         self.args = args
         self.host_pid = host_pid
         self.record: ProcessRecord | None = None
@@ -92,8 +96,22 @@ class ProcessHandle:
         # What init says of the program that is its child, see `Config.init`.
         self._status_fd = status
         self._status: ExitStatus | None = None
-        self._lock = threading.Lock()
+        # A signal handler may come in the middle of a method, and call another: that
+        # must not wait for ever, nor close the pidfd that the first one uses.
+        self._lock = threading.RLock()
+        self._in_use = 0
+        self._talk: Exchange | None = None
         self._maker = os.getpid()
+        if made is not None:
+            made.append(self)
+        # One instruction, between which and the next an interrupt may come: from here
+        # on whoever finds it in *made* ends it by this, and not by the launch.
+        self._is_owner = True
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether it has taken its fds over from the launch."""
+        return self._is_owner
 
     def __repr__(self) -> str:
         state = "running" if self._status is None else repr(self._status)
@@ -135,7 +153,11 @@ class ProcessHandle:
     def has_ended(self) -> bool:
         """Tell whether the process has ended; it is not reaped."""
         with self._lock:
-            return self._pidfd < 0 or has_ended(self._pidfd)
+            self._in_use += 1
+            try:
+                return self._pidfd < 0 or has_ended(self._pidfd)
+            finally:
+                self._in_use -= 1
 
     def poll(self) -> ExitStatus | None:
         """Return how the process ended, or None while it runs.
@@ -146,11 +168,18 @@ class ProcessHandle:
         check_same_process(self._maker, "a process handle")
         with self._lock:
             if self._status is None and self._pidfd >= 0:
-                self._status = self._look()
-                if self._status is not None:
-                    self._close_pidfd()
-                    if self.on_end is not None:
-                        self.on_end()
+                self._in_use += 1
+                try:
+                    status = self._look()
+                finally:
+                    self._in_use -= 1
+                # A handler may have looked meanwhile; of two the one that was told.
+                if self._status in (None, ExitStatus()):
+                    self._status = status
+            if self._status is not None and self._pidfd >= 0 and not self._in_use:
+                self._close_pidfd()
+                if self.on_end is not None:
+                    self.on_end()
             return self._status
 
     def _look(self) -> ExitStatus | None:
@@ -213,13 +242,12 @@ class ProcessHandle:
                 await sleep(_RETRY_SECONDS)
             waited = True
             self._reap_companions()
-            pidfds = [h.duplicate() for h in (self, *self._companions)]
-            known = [fd for fd in pidfds if fd >= 0]
+            pidfds = self._duplicates()
             try:
-                if pidfds[0] >= 0:
-                    await any_readable(known)
+                if pidfds:
+                    await any_readable(pidfds)
             finally:
-                close_all(known)
+                close_all(pidfds)
         return status
 
     def _reap_companions(self) -> None:
@@ -230,14 +258,26 @@ class ProcessHandle:
 
     def _await_end(self, timeout: float | None) -> bool:
         """Wait until this process or a companion has ended; tell if one has."""
-        handles = (self, *self._companions)
-        pidfds = [handle.duplicate() for handle in handles]
-        if pidfds[0] < 0:
-            return True
+        pidfds = self._duplicates()
         try:
-            return any_ended((fd for fd in pidfds if fd >= 0), timeout)
+            return not pidfds or any_ended(pidfds, timeout)
         finally:
-            close_all(fd for fd in pidfds if fd >= 0)
+            close_all(pidfds)
+
+    def _duplicates(self) -> list[int]:
+        """Return pidfds of this process and of its companions; none if it is reaped."""
+        found: list[int] = []
+        try:
+            for handle in (self, *self._companions):
+                fd = handle.duplicate()
+                if fd >= 0:
+                    found.append(fd)
+                elif handle is self:
+                    break
+        except BaseException:
+            close_all(found)
+            raise
+        return found
 
     def duplicate(self) -> int:
         """Return a new pidfd of the process for the caller to close; -1 once reaped."""
@@ -264,7 +304,11 @@ class ProcessHandle:
             if self._pidfd < 0:
                 message = f"process {self.host_pid} has ended"
                 raise ProcessLookupError(message)
-            pidfd_send_signal(self._pidfd, sig)
+            self._in_use += 1
+            try:
+                pidfd_send_signal(self._pidfd, sig)
+            finally:
+                self._in_use -= 1
 
     def terminate(self) -> None:
         """Send SIGTERM; a process that has ended is passed over."""
@@ -283,14 +327,22 @@ class ProcessHandle:
     ) -> tuple[bytes | None, bytes | None]:
         """Write *input*, read both streams to their end, wait for the process.
 
+        After a timeout it may be called again, without *input*: nothing is lost.
+
         Raises:
             TimeoutExpired: it took longer; what was read so far is in the
                 error's ``output`` and ``stderr``. The process still runs.
+            ValueError: *input* in a call that goes on with another.
         """
         # Loaded here: most processes write to nobody.
-        from libcontainer.host.streams import exchange  # noqa: PLC0415
+        from libcontainer.host.streams import Exchange  # noqa: PLC0415
 
-        return exchange(self, input, timeout)
+        if self._talk is None:
+            self._talk = Exchange(self, input or b"")
+        elif input:
+            message = "cannot send input after communication has begun"
+            raise ValueError(message)
+        return self._talk.run(timeout)
 
     def relay(self, *, stdin: int = 0, stdout: int = 1, detach_keys: str = "") -> bool:
         """Stand in for a process with a terminal until it has ended.
@@ -374,7 +426,11 @@ class ProcessHandle:
         raise TypeError(message)
 
     def __del__(self) -> None:
-        if getattr(self, "_pidfd", -1) >= 0:
+        if not getattr(self, "_is_owner", False):
+            return
+        if self.terminal is not None:
+            os.close(self.terminal)
+        if self._pidfd >= 0:
             detached = self._record is not None and self._record.monitor is not None
             lost = self._status is None and not self._is_closed and not detached
             if lost and self.is_own:

@@ -11,7 +11,7 @@ from typing import IO, Any
 import pytest
 
 from libcontainer.errors import TimeoutExpired
-from libcontainer.host.streams import exchange
+from libcontainer.host.streams import Exchange
 
 BIG = os.urandom(1 << 20)
 
@@ -63,6 +63,12 @@ def echo(stdin: int, stdout: int, stderr: int) -> None:
     write_all(stderr, BIG)
     while data := os.read(stdin, 4096):
         write_all(stdout, data)
+
+
+def exchange(
+    peer: Peer, data: bytes | None, timeout: float
+) -> tuple[bytes | None, bytes | None]:
+    return Exchange(peer, data or b"").run(timeout)
 
 
 def test_large_data_goes_all_ways_at_once() -> None:

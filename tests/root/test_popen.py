@@ -7,12 +7,14 @@ program is in a container; none of its code is here.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pickle
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +24,7 @@ from typing import Any
 import pytest
 
 import libcontainer as lc
+from libcontainer.host import children
 
 pytestmark = pytest.mark.needs("root", "rootfs")
 
@@ -185,6 +188,68 @@ def test_what_cannot_be_measured_is_deleted_all_the_same(
     # It is told once.
     assert process.wait() == process.poll() == 0
     assert process.stats is None
+
+
+def test_what_makes_no_stream_leaves_no_container(
+    popen: PopenOf, factory: lc.Factory
+) -> None:
+    for wishes in (
+        {"encoding": "nope"},
+        {"text": True, "errors": "nope"},
+        {"bufsize": "much"},
+        {"pipesize": 3 << 30, "stdin": lc.PIPE},
+    ):
+        with pytest.raises((LookupError, TypeError, OSError)) as caught:
+            popen("sleep", "1000", stdout=lc.PIPE, **wishes)
+        # Though the error, and with it the object, is still there.
+        assert factory.list() == []
+        del caught
+
+
+def test_a_status_that_nobody_can_know_is_an_error_and_leaves_nothing(
+    popen: PopenOf, factory: lc.Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def older(_: int) -> None:
+        raise OSError(errno.ENOTTY, "no such ioctl")
+
+    # As the kernel does for who ignores SIGCHLD; before Linux 6.15 nobody tells then.
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    monkeypatch.setattr(children, "pidfd_get_info", older)
+    try:
+        process = popen("true", init=False)
+        for _ in range(2):
+            with pytest.raises(ChildProcessError, match="status lost"):
+                process.wait()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert factory.list() == []
+
+
+_FORGETS = """
+import sys
+import libcontainer as lc
+factory = lc.Factory(sys.argv[1])
+wishes = dict(rootfs=lc.Overlay(sys.argv[2]), factory=factory)
+ended = lc.Popen(["true"], **wishes)
+lives = lc.Popen(["sleep", "1000"], **wishes)
+print(len(factory.list()))
+"""
+
+
+def test_what_is_forgotten_at_the_end_of_the_program_ends(
+    state_root: Path, busybox_rootfs: Path
+) -> None:
+    state_root.chmod(0o700)
+    words = [sys.executable, "-c", _FORGETS, str(state_root), str(busybox_rootfs)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "2\n"
+    assert os.listdir(state_root) == []
+
+
+def test_time_may_be_without_end(run: Run) -> None:
+    for timeout in (1e10, float("inf"), 30 * 86400):
+        done = run("echo", "x", stdout=lc.PIPE, timeout=timeout)
+        assert done.stdout == b"x\n"
 
 
 def test_descriptors_are_passed_and_no_others(popen: PopenOf) -> None:

@@ -9,6 +9,7 @@ kernel still knows the status (`PIDFD_GET_INFO`, Linux 6.15).
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -31,6 +32,7 @@ _WALL = 0x40000000
 _REAP_ANY = _IF_ENDED | _WALL
 _STATUS = struct.Struct("=i")
 _CLD_EXITED = 1
+_LONGEST_POLL = 2**31 - 1
 _CLD_DUMPED = 3
 
 
@@ -140,8 +142,13 @@ def any_ended(pidfds: Iterable[int], timeout: float | None) -> bool:
     poll = select.poll()
     for pidfd in pidfds:
         poll.register(pidfd, select.POLLIN)
-    milliseconds = None if timeout is None else max(0, int(timeout * 1000 + 0.999))
-    return bool(poll.poll(milliseconds))
+    left = math.inf if timeout is None else timeout
+    # More at once poll(2) does not take: about 24 days.
+    while left * 1000 > _LONGEST_POLL:
+        if poll.poll(_LONGEST_POLL):
+            return True
+        left -= _LONGEST_POLL / 1000
+    return bool(poll.poll(max(0, int(left * 1000 + 0.999))))
 
 
 def open_child(host_pid: int) -> int:

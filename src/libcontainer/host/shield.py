@@ -12,6 +12,7 @@ The thread is a bare one and the wait is for a bare lock: an interrupt in the mi
 from __future__ import annotations
 
 import _thread
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
@@ -69,6 +70,9 @@ class _Box(Generic[T]):
 
     def start(self) -> bool:
         """Start the thread; tell whether there is one."""
+        if sys.is_finalizing():
+            # One that is started now never comes to run.
+            return False
         try:
             _thread.start_new_thread(self._run, ())
         except RuntimeError:

@@ -13,12 +13,13 @@ from typing import IO, Any, Protocol
 from libcontainer.errors import TimeoutExpired
 
 _CHUNK = 65536
+_LONGEST_SECONDS = 1_000_000.0
 # How long what is left in the pipes of a killed program is waited for.
 _REST_SECONDS = 10.0
 
 
 class Talker(Protocol):
-    """What `exchange` needs of a process."""
+    """What `Exchange` needs of a process."""
 
     stdin: IO[Any] | None
     stdout: IO[Any] | None
@@ -30,17 +31,6 @@ class Talker(Protocol):
 
     def wait(self, timeout: float | None = None) -> object:
         """Wait for the process."""
-
-
-def exchange(
-    process: Talker, data: bytes | None, timeout: float | None
-) -> tuple[bytes | None, bytes | None]:
-    """Write *data*, read both streams to their end, wait.
-
-    Raises:
-        TimeoutExpired: with what was read so far; streams stay open.
-    """
-    return Exchange(process, data or b"").run(timeout)
 
 
 class Exchange:
@@ -88,7 +78,10 @@ class Exchange:
         with self._selector:
             self._register()
             while self._selector.get_map():
-                for key, _ in self._selector.select(self._left()):
+                left = self._left()
+                # epoll(7) takes no more than 24 days at once.
+                wait = None if left is None else min(left, _LONGEST_SECONDS)
+                for key, _ in self._selector.select(wait):
                     if key.fileobj is self._process.stdin:
                         self._write(self._process.stdin)
                     else:

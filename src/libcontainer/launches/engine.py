@@ -100,6 +100,11 @@ class Engine:
             close_all((helper,))
         self._template.close()
 
+    def __del__(self) -> None:
+        # Of a factory that nobody has closed: a fd of nobody would stay for good.
+        if getattr(self, "_template", None) is not None:
+            self.close()
+
     def start(self, running: Running) -> ProcessHandle:
         """Launch a process; return its handle.
 
@@ -107,7 +112,7 @@ class Engine:
             LibcontainerError: nothing of it is left.
         """
         launch: Launch | None = None
-        handle: ProcessHandle | None = None
+        made: list[ProcessHandle] = []
         process, compiled = running.process, running.compiled
         try:
             with (
@@ -126,13 +131,13 @@ class Engine:
                 )
                 launch.captured = stdio.captured
                 launch.run(_slots(running, stdio))
-                handle = _handle_of(launch, running, stdio)
+                handle = _handle_of(launch, running, stdio, made)
                 if running.joined is not None:
                     running.joined.append(handle)
         except BaseException:
             # What came after the launch, too: a program that nobody has a handle
             # of could not be waited for, and its container not be ended.
-            _end(launch, handle)
+            _end(launch, made)
             raise
         return handle
 
@@ -200,8 +205,9 @@ def _slots(running: Running, stdio: Stdio) -> dict[int, int]:
     return slots
 
 
-def _end(launch: Launch | None, handle: ProcessHandle | None) -> None:
-    if handle is not None:
+def _end(launch: Launch | None, made: list[ProcessHandle]) -> None:
+    if made and made[0].is_owner:
+        (handle,) = made
         handle.kill()
         handle.wait(_END_SECONDS)
         handle.close()
@@ -209,7 +215,9 @@ def _end(launch: Launch | None, handle: ProcessHandle | None) -> None:
         launch.abort()
 
 
-def _handle_of(launch: Launch, running: Running, stdio: Stdio) -> ProcessHandle:
+def _handle_of(
+    launch: Launch, running: Running, stdio: Stdio, made: list[ProcessHandle]
+) -> ProcessHandle:
     if launch.notify:
         _relay(launch)
     return ProcessHandle(
@@ -222,6 +230,7 @@ def _handle_of(launch: Launch, running: Running, stdio: Stdio) -> ProcessHandle:
         status=launch.status,
         record=_exit_record(running.actions, launch),
         notifier=running.taker.server if running.taker else None,
+        made=made,
     )
 
 

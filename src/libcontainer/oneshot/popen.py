@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import functools
@@ -11,6 +12,7 @@ import secrets
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, AnyStr, Generic, Literal, Self, overload
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from libcontainer.usage import Usage
 
 _KILL_SECONDS = 10.0
+_living: weakref.WeakSet[Popen[Any]] = weakref.WeakSet()
 
 
 class Popen(Generic[AnyStr]):
@@ -119,12 +122,25 @@ class Popen(Generic[AnyStr]):
         self.usage: Usage | None = None
         self.stats: Stats | None = None
         self._begun: float = time.monotonic()
+        self._is_over: bool = False
         maker = default_factory() if wishes.factory is None else wishes.factory
         self._launch(maker, process)
+        _living.add(self)
         self.pid = self._handle.host_pid
-        self.stdin: IO[AnyStr] | None = self._take(0, wishes)
-        self.stdout: IO[AnyStr] | None = self._take(1, wishes)
-        self.stderr: IO[AnyStr] | None = self._take(2, wishes)
+        self.stdin: IO[AnyStr] | None = None
+        self.stdout: IO[AnyStr] | None = None
+        self.stderr: IO[AnyStr] | None = None
+        try:
+            self.stdin = self._take(0, wishes)
+            self.stdout = self._take(1, wishes)
+            self.stderr = self._take(2, wishes)
+        except BaseException:
+            # The kernel gives no pipe of that size.
+            self.kill()
+            self._close_streams()
+            self._end(self._handle.wait())
+            self._handle.close()
+            raise
 
     def __repr__(self) -> str:
         return f"<Popen returncode={self.returncode} args={self.args!r}>"
@@ -214,19 +230,25 @@ class Popen(Generic[AnyStr]):
         self.wait()
 
     def __del__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Kill a program that nobody waits for any more, and delete its container."""
         handle: ProcessHandle | None = getattr(self, "_handle", None)
-        if handle is None or self.returncode is not None or not handle.is_own:
+        if handle is None or self._is_over or not handle.is_own:
             return
-        warnings.warn(
-            f"the container of {self.args!r} was not waited for, and is killed",
-            ResourceWarning,
-            source=self,
-            stacklevel=2,
-        )
-        # Nobody else knows its name. Where the program itself ends, much is gone.
-        with contextlib.suppress(Exception):
-            handle.kill()
-            self._end(handle.wait(_KILL_SECONDS))
+        try:
+            warnings.warn(
+                f"the container of {self.args!r} was not waited for, and is killed",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+        finally:
+            # Nobody else knows its name. Where the program itself ends, much is gone.
+            with contextlib.suppress(Exception):
+                handle.kill()
+                self._end(handle.wait(_KILL_SECONDS))
 
     def __reduce__(self) -> str:
         message = "a Popen cannot be pickled: it owns the process"
@@ -256,30 +278,30 @@ class Popen(Generic[AnyStr]):
         """Take a stream from the handle, which closes it with the container."""
         name = ("stdin", "stdout", "stderr")[number]
         stream = getattr(self._handle, name)
-        setattr(self._handle, name, None)
         if stream is not None and wishes.pipesize > 0:
             fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, wishes.pipesize)
+        setattr(self._handle, name, None)
         return self._text.wrap(stream, wishes.bufsize)
 
     def _end(self, status: ExitStatus) -> int:
         """Measure and delete the container of a program that has ended, once."""
-        if self.returncode is not None:
-            return self.returncode
-        return shielded(functools.partial(self._end_once, status))
+        if not self._is_over:
+            shielded(functools.partial(self._end_once, status))
+        self.returncode = status.returncode
+        return self.returncode
 
-    def _end_once(self, status: ExitStatus) -> int:
+    def _end_once(self, status: ExitStatus) -> None:
         with self._lock:
-            if self.returncode is None:
+            if not self._is_over:
                 try:
                     self._spent = Spent.by(self.container, self._begun)
                     self.stats, self.usage = self._spent.stats, self._spent.usage
                 finally:
                     # Gone even if it could not be measured, which is told once.
                     self.container.delete(force=True)
+                    self._is_over = True
                     self.status = status
                     self.verdict = verdict_of(status, self.stats)
-                    self.returncode = status.returncode
-            return self.returncode
 
     def _close_streams(self) -> None:
         for stream in (self.stdout, self.stderr, self.stdin):
@@ -288,6 +310,15 @@ class Popen(Generic[AnyStr]):
                     stream.close()
                 except BrokenPipeError:
                     continue
+
+
+def _forget_all() -> None:
+    """End what the program forgets by ending: later no thread could do it."""
+    for process in tuple(_living):
+        process.forget()
+
+
+atexit.register(_forget_all)
 
 
 def launch(

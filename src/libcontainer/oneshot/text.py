@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from typing import IO, Any, cast
 
@@ -25,7 +26,15 @@ class TextForm:
     def of(
         cls, *, text: bool | None, encoding: str | None, errors: str | None
     ) -> TextForm:
-        """Return the form that the keywords of subprocess ask for."""
+        """Return the form that the keywords of subprocess ask for.
+
+        Raises:
+            LookupError: there is no such encoding, or no such way with errors.
+        """
+        if encoding is not None:
+            codecs.lookup(encoding)
+        if errors is not None:
+            codecs.lookup_error(errors)
         wanted = text or encoding or errors
         return cls((encoding or "utf-8") if wanted else None, errors or "strict")
 

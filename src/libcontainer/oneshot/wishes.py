@@ -150,6 +150,9 @@ class Wishes:
         if not self.close_fds:
             message = "close_fds=False: only what pass_fds names is inherited"
             raise ValueError(message)
+        if not isinstance(self.bufsize, int):
+            message = f"bufsize must be a whole number, not {self.bufsize!r}"
+            raise TypeError(message)
         if not self.start_new_session:
             message = "start_new_session=False: a container's init leads a session"
             raise ValueError(message)
