@@ -108,11 +108,6 @@ class ProcessHandle:
         # on whoever finds it in *made* ends it by this, and not by the launch.
         self._is_owner = True
 
-    @property
-    def is_owner(self) -> bool:
-        """Whether it has taken its fds over from the launch."""
-        return self._is_owner
-
     def __repr__(self) -> str:
         state = "running" if self._status is None else repr(self._status)
         return f"<ProcessHandle {list(self.args)!r} host_pid={self.host_pid} {state}>"

@@ -206,7 +206,7 @@ def _slots(running: Running, stdio: Stdio) -> dict[int, int]:
 
 
 def _end(launch: Launch | None, made: list[ProcessHandle]) -> None:
-    if made and made[0].is_owner:
+    if made and made[0]._is_owner:  # noqa: SLF001 - what it has taken over
         (handle,) = made
         handle.kill()
         handle.wait(_END_SECONDS)

@@ -230,9 +230,9 @@ class Popen(Generic[AnyStr]):
         self.wait()
 
     def __del__(self) -> None:
-        self.forget()
+        self._forget()
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Kill a program that nobody waits for any more, and delete its container."""
         handle: ProcessHandle | None = getattr(self, "_handle", None)
         if handle is None or self._is_over or not handle.is_own:
@@ -315,7 +315,7 @@ class Popen(Generic[AnyStr]):
 def _forget_all() -> None:
     """End what the program forgets by ending: later no thread could do it."""
     for process in tuple(_living):
-        process.forget()
+        process._forget()  # noqa: SLF001 - of one module
 
 
 atexit.register(_forget_all)
