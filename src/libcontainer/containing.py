@@ -86,7 +86,7 @@ class Contained:
         maker, config, name = self.parts()
         container: Container | None = None
         try:
-            container = maker.create(name, config)
+            container = maker.create(name, config, bound=True)
             with Interpreter(container.run) as interpreter:
                 ask = functools.partial(interpreter.call, request)
                 return self.judged(ask, container)
@@ -106,7 +106,9 @@ class Contained:
         maker, config, name = self.parts()
         container: Container | None = None
         try:
-            container = await in_thread(functools.partial(maker.create, name, config))
+            container = await in_thread(
+                functools.partial(maker.create, name, config, bound=True)
+            )
             start = functools.partial(Interpreter, container.run)
             interpreter = await in_thread(start, _leave)
             try:

@@ -140,7 +140,7 @@ class _Seat:
         self._container: Container | None = None
         self._interpreter: Interpreter | None = None
         try:
-            self._container = maker.create(self._name, config)
+            self._container = maker.create(self._name, config, bound=True)
             self._interpreter = Interpreter(self._container.run)
         except BaseException:
             discard(maker, self._name, self._container)

@@ -18,10 +18,12 @@ from libcontainer.container import Container
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
+    LibcontainerError,
     Problem,
     StateFileError,
     UnsupportedError,
 )
+from libcontainer.host.log import logger
 from libcontainer.host.processref import own_record
 from libcontainer.host.store import Folder, Store
 from libcontainer.keptconfig import KeptConfig
@@ -101,12 +103,21 @@ class Factory:
         """The root directory, a host path."""
         return self._store.root
 
-    def create(self, container_id: str, config: Config) -> Container:
+    def create(
+        self, container_id: str, config: Config, *, bound: bool = False
+    ) -> Container:
         """Make a container. Nothing runs in it yet.
 
         The operation is atomic: on an error there is no trace of it. A new user
         namespace without id maps gets those of `subid_mappings` here, for good:
         ``Container.config`` has them.
+
+        Args:
+            container_id: its name, unique in the root directory.
+            config: what it is.
+            bound: whether it is to live no longer than this program, as those of
+                `run` and its kin. If this is killed, it runs on until somebody calls
+                `recover`.
 
         Raises:
             InvalidIdError: *container_id* is not allowed.
@@ -134,6 +145,7 @@ class Factory:
             unit=placement.unit,
             network=_network_records(container_id, config),
             rdt=self._classes(container_id, config),
+            bound=bound,
         )
         folder = self._store.create(state, text)
         try:
@@ -292,14 +304,26 @@ class Factory:
         """Remove what crashed creators left; return the ids of what was removed.
 
         A container whose maker died before its init process was recorded has
-        no process (the helper ends with its maker) and can only be removed. The
-        living are not touched: their maker holds the lock. What cannot be taken
+        no process (the helper ends with its maker) and can only be removed. One that
+        is bound to its maker (`create`; those of `run`, `Popen`, `contained`, pools
+        and executors are) is ended. All others are not touched. What cannot be taken
         down, as a network that does not answer, stays for the next call, with a
         warning in the log.
         """
         from libcontainer.host.abandoned import remove_abandoned  # noqa: PLC0415
 
-        return remove_abandoned(self._store)
+        return remove_abandoned(self._store) + tuple(self._end_orphans())
+
+    def _end_orphans(self) -> Iterator[str]:
+        for container in self.list():
+            try:
+                if container.is_orphan():
+                    container.delete(force=True)
+                    yield container.id
+            except (ContainerNotFoundError, StateFileError):
+                continue
+            except LibcontainerError as error:
+                logger.warning("%s cannot be removed yet: %s", container.path, error)
 
     def close(self) -> None:
         """Let go of the factory's fds; containers live on."""

@@ -142,6 +142,22 @@ class KnownContainer:
         """
         return describe(self, self.state())
 
+    def is_orphan(self) -> bool:
+        """Tell whether it is bound to the program that made it, and that has ended.
+
+        Raises:
+            ContainerNotFoundError: it has been deleted.
+        """
+        folder = self._store.open(self.id)
+        try:
+            state = folder.read()
+        finally:
+            folder.close()
+        if not state.bound:
+            return False
+        with ProcessRef.open(state.creator) as maker:
+            return maker is None or has_ended(maker.pidfd)
+
     # -- its cgroup
 
     def pause(self, timeout: float = FREEZE_SECONDS) -> None:

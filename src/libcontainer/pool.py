@@ -240,7 +240,7 @@ class _Recipe:
     def create(self, factory: Factory, name: str) -> Container:
         """Return a new container."""
         if self.template is None:
-            return factory.create(name, self.config)
+            return factory.create(name, self.config, bound=True)
         return factory.restore(
             name, self.config, self.template, self.process, self.criu
         )

@@ -114,6 +114,7 @@ class State:
             configuration; saved before any of it is made.
         monitor: the monitor of the init process, or None without one.
         companions: programs that run beside it, and their keepers.
+        bound: whether it is to go with the program that made it.
         rdt: directories of the resctrl filesystem that it makes, in the order in
             which they go; saved before any of them is there.
         unknown: keys of the file this version does not know.
@@ -134,6 +135,7 @@ class State:
     monitor: ProcessRecord | None = None
     companions: tuple[ProcessRecord, ...] = ()
     rdt: tuple[str, ...] = ()
+    bound: bool = False
     unknown: Mapping[str, Any] = field(factory=dict)
 
     @property
@@ -188,20 +190,17 @@ def dump(state: State) -> bytes:
         "args": state.args,
         "cgroup": dict(state.cgroup),
     }
-    if state.unit is not None:
-        document["unit"] = asdict(state.unit)
-    if state.device_rules:
-        document["device_rules"] = [asdict(rule) for rule in state.device_rules]
-    if state.mount_namespace is not None:
-        document["mount_namespace"] = state.mount_namespace
-    if state.network:
-        document["network"] = state.network
-    if state.monitor is not None:
-        document["monitor"] = _dump_process(state.monitor)
-    if state.companions:
-        document["companions"] = [_dump_process(one) for one in state.companions]
-    if state.rdt:
-        document["rdt"] = state.rdt
+    seldom = {
+        "unit": None if state.unit is None else asdict(state.unit),
+        "device_rules": [asdict(rule) for rule in state.device_rules],
+        "mount_namespace": state.mount_namespace,
+        "network": state.network,
+        "monitor": None if state.monitor is None else _dump_process(state.monitor),
+        "companions": [_dump_process(one) for one in state.companions],
+        "rdt": state.rdt,
+        "bound": state.bound,
+    }
+    document |= {key: value for key, value in seldom.items() if value}
     return json.dumps(document).encode()
 
 
@@ -240,6 +239,7 @@ def parse(data: bytes) -> State:
                 _parse_process(one) for one in document.pop("companions", ())
             ),
             rdt=tuple(_take_texts(document, "rdt")) if "rdt" in document else (),
+            bound=_take_bound(document),
             unknown=document,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -270,6 +270,14 @@ def _take(document: dict[str, Any], key: str, *kinds: type) -> Any:  # noqa: ANN
         message = f"{key} must not be {value!r}"
         raise TypeError(message)
     return value
+
+
+def _take_bound(document: dict[str, Any]) -> bool:
+    bound = document.pop("bound", False)
+    if not isinstance(bound, bool):
+        message = f"bound must not be {bound!r}"
+        raise TypeError(message)
+    return bound
 
 
 def _take_paths(document: dict[str, Any]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,34 @@ def test_a_timeout_and_a_failed_setup_are_verdicts(run: Run) -> None:
     with pytest.raises(lc.CalledProcessError) as failed:
         run("sh", "-c", FILL, check=True, memory="32M")
     assert failed.value.verdict == lc.Verdict.OOM
+
+
+_RUNS = """
+import sys
+import libcontainer as lc
+factory = lc.Factory(sys.argv[1])
+rootfs = lc.Overlay(sys.argv[2])
+kept = factory.create("kept", lc.Config(rootfs=rootfs))
+kept.run(lc.Process(["sleep", "1000"], stdin=lc.DEVNULL, stdout=lc.DEVNULL))
+lc.run(["sh", "-c", "echo; sleep 1000"], rootfs=rootfs, factory=factory)
+"""
+
+
+def test_what_a_killed_program_ran_is_ended_by_who_recovers(
+    factory: lc.Factory, state_root: Path, busybox_rootfs: Path
+) -> None:
+    words = [sys.executable, "-c", _RUNS, str(state_root), str(busybox_rootfs)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"\n"
+        # As long as the program lives they are its own.
+        assert factory.recover() == ()
+        program.kill()
+    (gone,) = factory.recover()
+    assert gone.startswith("run-")
+    (kept,) = factory.list()
+    assert (kept.id, kept.status()) == ("kept", lc.Status.RUNNING)
+    kept.delete(force=True)
 
 
 def test_the_usage_is_that_of_all_its_processes(run: Run) -> None:

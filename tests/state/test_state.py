@@ -62,6 +62,7 @@ STATES = st.builds(
     companions=st.lists(RECORDS, max_size=2).map(tuple),
     mount_namespace=st.none() | st.integers(1, 2**64 - 1),
     args=st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    bound=st.booleans(),
     unknown=st.dictionaries(
         st.text(max_size=5).map("x-{}".format), st.none() | st.text(), max_size=2
     ),
@@ -127,6 +128,12 @@ def test_a_value_of_any_type_is_read_or_refused(key: str, value: object) -> None
     assert isinstance(state.created, float | int)
     assert all(isinstance(arg, str) for arg in state.args)
     assert parse(dump(state)) == state
+
+
+@pytest.mark.parametrize("value", [1, "yes", None, []])
+def test_bound_is_true_or_false(value: object) -> None:
+    with pytest.raises(StateFileError, match="bound"):
+        parse(json.dumps({**document(), "bound": value}).encode())
 
 
 @pytest.mark.parametrize("name", ["host_pid", "start_time"])

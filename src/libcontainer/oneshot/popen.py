@@ -328,7 +328,7 @@ def launch(
     name = f"run-{secrets.token_hex(8)}"
     container: Container | None = None
     try:
-        container = maker.create(name, config)
+        container = maker.create(name, config, bound=True)
         return container, container.run(process)
     except BaseException:
         discard(maker, name, container)
