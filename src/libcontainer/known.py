@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from libcontainer.cgroups.watch import Wanted
     from libcontainer.config.rdt import IntelRdt
     from libcontainer.host.rdt import RdtStats
-    from libcontainer.keptconfig import KeptConfig
     from libcontainer.launcher import Launcher
     from libcontainer.network.stats import InterfaceStats
     from libcontainer.process import Process

@@ -16,6 +16,7 @@ from attrs import frozen
 from libcontainer.config import CAPABILITY_NUMBERS, Config, NamespaceType
 from libcontainer.errors import CriuError
 from libcontainer.host.idmap import read_map
+from libcontainer.plan.identity import capability_mask
 from libcontainer.plan.kinds import is_new
 
 _FILTERED: Final = "2"
@@ -64,7 +65,7 @@ def _differences(pid: int, config: Config) -> Iterator[str]:
         yield "no_new_privs is not set (CRIU 3 does not restore it)"
     if config.seccomp is not None and status["Seccomp"] != _FILTERED:
         yield "it has no seccomp filter"
-    more = int(status["CapBnd"], 16) & ~_mask(config.capabilities.bounding)
+    more = int(status["CapBnd"], 16) & ~capability_mask(config.capabilities.bounding)
     if more:
         yield f"its bounding set has more: {', '.join(_names(more))}"
     yield from _map_differences(pid, config)
@@ -94,10 +95,6 @@ def _status(pid: int) -> dict[str, str]:
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
         pairs = (line.partition(":") for line in file)
         return {name: value.strip() for name, _, value in pairs}
-
-
-def _mask(names: frozenset[str]) -> int:
-    return sum(1 << CAPABILITY_NUMBERS[name] for name in names)
 
 
 def _names(mask: int) -> list[str]:

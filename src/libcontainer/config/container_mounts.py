@@ -7,7 +7,7 @@ from typing import Final
 
 from libcontainer.config.container_reader import Reader
 from libcontainer.config.devices import Device
-from libcontainer.config.mounts import Mount, MountAttr
+from libcontainer.config.mounts import Mount, MountAttr, filesystem
 from libcontainer.config.report import show
 from libcontainer.config.rules import (
     absolute_path,
@@ -38,11 +38,11 @@ def base_mounts(*, read_only_sys: bool) -> tuple[Mount, ...]:
     pts_data = ("newinstance", "ptmxmode=0666", "mode=620", "gid=5")
     shm_data = ("mode=1777", "size=65536k")
     return (
-        _filesystem("proc", "/proc", _HARDENED),
-        _filesystem("tmpfs", "/dev", dev_attrs, ("mode=755",)),
-        _filesystem("tmpfs", "/dev/shm", _HARDENED, shm_data),
-        _filesystem("devpts", "/dev/pts", pts_attrs, pts_data),
-        _filesystem("sysfs", "/sys", sys_attrs),
+        filesystem("proc", "/proc", _HARDENED),
+        filesystem("tmpfs", "/dev", dev_attrs, ("mode=755",)),
+        filesystem("tmpfs", "/dev/shm", _HARDENED, shm_data),
+        filesystem("devpts", "/dev/pts", pts_attrs, pts_data),
+        filesystem("sysfs", "/sys", sys_attrs),
     )
 
 
@@ -69,14 +69,6 @@ def read_devices(owner: Reader, key: str) -> list[Device]:
         seen[device.path] = entry.path("")
         devices.append(device)
     return devices
-
-
-def _filesystem(
-    kind: str, destination: str, attrs: MountAttr, data: tuple[str, ...] = ()
-) -> Mount:
-    return Mount(
-        destination=destination, type=kind, source=kind, attrs=attrs, data=data
-    )
 
 
 def _bind_mount(entry: Reader) -> Mount:

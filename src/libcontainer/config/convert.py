@@ -239,3 +239,11 @@ def _last_wins(items: list[Any]) -> tuple[Any, ...]:
     except TypeError:
         return tuple(items)
     return tuple(found.values())
+
+
+def to_capability_names(value: Iterable[str]) -> frozenset[str]:
+    """Return names of capabilities, each with its ``CAP_``."""
+    names = to_tuple(value)
+    if not isinstance(names, tuple):
+        return names
+    return to_frozenset(prefixed("CAP_", name) for name in names)

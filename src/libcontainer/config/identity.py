@@ -8,7 +8,12 @@ from typing import Final
 
 from attrs import field, frozen
 
-from libcontainer.config.convert import is_integer, prefixed, to_frozenset, to_tuple
+from libcontainer.config.convert import (
+    is_integer,
+    prefixed,
+    to_capability_names,
+    to_tuple,
+)
 
 _CAPABILITY_NAMES: Final = (
     "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP"
@@ -35,13 +40,6 @@ RLIMIT_NUMBERS: Final = {
 """Every resource limit by name; the numbers of x86_64 and aarch64."""
 
 
-def _to_capabilities(value: Iterable[str]) -> frozenset[str]:
-    names = to_tuple(value)
-    if not isinstance(names, tuple):
-        return names
-    return to_frozenset(prefixed("CAP_", name) for name in names)
-
-
 @frozen(kw_only=True, cache_hash=True)
 class Capabilities:
     """The five capability sets of a process.
@@ -50,19 +48,25 @@ class Capabilities:
     capabilities(7).
     """
 
-    bounding: frozenset[str] = field(default=frozenset(), converter=_to_capabilities)
+    bounding: frozenset[str] = field(default=frozenset(), converter=to_capability_names)
     """What no execve(2) can give beyond."""
 
-    effective: frozenset[str] = field(default=frozenset(), converter=_to_capabilities)
+    effective: frozenset[str] = field(
+        default=frozenset(), converter=to_capability_names
+    )
     """What the kernel checks."""
 
-    permitted: frozenset[str] = field(default=frozenset(), converter=_to_capabilities)
+    permitted: frozenset[str] = field(
+        default=frozenset(), converter=to_capability_names
+    )
     """What the process may make effective."""
 
-    inheritable: frozenset[str] = field(default=frozenset(), converter=_to_capabilities)
+    inheritable: frozenset[str] = field(
+        default=frozenset(), converter=to_capability_names
+    )
     """Empty, but for what *ambient* needs (CVE-2022-24769)."""
 
-    ambient: frozenset[str] = field(default=frozenset(), converter=_to_capabilities)
+    ambient: frozenset[str] = field(default=frozenset(), converter=to_capability_names)
     """What a program gets although its user is not root and its file has none."""
 
     @staticmethod

@@ -288,30 +288,31 @@ def to_mounts(value: Iterable[Mount]) -> tuple[Mount, ...]:
 _HARDENED: Final = MountAttr.NOSUID | MountAttr.NODEV | MountAttr.NOEXEC
 
 
-def _filesystem(
+def filesystem(
     kind: str, destination: str, attrs: MountAttr, data: Iterable[str] = ()
 ) -> Mount:
+    """Return the mount of a new filesystem."""
     return Mount(
         destination=destination, type=kind, source=kind, attrs=attrs, data=data
     )
 
 
 DEFAULT_BASE_MOUNTS: Final = (
-    _filesystem("proc", "/proc", _HARDENED),
-    _filesystem(
+    filesystem("proc", "/proc", _HARDENED),
+    filesystem(
         "tmpfs",
         "/dev",
         MountAttr.NOSUID | MountAttr.STRICTATIME,
         ("mode=755", "size=65536k"),
     ),
-    _filesystem(
+    filesystem(
         "devpts",
         "/dev/pts",
         MountAttr.NOSUID | MountAttr.NOEXEC,
         ("newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
     ),
-    _filesystem("tmpfs", "/dev/shm", _HARDENED, ("mode=1777", "size=65536k")),
-    _filesystem("mqueue", "/dev/mqueue", _HARDENED),
-    _filesystem("sysfs", "/sys", _HARDENED | MountAttr.RDONLY),
+    filesystem("tmpfs", "/dev/shm", _HARDENED, ("mode=1777", "size=65536k")),
+    filesystem("mqueue", "/dev/mqueue", _HARDENED),
+    filesystem("sysfs", "/sys", _HARDENED | MountAttr.RDONLY),
 )
 """What ``runc spec`` mounts, without the cgroup mount."""

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from libcontainer.config.convert import (
     prefixed,
-    to_frozenset,
+    to_capability_names,
     to_optional_path,
     to_tuple,
 )
@@ -87,13 +87,6 @@ def _to_flags(value: Iterable[str]) -> tuple[str, ...]:
     return _words("SECCOMP_FILTER_FLAG_", value)
 
 
-def _to_capabilities(value: Iterable[str]) -> frozenset[str]:
-    names = to_tuple(value)
-    if not isinstance(names, tuple):
-        return names
-    return to_frozenset(prefixed("CAP_", name) for name in names)
-
-
 def _to_names(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else to_tuple(value)
 
@@ -128,7 +121,7 @@ class Condition:
     """
 
     capabilities: frozenset[str] = field(
-        default=frozenset(), converter=_to_capabilities
+        default=frozenset(), converter=to_capability_names
     )
     """Capabilities in the bounding set of the process."""
 

@@ -23,6 +23,7 @@ from libcontainer.config.hooks import AnyHook, Hook, UnavailableHook, function_n
 from libcontainer.errors import HookError, StepError
 from libcontainer.host.children import ExitStatus, kill_and_reap, reap
 from libcontainer.host.fds import above_stdio, close_all
+from libcontainer.host.files import write_all
 from libcontainer.host.launch import Launch
 from libcontainer.host.log import logger
 from libcontainer.plan.compiled import Compiled
@@ -82,6 +83,7 @@ class HookRunner:
             try:
                 self._run(hook, place(kind, number), self._describe(status, None))
             except HookError as error:
+                # The word that engines look for in the log of a runtime.
                 reason = error.reason.replace("exit status", "exit code", 1)
                 logger.warning("%s hook failed with %s: %s", kind, reason, error)
             except Exception as error:
@@ -236,17 +238,12 @@ class _Program:
             if not data:
                 return False
             if self._log >= 0:
-                _write_all(self._log, data)
+                write_all(self._log, data)
             self._kept = (self._kept + data)[-_KEPT_BYTES:]
 
     def _failed(self, number: int, reason: str) -> HookError:
         path = self._hook.path
         return HookError(number, self._where, path, reason, _text(self._kept))
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
 
 
 def how_it_ended(status: ExitStatus) -> str:

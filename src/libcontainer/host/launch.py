@@ -62,6 +62,7 @@ class Launch:
     """One launch, from the first step to the program or to nothing at all.
 
     Attributes:
+        plan: what is carried out.
         helper: fd of the helper's image.
         slots: the slot table; HOST steps before the spawn fill it.
         pidfd: of the process that becomes the program, -1 before there is one.
@@ -69,7 +70,7 @@ class Launch:
         terminal: master of its terminal, -1 if there is none or it was taken.
         captured: what a monitor is to read, -1 if its terminal or nothing is.
         status: where init says how its child ended, -1 if it has none.
-        sent: fd that the helper has sent with its word at a barrier, or -1.
+        sent: fds that the helper has sent with its words at barriers.
         notify: the service manager's socket and the container's, if wanted.
         deadline_seconds: how long it may take, its hooks included.
         monitor: the way to the monitor that is above init, if there is one.
@@ -408,9 +409,8 @@ class Launch:
                 if message[0] == wire.CLONED and fd < 0 and message[2] > 0:
                     fd = open_child(message[2])
                 if message[0] == wire.CLONED and fd >= 0:
-                    with contextlib.suppress(
-                        OSError, HelperError
-                    ):  # It may have ended.
+                    # It may have ended.
+                    with contextlib.suppress(OSError, HelperError):
                         self._adopt_clone(message[1], fd)
                     kill_and_reap(self.pidfd, timeout=_KILL_SECONDS)
                 else:

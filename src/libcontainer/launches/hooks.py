@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from libcontainer.config import Config
-from libcontainer.config.hooks import NO_HOOKS
 from libcontainer.errors import HookError
 from libcontainer.handle import ProcessHandle
 from libcontainer.launches.engine import Engine
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
 def hook_runner(
     engine: Engine, container_id: str, path: str, config: Config
-) -> HookRunner | None:
-    """Return what runs the hooks of a container, None if it has none.
+) -> HookRunner:
+    """Return what runs the hooks of a container.
 
     Args:
         engine: has the helper's image.
@@ -27,8 +26,6 @@ def hook_runner(
         path: its state folder.
         config: its configuration.
     """
-    if config.hooks == NO_HOOKS:
-        return None
 
     def describe(status: str, pid: int | None) -> dict[str, Any]:
         labels = dict(config.labels)
@@ -48,15 +45,13 @@ def run_poststart(
         HookError: one has failed; the container still runs.
     """
     runner = hook_runner(engine, container_id, path, config)
-    if runner is not None:
-        runner.run("poststart", config.hooks.poststart, "running", pid)
+    runner.run("poststart", config.hooks.poststart, "running", pid)
 
 
 def run_poststop(engine: Engine, container_id: str, path: str, config: Config) -> None:
     """Run the hooks that follow the end of a container; warn if one fails."""
     runner = hook_runner(engine, container_id, path, config)
-    if runner is not None:
-        runner.run_all("poststop", config.hooks.poststop, "stopped")
+    runner.run_all("poststop", config.hooks.poststop, "stopped")
 
 
 def end_if_poststart_fails(

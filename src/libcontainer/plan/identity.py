@@ -178,11 +178,11 @@ def _identity(settings: Settings, status: int, *, keep_groups: bool) -> ops.SetI
         gid=who.gid,
         groups=() if keep_groups else tuple(dict.fromkeys(who.groups)),
         keep_groups=keep_groups,
-        bounding=_mask(sets.bounding),
-        effective=_mask(sets.effective),
-        permitted=_mask(sets.permitted),
-        inheritable=_mask(_inheritable(sets)),
-        ambient=_mask(sets.ambient),
+        bounding=capability_mask(sets.bounding),
+        effective=capability_mask(sets.effective),
+        permitted=capability_mask(sets.permitted),
+        inheritable=capability_mask(_inheritable(sets)),
+        ambient=capability_mask(sets.ambient),
         no_new_privs=settings.no_new_privs,
     )
 
@@ -193,7 +193,8 @@ def _inheritable(sets: Capabilities) -> frozenset[str]:
     return sets.inheritable | sets.ambient
 
 
-def _mask(names: frozenset[str]) -> int:
+def capability_mask(names: frozenset[str]) -> int:
+    """Return capabilities as the kernel has a set: one bit for each."""
     return sum(1 << CAPABILITY_NUMBERS[name] for name in names)
 
 

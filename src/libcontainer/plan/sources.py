@@ -20,7 +20,6 @@ from libcontainer.plan.steps import (
 )
 
 PRIVATE = (Change(propagation=MS_PRIVATE),)
-PRIVATE_TREE = (Change(propagation=MS_PRIVATE, recursive=True),)
 
 
 class Sources:
