@@ -232,7 +232,7 @@ class ProcessHandle:
         from libcontainer.host.loop import any_readable  # noqa: PLC0415
 
         waited = False
-        while (status := self.poll()) is None:
+        while (status := await self._poll_in_loop()) is None:
             if waited and self.has_ended():
                 await sleep(_RETRY_SECONDS)
             waited = True
@@ -244,6 +244,15 @@ class ProcessHandle:
             finally:
                 close_all(pidfds)
         return status
+
+    async def _poll_in_loop(self) -> ExitStatus | None:
+        record = self._record
+        if record is None or record.monitor is None or not self.has_ended():
+            return self.poll()
+        from asyncio import get_running_loop  # noqa: PLC0415
+
+        # How it has ended is written down by its monitor, which may be stopped.
+        return await get_running_loop().run_in_executor(None, self.poll)
 
     def _reap_companions(self) -> None:
         for other in tuple(self._companions):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import re
@@ -302,6 +303,29 @@ def test_a_killed_monitor_leaves_a_container_that_can_be_used_and_deleted(
     container.delete(force=True)
     assert handle.wait(10) in (lc.ExitStatus(), lc.ExitStatus(signal=9))
     assert not is_running(handle.host_pid)
+
+
+def test_a_loop_goes_on_while_a_stopped_monitor_says_nothing(
+    box: lc.Container,
+) -> None:
+    handle = box.run(SLEEPER, detach=True)
+    monitor = monitor_pid(box)
+    os.kill(monitor, signal.SIGSTOP)
+
+    async def main() -> None:
+        waiting = asyncio.ensure_future(_status(handle))
+        await asyncio.sleep(0.2)
+        # Seen to have ended, and nobody has said how.
+        assert not waiting.done()
+        os.kill(monitor, signal.SIGCONT)
+        assert await waiting == lc.ExitStatus(signal=9)
+
+    async def _status(handle: lc.ProcessHandle) -> lc.ExitStatus:
+        return await handle
+
+    handle.kill()
+    # Were it the loop's thread that waits, nobody would let the monitor go on.
+    asyncio.run(asyncio.wait_for(main(), 5))
 
 
 def test_delete_ends_init_and_monitor(factory: lc.Factory, config: lc.Config) -> None:
