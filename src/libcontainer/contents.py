@@ -9,7 +9,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from libcontainer.config import Config, NamespaceType, Overlay
-from libcontainer.errors import StateError, UnsupportedError
+from libcontainer.errors import (
+    ContainerNotFoundError,
+    StateError,
+    UnsupportedError,
+)
+from libcontainer.host.probe import is_privileged
 from libcontainer.host.processref import ProcessRef
 from libcontainer.known import LOCK_SECONDS, KnownContainer
 from libcontainer.status import Status
@@ -48,14 +53,27 @@ class ContentsOfContainer(KnownContainer):
         a look at what moves; `pause` it for one at a moment.
 
         Raises:
+            ContainerNotFoundError: it was deleted.
             UnsupportedError: its root is no `Overlay`; or it does not run, and its
-                writable layer was thrown away.
+                writable layer was thrown away; or it is `Overlay.host` of a caller
+                without CAP_SYS_ADMIN, where each directory is a layer of its own.
         """
         from libcontainer.files.changes import find_changes  # noqa: PLC0415
         from libcontainer.host.containerroot import lower_root  # noqa: PLC0415
 
         overlay = self._overlay("changes")
-        made = os.stat(f"{self.path}/config.json").st_mtime_ns
+        if overlay == Overlay.host() and not is_privileged():
+            # Not one tree, and nothing could be made of its changes: no caller without
+            # privilege can put a layer on "/".
+            need = (
+                "CAP_SYS_ADMIN: without it each directory of / is an overlay of its"
+                " own; or another image, as in Overlay(path)"
+            )
+            raise UnsupportedError("changes of the host's own root", need)
+        try:
+            made = os.stat(f"{self.path}/config.json").st_mtime_ns
+        except FileNotFoundError:
+            raise ContainerNotFoundError(self.id) from None
         skipped = _mount_points(self.config)
         with self._root() as now, lower_root(self.config, overlay) as before:
             return find_changes(now, before, skipped=skipped, since=made)
@@ -79,6 +97,7 @@ class ContentsOfContainer(KnownContainer):
             max_files: most files. None: 100,000.
 
         Raises:
+            ContainerNotFoundError: it was deleted.
             CopyLimitError: it is more than that; nothing is left of the copy.
             FileExistsError: *folder* is there.
             UnsupportedError: as `changes`.

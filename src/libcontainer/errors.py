@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exception tree.
 
-Every error of the library derives from `LibcontainerError` and also from the
-built-in that a Python user would catch. An error that wraps a failed system
-call keeps ``errno``. Messages read ``verb object (flags): strerror [ERRNO]``.
+Every error of the library derives from `LibcontainerError`, and also from the
+built-in that a Python user would catch where there is one. An error that wraps a
+failed system call keeps ``errno``. Messages read ``verb object (flags): strerror
+[ERRNO]``.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class LibcontainerError(Exception):
     """Base of every error raised by the library."""
 
     verdict: str = "setup"
-    """Why the program ended, a word of `Verdict`: it never ran, if nothing else is
-    said."""
+    """Why the program ended, a word of `Verdict`. ``setup``: the error is from before
+    the program began."""
 
 
 def errno_name(number: int) -> str:
@@ -345,6 +346,9 @@ class ForkedError(LibcontainerError, RuntimeError):
 
 class CallError(LibcontainerError, RuntimeError):
     """A function that was called in a container gave no proper answer."""
+
+    verdict: str = "exited"
+    """Why its process ended, a word of `Verdict`; by itself where nobody says more."""
 
 
 class CallFailedError(CallError):

@@ -149,7 +149,9 @@ class _Seat:
     def answer(self, request: bytes) -> Any:  # noqa: ANN401 - the task's
         if self._interpreter is None or self._container is None:
             message = "the container of this worker is gone"
-            raise CallError(message)
+            error = CallError(message)
+            error.verdict = "setup"
+            raise error
         try:
             ask = functools.partial(self._interpreter.call, request)
             return self._caller.judged(ask, self._container)

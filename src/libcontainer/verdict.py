@@ -25,7 +25,7 @@ class Verdict(enum.StrEnum):
     TIMEOUT = "timeout"
     """It was killed when its time was up; the verdict of a `TimeoutExpired`."""
     SETUP = "setup"
-    """It never ran; the verdict of every other error of this library."""
+    """It never ran; the verdict of an error from before the program began."""
 
 
 def verdict_of(status: ExitStatus, stats: Stats | None) -> Verdict:

@@ -206,6 +206,20 @@ def test_the_end_without_an_answer_has_a_verdict(options: dict[str, Any]) -> Non
         assert verdict in str(caught.value)
 
 
+def test_what_a_function_has_raised_is_no_failed_setup(
+    options: dict[str, Any],
+) -> None:
+    def fail() -> None:
+        class OwnError(Exception):
+            pass
+
+        raise OwnError
+
+    with pytest.raises(lc.RemoteError) as caught:
+        lc.contained(**options)(fail)()
+    assert caught.value.verdict == "exited"
+
+
 def test_a_timeout_ends_it(options: dict[str, Any], state_root: Path) -> None:
     @lc.contained(timeout=0.5, **options)
     def hang() -> None:

@@ -202,3 +202,13 @@ def test_a_full_layer_is_an_error_of_the_program(
         assert "No space left" in sh(container, script)
         with pytest.raises(OSError, match="ENOSPC"):
             container.fs.write("/other", b"x" * 2**20)
+
+
+def test_a_container_that_was_deleted_elsewhere_is_not_found(
+    box: lc.Container, factory: lc.Factory, tmp_path: Path
+) -> None:
+    found = factory.load(box.id)
+    box.delete(force=True)
+    for verb in (found.changes, lambda: found.commit(tmp_path / "l"), found.rollback):
+        with pytest.raises(lc.ContainerNotFoundError):
+            verb()

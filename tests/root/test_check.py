@@ -36,6 +36,7 @@ ALWAYS = {
     "selinux": "selinux",
     "exit-info": "exit_info",
     "veth": "network",
+    "nftables": "nft",
 }
 
 
@@ -99,6 +100,9 @@ def test_the_command_prints_it() -> None:
     )
     done = _command("--format", "json", "init")
     assert json.loads(done.stdout)[0]["works"] is True
+    # What it imports, and how, is different here.
+    done = _command("call")
+    assert done.stdout == "yes  call: Python functions in a container\n"
     done = _command("nope")
     assert (done.returncode, done.stdout) == (1, "")
     assert "no such feature" in done.stderr

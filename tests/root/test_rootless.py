@@ -66,6 +66,35 @@ def script(unprivileged: RunAsUser, busybox_rootfs: Path) -> Script:
     return run
 
 
+def test_the_hosts_network_without_a_configuration(script: Script) -> None:
+    said = script(
+        "words = ['sh', '-c', 'readlink /proc/self/ns/net; ls /sys/class/net;'\n"
+        "         'touch /sys/x 2>/dev/null || echo refused']\n"
+        "done = lc.run(words, network='host', capture_output=True, text=True)\n"
+        "say([done.returncode, os.readlink('/proc/self/ns/net'), done.stdout.split()])"
+    )
+    assert said == [0, said[1], [said[1], *said[2][1:-1], "refused"]]
+    assert "lo" in said[2]
+
+
+def test_changes_of_the_hosts_own_root_are_refused(script: Script) -> None:
+    said = script(
+        "config = lc.Config(rootfs=lc.Overlay.host(), **SINGLE)\n"
+        "with lc.Factory() as factory, factory.create('box', config) as container:\n"
+        "    container.run(lc.Process(['sleep', '60']))\n"
+        "    told = []\n"
+        "    for verb in (container.changes, lambda: container.commit('layer')):\n"
+        "        try:\n"
+        "            verb()\n"
+        "        except lc.UnsupportedError as error:\n"
+        "            told.append(str(error))\n"
+        "    say(told)\n"
+    )
+    assert len(said) == 2
+    for text in said:
+        assert text.startswith("changes of the host's own root: CAP_SYS_ADMIN: ")
+
+
 def _uid() -> int:
     return capabilities.UNPRIVILEGED_ID if os.geteuid() == 0 else os.geteuid()
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.resources
 import os
 import struct
 import sys
@@ -71,9 +70,11 @@ def this_python() -> Python:
 
 def program_text() -> str:
     """Return the text of the program that answers calls."""
-    # Not by its loader: pytest puts another in place, which does not tell it.
-    folder = importlib.resources.files("libcontainer.calls")
-    return folder.joinpath("inside.py").read_text(encoding="utf-8")
+    # Not by its loader: pytest and the commands put others in place, which do not
+    # tell it.
+    path = os.path.join(os.path.dirname(__file__), "inside.py")
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 @functools.lru_cache(maxsize=8)

@@ -175,9 +175,9 @@ def _network(kind: str, **fields: Any) -> Callable[[Trial], None]:  # noqa: ANN4
 def _nft(trial: Trial) -> None:
     if shutil.which("nft") is None:
         raise UnsupportedError("rules of nftables", "the program nft")
-    _network("Veth", bridge="lc-check0", masquerade=True, addresses="10.255.254.2/30")(
-        trial
-    )
+    # The bridge goes with its last container.
+    wishes = {"bridge": "lc-check0", "create_bridge": True, "masquerade": True}
+    _network("Veth", **wishes, addresses="10.255.254.2/30")(trial)
 
 
 def _exit_info(_: Trial) -> None:

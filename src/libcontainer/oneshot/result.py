@@ -29,8 +29,9 @@ class Result(subprocess.CompletedProcess[AnyStr], Generic[AnyStr]):
             ``oom`` (it failed, and something in the container was killed for want
             of memory), ``pids_limit`` (it failed, and was refused a process). The
             last two need a limit. An error has a verdict too: ``timeout`` of a
-            `TimeoutExpired`, that of the program of a `CalledProcessError`,
-            ``setup`` of all others.
+            `TimeoutExpired`, that of the program of a `CalledProcessError`, that of
+            the function's process of a `CallError`, ``setup`` of one from before
+            the program began.
         usage: what it has cost: processor time, memory, input and output.
         stats: what the container had used at its end; None without a limit.
     """

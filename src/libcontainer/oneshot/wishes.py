@@ -141,6 +141,8 @@ class Wishes:
         changes |= self._limits(base)
         if network is not None:
             changes |= _network(base, network)
+        if network == "host" and self.config is None:
+            changes["base_mounts"] = _without_network(base)
         return evolve(base, **changes) if changes else base
 
     def _refuse(self) -> None:
@@ -193,6 +195,23 @@ def default_config(*, init: bool = False) -> Config:
         return Config(seccomp=Seccomp.default(), init=init)
     kinds = [*Config().namespaces, "user"]
     return Config(seccomp=Seccomp.default(), namespaces=kinds, init=init)
+
+
+def _without_network(base: Config) -> tuple[Mount, ...]:
+    """Return the base mounts of a configuration that has the host's network.
+
+    A sysfs shows a network namespace, and is mounted by whoever owns that: in a
+    user namespace the host's is bound instead, read-only.
+    """
+    if "user" not in base.namespaces:
+        return base.base_mounts
+    options = ["rbind", "rro", "nosuid", "noexec", "nodev"]
+    return tuple(
+        Mount.from_options("bind", "/sys", mount.destination, options)
+        if mount.type == "sysfs"
+        else mount
+        for mount in base.base_mounts
+    )
 
 
 def said_args(args: Command | Sequence[Command], process: Process) -> str | list[str]:
