@@ -10,13 +10,12 @@ from libcontainer.errors import CalledProcessError, TimeoutExpired
 from libcontainer.host.shield import shielded
 from libcontainer.oneshot.popen import Popen
 from libcontainer.oneshot.result import Result
-from libcontainer.oneshot.wishes import Command
+from libcontainer.oneshot.wishes import KEYWORDS, Command
 from libcontainer.process import PIPE
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from libcontainer.config import Config
     from libcontainer.oneshot.options import AllOptions, RunOptions
 
 
@@ -91,7 +90,8 @@ def run(args: Command | Sequence[Command], **options: Any) -> Result[Any]:
         - **hostname**: its host name.
         - **network**: ``"none"``, ``"host"``, a network or several.
         - **memory**: the most it may use, in bytes or as ``"64M"``, swap included.
-        - **cpus**: how many processors' time it may use, 0.01 or more.
+        - **cpus**: how many processors' time it may use, 0.01 or more, a number or
+          a text.
         - **pids**: the most processes and threads it may have.
         - **seccomp**: which system calls it may make.
         - **notify**: answers ``SCMP_ACT_NOTIFY`` of that profile.
@@ -112,10 +112,10 @@ def run(args: Command | Sequence[Command], **options: Any) -> Result[Any]:
         ValueError: *input* with *stdin*, *capture_output* with an output, or
             what has no meaning in a container, such as *preexec_fn*.
     """
-    data, timeout, check = take_own(options)
-    config: Config | None = options.get("config")
+    data, timeout, check = take_own("run", options)
     work = _Run(args, options, data, timeout)
-    if config is not None and config.parent_death_signal is not None:
+    # What is no configuration is refused where all keywords are looked at.
+    if getattr(options.get("config"), "parent_death_signal", None) is not None:
         # It would come at the end of a thread made for this.
         return checked(work.do(), check=check)
     return checked(shielded(work.do, work.stop), check=check)
@@ -156,10 +156,11 @@ class _Run:
             self._process.kill()
 
 
-def take_own(options: dict[str, Any]) -> tuple[Any, float | None, bool]:
+def take_own(caller: str, options: dict[str, Any]) -> tuple[Any, float | None, bool]:
     """Take what `run` has and `Popen` has not out of *options*.
 
     Raises:
+        TypeError: there is no such keyword, of *caller*.
         ValueError: keywords that exclude each other.
     """
     data = options.pop("input", None)
@@ -173,10 +174,15 @@ def take_own(options: dict[str, Any]) -> tuple[Any, float | None, bool]:
             message = "stdout and stderr arguments may not be used with capture_output"
             raise ValueError(message)
         options["stdout"] = options["stderr"] = PIPE
+    timeout, check = options.pop("timeout", None), bool(options.pop("check", False))
+    if not options.keys() <= KEYWORDS:
+        from libcontainer.oneshot.keywords import OF_RUN, unknown_keyword  # noqa: PLC0415
+
+        raise unknown_keyword(caller, options, KEYWORDS | OF_RUN)
     if options.get("config") is None:
         # Nobody sends a signal to it but the one that ends everything.
         options.setdefault("init", False)
-    return data, options.pop("timeout", None), bool(options.pop("check", False))
+    return data, timeout, check
 
 
 def checked(result: Result[Any], *, check: bool) -> Result[Any]:

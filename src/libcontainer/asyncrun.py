@@ -69,8 +69,8 @@ async def arun(args: Command | Sequence[Command], **options: Any) -> Result[Any]
     Raises:
         CancelledError: it was cancelled; the container is gone when it is raised.
     """
-    data, timeout, check = take_own(options)
-    wishes = Wishes(**options)
+    data, timeout, check = take_own("arun", options)
+    wishes = Wishes.of("arun", options)
     process, config, text = (
         wishes.process(args),
         wishes.configuration(),

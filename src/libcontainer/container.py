@@ -335,9 +335,18 @@ class Container(
         # Loaded here: what is deleted at its end is asked `Result`.
         from libcontainer.verdict import verdict_of  # noqa: PLC0415
 
-        status = self.wait(0)
+        status = self._ended()
         has_cgroup = group_of(self.state()) is not None
         return verdict_of(status, self.stats() if has_cgroup else None)
+
+    def _ended(self) -> ExitStatus:
+        from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
+        from libcontainer.expired import StillRunning  # noqa: PLC0415 - rare
+
+        try:
+            return self.wait(0)
+        except TimeoutExpired:
+            raise StillRunning(f"container {self.id!r}", 0.0) from None
 
     def _wait_for_recorded(self, timeout: float | None) -> ExitStatus:
         state = self.state()

@@ -51,7 +51,7 @@ def contained(
     Raises:
         TypeError: there is no such keyword.
     """
-    wishes = Wishes(**options)
+    wishes = Wishes.of_container("contained", options)
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         caller = Contained(wishes, timeout=timeout, trust=trust)

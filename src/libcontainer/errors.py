@@ -65,6 +65,11 @@ class Problem:
         return hash((self.path, self.message))
 
 
+def wrong_type(name: str, kind: type, value: object) -> TypeError:
+    """Return the error of an argument that is of another type than it must be."""
+    return TypeError(f"{name} must be a {kind.__name__}, not {type(value).__name__}")
+
+
 class ConfigError(LibcontainerError, ValueError):
     """A configuration is wrong; no kernel object has been made.
 
@@ -320,7 +325,17 @@ class ProgramFormatError(ProgramError):
 
 
 class HelperError(LibcontainerError):
-    """The helper died or spoke another protocol than this library."""
+    """The helper died or spoke another protocol than this library.
+
+    Attributes:
+        hint: one line of why, where that is known, or None.
+    """
+
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text}\nhint: {self.hint}" if self.hint else text
 
 
 class LaunchTimeoutError(LibcontainerError, TimeoutError):

@@ -63,8 +63,9 @@ class ContainerExecutor(Executor):
         trust: bool = False,
         **options: Unpack[ContainerOptions],
     ) -> None:
+        wishes = Wishes.of_container(type(self).__name__, options)
         count = os.cpu_count() or 1 if max_workers is None else max_workers
-        self._caller = Contained(Wishes(**options), timeout=timeout, trust=trust)
+        self._caller = Contained(wishes, timeout=timeout, trust=trust)
         self._reuse = reuse
         self._threads = ThreadPoolExecutor(count, "libcontainer-executor")
         self._mine = threading.local()

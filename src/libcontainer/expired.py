@@ -26,6 +26,13 @@ class TimeoutExpired(LibcontainerError, subprocess.TimeoutExpired):
     """What it had used by then, of `run` alone."""
 
 
+class StillRunning(TimeoutExpired):
+    """Something was asked that is known only at the end."""
+
+    def __str__(self) -> str:
+        return f"{self.cmd} still runs: wait for its end first"
+
+
 class CalledProcessError(LibcontainerError, subprocess.CalledProcessError):
     """A process ended with a non-zero status and ``check`` was set."""
 

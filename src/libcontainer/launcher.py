@@ -12,7 +12,7 @@ from libcontainer.cgroups.group import Group, Joined
 from libcontainer.cgroups.writes import Write
 from libcontainer.config import Config, NamespaceType
 from libcontainer.config.hooks import NO_HOOKS
-from libcontainer.errors import ConfigError, Problem
+from libcontainer.errors import ConfigError, HelperError, Problem
 from libcontainer.handle import ProcessHandle
 from libcontainer.host.actions import HostActions, JoinActions
 from libcontainer.host.processref import ProcessRef
@@ -160,6 +160,8 @@ class Launcher(Engine):
             if actions.hooks is not None and not start.gate:
                 _poststart(actions.hooks, config, handle)
         except BaseException as error:
+            if isinstance(error, HelperError) and state.cgroup:
+                _tell_if_starved(error, group)
             undo(actions, state, error)
             if actions.hooks is not None:
                 _after_failure(actions.hooks, config, error)
@@ -228,8 +230,10 @@ class Launcher(Engine):
                     taker=taker,
                 )
             )
-        except BaseException:
+        except BaseException as error:
             if place is not None:
+                if isinstance(error, HelperError) and place.own is not None:
+                    _tell_if_starved(error, place.own)
                 place.remove()
             raise
         if place is not None and place.own is not None:
@@ -244,6 +248,12 @@ class Launcher(Engine):
         from libcontainer.host.rdt import RdtJoiner  # noqa: PLC0415 - rare
 
         return RdtJoiner(self.resctrl(), container_id, made)
+
+
+def _tell_if_starved(error: HelperError, group: Group) -> None:
+    from libcontainer.launches.starved import tell_if_starved  # noqa: PLC0415 - rare
+
+    tell_if_starved(error, group)
 
 
 def _place_of(group: Group, process: Process, init: ProcessRef) -> Joined:

@@ -17,7 +17,12 @@ from attrs import evolve
 from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.values import read_value, write_value
 from libcontainer.config import Device, DeviceRule, Resources
-from libcontainer.errors import CgroupError, ConfigError, UnsupportedError
+from libcontainer.errors import (
+    CgroupError,
+    ConfigError,
+    UnsupportedError,
+    wrong_type,
+)
 from libcontainer.host.processref import ProcessRef
 from libcontainer.host.store import Folder
 from libcontainer.known import LOCK_SECONDS, KnownContainer
@@ -45,11 +50,14 @@ class LimitedContainer(KnownContainer):
             UnsupportedError: it has no cgroup, or not this version of cgroups.
             CgroupError: the kernel refused a limit.
             StateError: it has stopped, or nothing runs in it yet.
+            TypeError: *resources* is no `Resources`.
         """
         from libcontainer.cgroups.current import lacks_other, with_current  # noqa: PLC0415
         from libcontainer.launches.live import update  # noqa: PLC0415
         from libcontainer.validate import validate_resources  # noqa: PLC0415
 
+        if not isinstance(resources, Resources):
+            raise wrong_type("resources", Resources, resources)
         completes = lacks_other(resources)
         problems = [] if completes else validate_resources(resources)
         if problems:

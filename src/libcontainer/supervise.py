@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from libcontainer.config.report import show
-from libcontainer.errors import ConfigError, Problem, StepError
+from libcontainer.errors import ConfigError, Problem, StepError, wrong_type
 from libcontainer.host.children import ExitStatus
+from libcontainer.process import Process
 from libcontainer.status import Status
 
 if TYPE_CHECKING:
     from libcontainer.container import Container
     from libcontainer.handle import ProcessHandle
-    from libcontainer.process import Process
 
 _WHEN = ("always", "on-failure", "no")
 
@@ -93,6 +93,8 @@ class Supervisor:
         policy: RestartPolicy | None = None,
         on_end: Callable[[ExitStatus | None], object] | None = None,
     ) -> None:
+        if not isinstance(process, Process):
+            raise wrong_type("process", Process, process)
         self.container = container
         self.process = process
         self.policy = RestartPolicy() if policy is None else policy

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,19 @@ def test_nothing_is_opened(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     # To open it would wait for a writer for ever.
     assert check_host(Config(rootfs=tmp_path, mounts=[Mount.bind(fifo, "/x")])) == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="a second filesystem")
+def test_what_an_overlay_works_with_is_on_one_mount(tmp_path: Path) -> None:
+    upper, work = tmp_path / "upper", tmp_path / "work"
+    for folder in (upper, work):
+        folder.mkdir()
+    overlay = Overlay("/", upper=upper, work=work)
+    assert messages(Config(rootfs=overlay)) == []
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        if os.stat(other).st_dev == os.stat(tmp_path).st_dev:
+            pytest.skip("the same filesystem")
+        overlay = Overlay("/", upper=upper, work=other)
+        assert messages(Config(rootfs=overlay)) == [
+            f"rootfs.work: '{other}' must be on the same mount as upper, '{upper}'"
+        ]

@@ -77,6 +77,26 @@ def test_the_hosts_network_without_a_configuration(script: Script) -> None:
     assert "lo" in said[2]
 
 
+@pytest.mark.needs("root")
+def test_a_refusal_for_want_of_rights_says_what_to_do(script: Script) -> None:
+    said = script(
+        "told = []\n"
+        "os.mkdir(os.path.expanduser('~/closed'), 0)\n"
+        "closed = os.path.expanduser('~/closed')\n"
+        "for wish in ({'network': lc.Veth()}, {'rootfs': lc.Directory(closed)}):\n"
+        "    try:\n"
+        "        lc.run(['true'], **wish)\n"
+        "    except lc.LibcontainerError as error:\n"
+        "        told.append(str(error).partition('hint: ')[2])\n"
+        "os.rmdir(closed)\n"
+        "say(told)\n"
+    )
+    assert said == [
+        "it needs CAP_NET_ADMIN on the host; Pasta, Slirp4netns and Proxy work without",
+        "the caller may not look into the root filesystem, or not read this file of it",
+    ]
+
+
 def test_changes_of_the_hosts_own_root_are_refused(script: Script) -> None:
     said = script(
         "config = lc.Config(rootfs=lc.Overlay.host(), **SINGLE)\n"

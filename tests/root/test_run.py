@@ -210,7 +210,7 @@ def test_limits_are_those_of_the_cgroup(run: Run) -> None:
     ("limits", "path"),
     [
         ({"memory": "lots"}, "resources.memory"),
-        ({"cpus": 0}, "resources.cpu_quota"),
+        ({"cpus": 0}, "cpus"),
         ({"pids": "x"}, "resources.pids"),
     ],
 )
@@ -219,3 +219,92 @@ def test_a_limit_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(lc.ConfigError, match=path):
         run("true", **limits)
+
+
+@pytest.mark.parametrize("cpus", [0, 0.001, -1, float("nan"), float("inf"), "x", True])
+def test_processors_that_are_too_few_are_told_by_their_keyword(
+    run: Run, cpus: object
+) -> None:
+    with pytest.raises(lc.ConfigError, match=r"^cpus: must be a number, 0\.01 or more"):
+        run("true", cpus=cpus)
+
+
+def test_processors_may_be_a_text(run: Run) -> None:
+    assert run("true", cpus="0.5").returncode == 0
+
+
+@pytest.mark.parametrize("memory", [0, "4k"])
+def test_a_limit_that_is_too_small_to_start_is_told(
+    run: Run, factory: lc.Factory, memory: object
+) -> None:
+    hint = r"\nhint: out of memory: the limit of \d+ bytes is too small to start$"
+    with pytest.raises(lc.HelperError, match=hint):
+        run("true", memory=memory)
+    config = lc.Config(resources=lc.Resources(memory="64M"))
+    process = lc.Process(["true"], resources=lc.Resources(memory=0))
+    with factory.create("box", config) as box:
+        box.run(lc.Process(["sleep", "60"]))
+        with pytest.raises(lc.HelperError, match=hint):
+            box.exec(process)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "name"),
+    [
+        ({"stdin": 777}, "stdin"),
+        ({"stderr": 777}, "stderr"),
+        ({"pass_fds": [0, 777]}, r"pass_fds\[1\]"),
+    ],
+)
+def test_a_descriptor_that_is_not_open_is_named(
+    run: Run, keywords: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(lc.ConfigError, match=f"{name}: fd 777 is not open"):
+        run("true", **keywords)
+
+
+def test_what_is_of_a_wrong_type_is_told_as_such(run: Run, factory: lc.Factory) -> None:
+    anything: Any = lc
+    with pytest.raises(TypeError, match=r"^config must be a Config, not dict$"):
+        run("true", config={})
+    with pytest.raises(TypeError, match=r"^factory must be a Factory, not str$"):
+        anything.run(["true"], factory="/x")
+    with pytest.raises(TypeError, match=r"^config must be a Config, not dict$"):
+        factory.create("box", {})  # type: ignore[arg-type]
+    told = pytest.raises(TypeError, match=r"^process must be a Process, not list$")
+    with factory.create("box", lc.Config()) as box:
+        words: Any = ["true"]
+        for verb in (box.run, box.prepare, box.explain):
+            with told:
+                verb(words)
+        box.run(lc.Process(["sleep", "60"]))
+        with told:
+            box.exec(words)
+        with told:
+            lc.Supervisor(box, words)
+        with pytest.raises(TypeError, match=r"^resources must be a Resources"):
+            box.update({"memory": 1})  # type: ignore[arg-type]
+    with told:
+        lc.Pool(lc.Config(), words, factory=factory)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: lc.run(["true"], mem="1M"),
+            r"^run\(\) got an .* argument 'mem'; did you mean 'memory'\?",
+        ),
+        (lambda: lc.run(["true"], timeot=1), "did you mean 'timeout'"),
+        (lambda: lc.Popen(["true"], timeout=1), r"which is one of run\(\): wait"),
+        (lambda: lc.Popen(["true"], capture_output=True), "stdout=PIPE and stderr="),
+        (lambda: lc.contained(env={}), r"^contained\(\) .* which is about a program"),
+        (lambda: lc.contained(mem=1), "did you mean 'memory'"),
+        (lambda: lc.ContainerExecutor(mem=1), r"^ContainerExecutor\(\) got an"),
+    ],
+)
+def test_an_unknown_keyword_is_that_of_what_was_called(
+    call: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        call()

@@ -207,7 +207,7 @@ def test_another_program_knows_why_it_ended(
             box.verdict()
         box.run(lc.Process(["sh", "-c", f"sleep 0.5; {script}"]), detach=True)
         other = factory.load(box.id)
-        with pytest.raises(lc.TimeoutExpired):
+        with pytest.raises(lc.TimeoutExpired, match=f"'{box.id}' still runs: wait"):
             other.verdict()
         other.wait(30)
         assert other.verdict() == lc.Verdict(verdict)

@@ -41,6 +41,12 @@ class Directory:
 class Overlay:
     """Read-only layers with a writable one on top.
 
+    The layers are directories of a mount: what is mounted below one of them is not part
+    of it. As root, `Overlay("/")` has an empty directory where the host has another
+    filesystem. *upper* and *work* are for one running container at a time: nothing
+    refuses a second one, and what it sees and writes is undefined then, as the kernel
+    has it.
+
     Source: the kernel's ``Documentation/filesystems/overlayfs.rst``.
     """
 
@@ -53,8 +59,8 @@ class Overlay:
     that everything written is gone with the container."""
 
     work: str | None = field(default=None, converter=to_optional_path)
-    """Empty host directory on the filesystem of *upper*, for the kernel's use.
-    Needed exactly when *upper* is given."""
+    """Empty host directory on the filesystem of *upper*, and of the same mount, for
+    the kernel's use. Needed exactly when *upper* is given."""
 
     size: int | None = field(default=None)
     """Most bytes the tmpfs may hold. None: the kernel's default, half of the

@@ -175,7 +175,7 @@ class ContainerTasks(WorkerPlugin):
         if executor in {"default", "offload", "actor", "gpu"}:
             message = f"executor: {executor!r} is one of Dask's own"
             raise ValueError(message)
-        wishes = Wishes(**options)
+        wishes = Wishes.of_container(type(self).__name__, options)
         if problems := validate(wishes.configuration()):
             raise ConfigError(problems)
         self.executor = executor

@@ -73,7 +73,7 @@ class Box:
     """
 
     def __init__(self, **options: Unpack[ContainerOptions]) -> None:
-        wishes = Wishes(**options)
+        wishes = Wishes.of_container("Box", options)
         given = _given()
         if wishes.memory is None and given.get("memory"):
             wishes = evolve(wishes, memory=int(given["memory"]))

@@ -48,7 +48,30 @@ def _check_rootfs(config: Config) -> list[Problem]:
     for name, path in (("rootfs.upper", rootfs.upper), ("rootfs.work", rootfs.work)):
         if path is not None:
             problems += _check_directory(name, path)
+    if not problems and rootfs.upper is not None and rootfs.work is not None:
+        problems += _check_same_mount(rootfs.upper, rootfs.work)
     return problems
+
+
+def _check_same_mount(upper: str, work: str) -> list[Problem]:
+    from libcontainer.bindings.statx import mount_id  # noqa: PLC0415 - rare
+
+    found = []
+    for path in (upper, work):
+        try:
+            fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            return []  # Gone just now: the launch tells.
+        try:
+            found.append(mount_id(fd))
+        except OSError:
+            return []  # Before Linux 5.8 the launch tells it, too.
+        finally:
+            os.close(fd)
+    if found[0] == found[1]:
+        return []
+    message = f"{work!r} must be on the same mount as upper, {upper!r}"
+    return [Problem("rootfs.work", message)]
 
 
 def _check_namespaces(

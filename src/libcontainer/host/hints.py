@@ -112,6 +112,9 @@ HINTS: dict[tuple[type[Any] | str, int], str] = {
         " and work have no comma; an unprivileged caller can use '/' as"
         " Overlay.host() only"
     ),
+    (ops.Overlay, errno.ENOENT): (
+        "upper and work must be there, and on one filesystem, without a mount between"
+    ),
     (ops.MakeFs, errno.EPERM): (
         "in a user namespace proc and sysfs can be mounted only where an uncovered"
         " one is visible; a surrounding container hides parts of it"

@@ -28,6 +28,9 @@ MAX_CHUNK: Final = 64 * 1024
 
 # The kernel answers EAGAIN when a rename ran into the resolution of "..".
 _MAX_TRIES: Final = 128
+_NO_ACCESS: Final = (
+    "the caller may not look into the root filesystem, or not read this file of it"
+)
 # Times of files are as coarse as the clock of the kernel, or of another machine.
 _STILL_NS: Final = 2_000_000_000
 _MOST_FILES: Final = 32
@@ -107,6 +110,8 @@ def read_capped(dir_fd: int, path: str, seen: Seen | None = None) -> bytes | Non
 
 def _unreadable(path: str, number: int) -> UserLookupError:
     text = f"{os.strerror(number).lower()} [{errno_name(number)}]"
+    if number == errno.EACCES:
+        text += f"\nhint: {_NO_ACCESS}"
     return UserLookupError(f"read /{path} of the container: {text}")
 
 

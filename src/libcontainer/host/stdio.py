@@ -10,6 +10,7 @@ import stat
 from types import TracebackType
 from typing import IO, Any, Self
 
+from libcontainer.errors import ConfigError, Problem
 from libcontainer.host.fds import above_stdio, close_all, is_open
 from libcontainer.process import DEVNULL, PIPE, STDOUT, Process
 
@@ -42,6 +43,8 @@ class Stdio:
             listening = (fd for _, fd in process.listen_fds)
             for number, fd in enumerate((*listening, *process.pass_fds), start=3):
                 self._fds[number] = fd
+            if process.listen_fds or process.pass_fds:
+                _check_open(process)
         except BaseException:
             self.close()
             raise
@@ -123,7 +126,10 @@ class Stdio:
             return self._pipe(number)
         if wish == DEVNULL:
             return self._null(number)
-        return wish if isinstance(wish, int) else int(wish.fileno())
+        fd = wish if isinstance(wish, int) else int(wish.fileno())
+        if not is_open(fd):
+            raise _not_open(("stdin", "stdout", "stderr")[number], fd)
+        return fd
 
     def _capture(self) -> int:
         # One pipe for both outputs keeps their order.
@@ -151,6 +157,20 @@ class Stdio:
         theirs = read if number == 0 else write
         self._opened.append(theirs)
         return theirs
+
+
+def _check_open(process: Process) -> None:
+    """Raise what is no fd of those that are handed over besides."""
+    for at, (_, fd) in enumerate(process.listen_fds):
+        if not is_open(fd):
+            raise _not_open(f"listen_fds[{at}]", fd)
+    for at, fd in enumerate(process.pass_fds):
+        if not is_open(fd):
+            raise _not_open(f"pass_fds[{at}]", fd)
+
+
+def _not_open(name: str, fd: int) -> ConfigError:
+    return ConfigError([Problem(f"process.{name}", f"fd {fd} is not open")])
 
 
 def _is_to_give(fd: int, host_uid: int) -> bool:

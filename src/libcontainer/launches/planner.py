@@ -12,7 +12,7 @@ from libcontainer.cgroups.group import Group
 from libcontainer.cgroups.limits import limits
 from libcontainer.cgroups.writes import Write
 from libcontainer.config import Config, config_to_json
-from libcontainer.errors import ConfigError
+from libcontainer.errors import ConfigError, wrong_type
 from libcontainer.host.check import check_host
 from libcontainer.host.probe import read_facts
 from libcontainer.host.processref import ProcessRef
@@ -51,7 +51,10 @@ class Planner:
 
         Raises:
             ConfigError: with every problem.
+            TypeError: it is no configuration.
         """
+        if not isinstance(config, Config):
+            raise wrong_type("config", Config, config)
         text = self._texts.get(config, _checked_text)
         problems = check_host(config)
         if problems:
@@ -63,7 +66,10 @@ class Planner:
 
         Raises:
             ConfigError: with every problem.
+            TypeError: it is no process.
         """
+        if not isinstance(process, Process):
+            raise wrong_type("process", Process, process)
         streams = process.stdin, process.stdout, process.stderr
         keeps = process.notify is not None or process.console_socket is not None
         if keeps or not _are_plain(*streams):

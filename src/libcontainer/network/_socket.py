@@ -8,6 +8,7 @@ the kernel's own words come with each error (NETLINK_EXT_ACK, Linux 4.12).
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import socket
@@ -33,6 +34,9 @@ _SEQUENCE: Final = 8
 _BUFFER: Final = 1 << 16
 _SIOCGSKNS: Final = 0x894C
 _SECONDS: Final = 10.0
+_NO_RIGHT: Final = (
+    "it needs CAP_NET_ADMIN on the host; Pasta, Slirp4netns and Proxy work without"
+)
 
 
 class Transport:
@@ -192,7 +196,10 @@ def _failure(message: bytes, flags: int, what: str) -> NetworkError | None:
     number = -int.from_bytes(message[16:20], "little", signed=True)
     if number <= 0:
         return None
-    return NetworkError(number, what, hint=_words(message, flags))
+    hint = _words(message, flags)
+    if hint is None and number == errno.EPERM:
+        hint = _NO_RIGHT
+    return NetworkError(number, what, hint=hint)
 
 
 def attribute(message: bytes, at: int, wanted: int) -> bytes | None:

@@ -24,7 +24,7 @@ class ContainerOptions(TypedDict, total=False):
     factory: Factory | None
     network: str | Network | Iterable[Network] | None
     memory: int | str | None
-    cpus: float | None
+    cpus: float | str | None
     pids: int | None
     seccomp: Seccomp | None
     init: bool | None

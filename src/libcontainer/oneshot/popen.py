@@ -109,7 +109,7 @@ class Popen(Generic[AnyStr]):
     ) -> None: ...
 
     def __init__(self, args: Command | Sequence[Command], **options: Any) -> None:
-        wishes = Wishes(**options)
+        wishes = Wishes.of("Popen", options)
         process = wishes.process(args)
         self.args: Any = said_args(args, process)
         self._text: TextForm = wishes.text_form

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from math import inf, nan
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 
 from libcontainer.config import Config, Mount, Rootfs
 from libcontainer.config.report import show
-from libcontainer.errors import ConfigError, Problem
+from libcontainer.errors import ConfigError, Problem, wrong_type
+from libcontainer.factory import Factory
 from libcontainer.host.probe import is_privileged
 from libcontainer.memo import Memo
 from libcontainer.oneshot.text import TextForm
@@ -20,10 +22,10 @@ from libcontainer.process import STDOUT, Process
 if TYPE_CHECKING:
     from libcontainer.config.network import Network
     from libcontainer.config.seccomp import Seccomp
-    from libcontainer.factory import Factory
     from libcontainer.security.seccomp.notify import NotifyHandler
 
 _PERIOD = 100_000
+_LEAST_CPUS = 0.01
 _SHELL = "/bin/sh"
 _NO_PYTHON = "no Python runs between clone and exec: use cwd, user, umask, pass_fds"
 
@@ -68,11 +70,39 @@ class Wishes:
     factory: Factory | None = None
     network: str | Network | Iterable[Network] | None = None
     memory: int | str | None = None
-    cpus: float | None = None
+    cpus: float | str | None = None
     pids: int | None = None
     seccomp: Seccomp | None = None
     notify: NotifyHandler | None = None
     init: bool | None = None
+
+    @classmethod
+    def of(cls, caller: str, options: Mapping[str, Any]) -> Self:
+        """Return the keywords that *caller*, such as ``run``, was given.
+
+        Raises:
+            TypeError: there is no such keyword, or one is of a wrong type.
+        """
+        if not options.keys() <= KEYWORDS:
+            from libcontainer.oneshot.keywords import unknown_keyword  # noqa: PLC0415
+
+            raise unknown_keyword(caller, options, KEYWORDS)
+        wishes = cls(**options)
+        config, factory = wishes.config, wishes.factory
+        if config is not None and not isinstance(config, Config):
+            raise wrong_type("config", Config, config)
+        if factory is not None and not isinstance(factory, Factory):
+            raise wrong_type("factory", Factory, factory)
+        return wishes
+
+    @classmethod
+    def of_container(cls, caller: str, options: Mapping[str, Any]) -> Self:
+        """Do the same where only what is about the container has a meaning."""
+        if not options.keys() <= OF_CONTAINER:
+            from libcontainer.oneshot.keywords import unknown_keyword  # noqa: PLC0415
+
+            raise unknown_keyword(caller, options, OF_CONTAINER)
+        return cls.of(caller, options)
 
     @property
     def text_form(self) -> TextForm:
@@ -116,7 +146,8 @@ class Wishes:
             init: whether there is a supervisor where nothing else is said.
 
         Raises:
-            ConfigError: *network* is no word, and no network.
+            ConfigError: *network* is no word, and no network; *cpus* is no number,
+                or too small.
         """
         mounts, network = tuple(self.mounts), _one_or_more(self.network)
         scalars = (init, self.init, self.hostname, self.memory, self.cpus, self.pids)
@@ -176,11 +207,20 @@ class Wishes:
         if self.memory is not None:
             limits |= {"memory": self.memory, "memory_swap": self.memory}
         if self.cpus is not None:
-            quota = round(self.cpus * _PERIOD)
-            limits |= {"cpu_quota": quota, "cpu_period": _PERIOD}
+            limits |= {"cpu_quota": _quota(self.cpus), "cpu_period": _PERIOD}
         if self.pids is not None:
             limits["pids"] = self.pids
         return {"resources": evolve(base.resources, **limits)} if limits else {}
+
+
+KEYWORDS: Final = frozenset(each.name for each in fields(Wishes))
+"""Every keyword of `Popen`."""
+
+OF_CONTAINER: Final = frozenset(
+    {"rootfs", "mounts", "hostname", "config", "factory", "network", "memory", "cpus"}
+    | {"pids", "seccomp", "init"}
+)
+"""Those about the container, and not about the program: `ContainerOptions`."""
 
 
 def default_config(*, init: bool = False) -> Config:
@@ -219,6 +259,18 @@ def said_args(args: Command | Sequence[Command], process: Process) -> str | list
     if isinstance(args, str | bytes | os.PathLike):
         return process.args[-1]
     return list(process.args)
+
+
+def _quota(cpus: float | str) -> int:
+    """Return how many microseconds of a period a number of processors are."""
+    try:
+        number = nan if isinstance(cpus, bool) else float(cpus)
+    except (TypeError, ValueError):
+        number = nan
+    if not _LEAST_CPUS <= number < inf:
+        message = f"must be a number, {_LEAST_CPUS} or more, not {show(cpus)}"
+        raise ConfigError([Problem("cpus", message)])
+    return round(number * _PERIOD)
 
 
 def _words(args: Command | Sequence[Command], *, shell: bool) -> list[str]:

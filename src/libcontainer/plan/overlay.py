@@ -77,6 +77,7 @@ class OverlayPlanner:
                 attributes=self._attributes,
                 options=self._options,
                 layers=overlay.lower,
+                upper_name=overlay.upper,
             )
         )
         return slot

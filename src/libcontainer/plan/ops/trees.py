@@ -135,6 +135,7 @@ class Overlay(Op):
     attributes: int = 0
     options: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
+    upper_name: str | None = None
 
     def records(self) -> tuple[Record, ...]:
         names = tuple(f"l{number}" for number in range(len(self.lower)))
@@ -173,7 +174,7 @@ class Overlay(Op):
 
     @property
     def title(self) -> str:
-        upper = self.upper_path or "a tmpfs"
+        upper = "a tmpfs" if self.upper_name is None else repr(self.upper_name)
         lower = ", ".join(repr(layer) for layer in self.layers)
         return f"make an overlay of {lower} under {upper}"
 
