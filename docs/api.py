@@ -187,7 +187,7 @@ def render_bindings() -> str:
 
 
 def render_strategies() -> str:
-    """Return the page for who writes a strategy."""
+    """Return the page for whoever writes a strategy."""
     text = "What a network or cgroup strategy of one's own has to be, and is given."
     return _modules("Strategies", text, STRATEGIES)
 

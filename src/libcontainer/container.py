@@ -26,6 +26,7 @@ from libcontainer.errors import (
     ProgramError,
     StateError,
     UnsupportedError,
+    wrong_type,
 )
 from libcontainer.handle import ProcessHandle, signal_number
 from libcontainer.host.children import ExitStatus, has_ended, kill_and_reap
@@ -216,6 +217,8 @@ class Container(
         if again is None:
             message = "another object has run the container: say which process to run"
             raise ValueError(message)
+        if not isinstance(again, Process):
+            raise wrong_type("process", Process, again)
         if problems := validate_process(self.config, again):
             raise ConfigError(problems)
         verb = "restart (force)" if force else "restart"

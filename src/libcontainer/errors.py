@@ -116,9 +116,9 @@ class StateError(LibcontainerError):
         super().__init__(container_id, status, verb)
 
     def __str__(self) -> str:
-        return (
-            f"cannot {self.verb} container {self.container_id!r}: it is {self.status}"
-        )
+        from libcontainer.refused import refusal  # noqa: PLC0415 - rare
+
+        return refusal(self.container_id, self.status, self.verb)
 
 
 class ContainerNotFoundError(LibcontainerError, LookupError):

@@ -313,7 +313,7 @@ def _taker(
     from libcontainer.host.seccomp_notify import ListenerTaker  # noqa: PLC0415
 
     if process.wait_fifo is not None:
-        message = "cannot be waited for by who has a filter with SCMP_ACT_NOTIFY"
+        message = "cannot be combined with a filter that uses SCMP_ACT_NOTIFY"
         raise ConfigError([Problem("process.wait_fifo", message)])
     if compiled.waits and process.notify is not None:
         message = "cannot be given to a process that waits at the gate"

@@ -63,7 +63,7 @@ class ProcessRecord:
     """Who a process is, so that no other is ever taken for it.
 
     Attributes:
-        host_pid: its pid in the pid namespace of who wrote the record.
+        host_pid: its pid in the pid namespace of whoever wrote the record.
         start_time: field 22 of ``/proc/PID/stat``, clock ticks since boot.
         boot_id: ``/proc/sys/kernel/random/boot_id`` of that boot.
     """

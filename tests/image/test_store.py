@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import libcontainer as lc
-from libcontainer.errors import ImageError
+from libcontainer.errors import ConfigError, ImageError
 from libcontainer.image import Image, ImageConfig, Store, unpack
 from tests.image.make import INDEX, Built, digest, entry, folder, layer
 
@@ -225,6 +225,8 @@ def test_what_it_says_becomes_a_configuration(
     process = image.to_process()
     assert process.args == ("/bin/tool", "--", "run")
     assert image.to_process(["other"]).args == ("/bin/tool", "--", "other")
+    with pytest.raises(ConfigError, match="args: must be a sequence of strings, not"):
+        image.to_process("sh -c x")
     mine = lc.Config.from_image(image, user="0", cwd="/", hostname="box")
     assert (mine.user, mine.cwd, mine.hostname) == ("0", "/", "box")
     assert image.settings.volumes == ("/data",)

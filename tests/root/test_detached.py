@@ -397,7 +397,7 @@ def test_orphans_of_a_shared_pid_namespace_are_reaped_by_the_monitor(
 
 def test_only_init_can_be_detached(box: lc.Container) -> None:
     box.run(SLEEPER)
-    with pytest.raises(lc.StateError, match="cannot detach"):
+    with pytest.raises(lc.StateError, match="cannot leave a further process"):
         box.run(shell("exit 0"), detach=True)
 
 

@@ -141,7 +141,9 @@ RUNNING = pytest.mark.parametrize(
 @RUNNING
 def test_a_paused_container_takes_no_process(container: lc.Container) -> None:
     container.pause()
-    with pytest.raises(lc.StateError, match=r"cannot exec .* it is paused"):
+    with pytest.raises(
+        lc.StateError, match=r"cannot run a further process .* it is paused"
+    ):
         container.exec(lc.Process(["true"]))
     container.resume()
 

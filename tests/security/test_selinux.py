@@ -116,7 +116,7 @@ def test_options_change_the_labels() -> None:
         (["type"], "a label option is"),
         (["type:"], "a label option is"),
         (["type:a", "type:b"], "given twice"),
-        (["disable", "type:a"], "goes without"),
+        (["disable", "type:a"], "cannot be combined"),
     ],
 )
 def test_a_wrong_option_is_refused(options: list[str], message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from libcontainer.commands.phrases import describe
 from libcontainer.errors import StateError
 from libcontainer.status import TRANSITIONS, Status, require
 
@@ -46,8 +47,32 @@ def test_a_verb_is_allowed_or_refused(verb: str, status: Status) -> None:
         return
     with pytest.raises(StateError) as caught:
         require("box", status, verb)
-    expected = f"cannot {verb} container 'box': it is {status.value}"
-    assert str(caught.value) == expected
+    first, *hints = str(caught.value).split("\n")
+    assert first.startswith("cannot ")
+    assert first.endswith(f" container 'box': it is {status.value}")
+    assert "(" not in first
+    assert all(hint.startswith("hint: ") for hint in hints)
+    # What scripts look for is as it was.
+    told = f"cannot {verb} container 'box': it is {status.value}"
+    assert describe(caught.value).endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "text"),
+    [
+        ("stats", "creating", "measure container 'box': it is creating\nhint: run()"),
+        ("mknod", "stopped", "change the devices of container 'box': it is stopped"),
+        ("delete", "running", "delete container 'box': it is running\nhint: delete(fo"),
+        ("exec", "creating", "run a further process in container 'box': it is cre"),
+        ("exec", "paused", "run a further process in container 'box': it is pau"),
+        ("start", "creating", "start container 'box': it is creating\nhint: prepare()"),
+        ("take from", "closed", "take a container from the box: it is closed"),
+    ],
+)
+def test_a_refusal_is_a_sentence_with_the_next_step(
+    verb: str, status: str, text: str
+) -> None:
+    assert str(StateError("box", status, verb)).startswith(f"cannot {text}")
 
 
 @pytest.mark.parametrize("status", Status)

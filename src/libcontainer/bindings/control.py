@@ -90,7 +90,7 @@ def control_listen(path: str, backlog: int) -> int:
 
 
 def control_connect(path: str) -> int:
-    """Return a connection to who listens at *path*.
+    """Return a connection to whoever listens at *path*.
 
     Raises:
         OSError: ``ECONNREFUSED``: nobody does; ``ENOENT``: there is no such file.

@@ -2,7 +2,7 @@
 """prctl(2): the options that matter to containers.
 
 Each ``set`` changes the calling thread, some the whole process. None can be seen or
-undone by who called the program.
+undone by whoever called the program.
 """
 
 from __future__ import annotations

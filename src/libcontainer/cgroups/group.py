@@ -74,7 +74,7 @@ class Group:
 
         Args:
             writes: the limits.
-            owner: host uid and gid of who may make cgroups below it in v2; None is
+            owner: host uid and gid of whoever may make cgroups below it in v2; None is
                 the caller alone.
 
         Raises:

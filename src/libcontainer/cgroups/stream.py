@@ -205,7 +205,7 @@ class EventStream(Generic[T]):
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[select.epoll | None]:
-        """Give the epoll to who wants to wait; None once the stream is over."""
+        """Give the epoll to whoever wants to wait; None once the stream is over."""
         with self._lock:
             epoll = None if self._is_over else self._epoll
             self._waiting += epoll is not None

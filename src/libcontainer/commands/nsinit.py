@@ -66,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _log():
             return int(arguments.run(arguments))
     except (LibcontainerError, OSError, ValueError) as error:
-        _say(f"nsinit: {error}")
+        from libcontainer.commands.phrases import plain  # noqa: PLC0415 - rare
+
+        _say(f"nsinit: {plain(error)}")
         return _FAILED
     except KeyboardInterrupt:
         return 130

@@ -43,12 +43,21 @@ _CGROUP = {
 
 def describe(error: BaseException) -> str:
     """Return an error as one line."""
-    text = str(error)
+    text = plain(error)
     for kind, phrase in _PHRASES:
         if isinstance(error, kind):
             text = phrase(error, text)
             break
     return " ".join(text.split("\n"))
+
+
+def plain(error: BaseException) -> str:
+    """Return what an error says, without what Python alone can do about it."""
+    if isinstance(error, StateError):
+        # Scripts look for it.
+        what = f"{error.verb} container {error.container_id!r}"
+        return f"cannot {what}: it is {error.status}"
+    return str(error)
 
 
 def shown(error: BaseException) -> str:

@@ -290,7 +290,7 @@ def _working_directory(reader: Reader) -> str:
 
 
 def _user(reader: Reader) -> str:
-    # No user was the current uid, which is 0 for who could make containers.
+    # No user was the current uid, which is 0 for whoever could make containers.
     spec = reader.text("user") or "0"
     user(reader.report, "user", spec)
     return spec

@@ -192,7 +192,7 @@ class Seccomp:
     """Host path of a unix socket that gets the listener of ``SCMP_ACT_NOTIFY``."""
 
     listener_metadata: str | None = field(default=None)
-    """Opaque text for who listens there."""
+    """Opaque text for whoever listens there."""
 
     syscalls: tuple[Syscall, ...] = field(default=(), converter=_to_syscalls)
     """The rules."""

@@ -28,7 +28,7 @@ _HINTS = {
 
 
 class ConsoleSocket:
-    """A connection to who gets the master, made before anything else.
+    """A connection to whoever gets the master, made before anything else.
 
     Args:
         target: path of a listening socket, or the fd of a connected one, of

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a process has ended, for who must not reap it or is not its parent."""
+"""How a process has ended, for whoever must not reap it or is not its parent."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from libcontainer.process import Log
 from libcontainer.state import ProcessRecord
 
 _SECONDS = 10.0
-# Without waiting for who reads a FIFO.
+# Without waiting for whoever reads a FIFO.
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _APPEND |= os.O_NOFOLLOW | os.O_NONBLOCK
 _KIND = socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC

@@ -42,7 +42,7 @@ def zombie_code(host_pid: int, began: int) -> int | None:
         began: its start time; another process of that number is none.
 
     Returns:
-        None if it is gone, or alive. 0 also for who may not see it.
+        None if it is gone, or alive. 0 also for whoever may not see it.
     """
     try:
         fields = _stat_fields(host_pid)

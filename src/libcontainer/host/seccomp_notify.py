@@ -108,7 +108,7 @@ class NotifyServer:
             assert_never(answer)
 
     def _read(self, asked: Notification, address: int, size: int) -> bytes:
-        """Read memory of who asked, and make sure that it was who asked."""
+        """Read memory of whoever asked, and make sure that it was who asked."""
         fd = os.open(f"/proc/{asked.pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
         try:
             if not notif_id_valid(self._listener, asked.id):
@@ -143,7 +143,7 @@ class ListenerTaker:
         self._init = init
 
     def __call__(self, listener: int, host_pid: int) -> None:
-        """Answer from here on, or send the listener to who does; it is owned.
+        """Answer from here on, or send the listener to whoever does; it is owned.
 
         Raises:
             OSError: nobody takes it.

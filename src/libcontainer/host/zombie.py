@@ -12,7 +12,7 @@ from libcontainer.state import ProcessRecord
 def zombie_status(process: ProcessRecord) -> ExitStatus | None:
     """Return how a process ended that nobody has reaped yet; None if it cannot tell.
 
-    Source: proc_pid_stat(5), ``exit_code``. It reads as 0 for who may not see it.
+    Source: proc_pid_stat(5), ``exit_code``. It reads as 0 for whoever may not see it.
     """
     code = zombie_code(process.host_pid, process.start_time)
     if code is None or (code == 0 and not _may_see()):

@@ -33,7 +33,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:  # noqa: ANN401
-        # TLS and HTTP are loaded by who pulls.
+        # TLS and HTTP are loaded by whoever pulls.
         if name in {"Progress", "pull"}:
             from libcontainer.image import registry  # noqa: PLC0415
 

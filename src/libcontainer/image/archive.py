@@ -80,7 +80,9 @@ def entries_of(stream: Readable) -> Iterator[tuple[tarfile.TarInfo, Readable]]:
         )
         while (entry := archive.next()) is not None:
             if entry.issparse():
-                message = f"{entry.name!r} is a sparse file, which layers have not"
+                message = (
+                    f"{entry.name!r} is a sparse file; layers may not contain those"
+                )
                 raise ImageError(message)
             forward.seek(entry.offset_data)
             yield entry, _Content(forward, entry.size if entry.isreg() else 0)
@@ -92,6 +94,6 @@ def entries_of(stream: Readable) -> Iterator[tuple[tarfile.TarInfo, Readable]]:
     rest = forward.last
     while rest:
         if rest.count(0) != len(rest):
-            message = "the archive is broken: its end is no end"
+            message = "the archive is broken: no end-of-archive marker at its end"
             raise ImageError(message)
         rest = forward.read(_MOST_AT_ONCE)

@@ -117,7 +117,7 @@ class Http:
             return connection, target
         if parts.scheme == "http" and self._insecure:
             return http.client.HTTPConnection(host, port, timeout=self._timeout), target
-        message = f"{url[:300]!r} is not encrypted: only insecure=True speaks that"
+        message = f"{url[:300]!r} is not encrypted: plain HTTP needs insecure=True"
         raise RegistryError(message)
 
     def _authorize(self, challenge: str) -> str:

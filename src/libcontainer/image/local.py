@@ -121,7 +121,7 @@ def _layout(files: Files, filling: Filling, wanted: _Wanted, place: str) -> Imag
         if not is_index(document):
             return _from_manifest(files, filling, name, (data, entry.digest))
         entry = choose(read_index(document), wanted.machine)
-    message = "the indexes of the image lead nowhere"
+    message = "no image index refers to a manifest"
     raise ImageError(message)
 
 

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from libcontainer.config import Config, Overlay
 from libcontainer.config.strict_json import parse_strict_json
-from libcontainer.errors import ConfigError, ImageError
+from libcontainer.errors import ConfigError, ImageError, Problem
 from libcontainer.image.digests import check_digest
 from libcontainer.process import Process
 
@@ -147,8 +147,12 @@ class Image:
             wishes: as for `Process`.
 
         Raises:
+            ConfigError: *args* is one text, and no sequence.
             ImageError: it has none, and none was given.
         """
+        if isinstance(args, str):
+            message = "must be a sequence of strings, not one string"
+            raise ConfigError([Problem("process.args", message)])
         words = (
             *self.settings.entrypoint,
             *(self.settings.cmd if args is None else args),

@@ -144,7 +144,7 @@ def _find(job: _Pull, reference: Reference, machine: str) -> tuple[bytes, str]:
         if not is_index(document):
             return data, wanted or digest_of(data)
         wanted = choose(read_index(document), machine).digest
-    message = "the indexes of the image lead nowhere"
+    message = "no image index refers to a manifest"
     raise ImageError(message)
 
 
@@ -189,7 +189,7 @@ def _go_on(
             file.truncate()
             done = 0
         elif not (answer.getheader("Content-Range") or "").startswith(f"bytes {done}-"):
-            message = "the registry gives another part than it was asked for"
+            message = "the registry returned a different range than requested"
             raise RegistryError(message, answer.status)
         while chunk := read_some(answer, _CHUNK):
             done += len(chunk)

@@ -248,7 +248,7 @@ def _exit_record(actions: HostRunner, launch: Launch) -> ExitRecord | None:
 
 
 def _console(process: Process) -> contextlib.AbstractContextManager[Any]:
-    """Return the connection to who gets the terminal; None where nobody does."""
+    """Return the connection to whoever gets the terminal; None where nobody does."""
     if process.console_socket is None:
         return contextlib.nullcontext()
     # Loaded here: few processes have one.

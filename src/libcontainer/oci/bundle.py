@@ -53,7 +53,7 @@ class Bundle:
     """What its init process is; None if the bundle names none."""
 
     annotations: tuple[tuple[str, str], ...] = ()
-    """Notes of who made the bundle."""
+    """Notes of whoever made the bundle."""
 
     warnings: tuple[Problem, ...] = field(default=())
     """What was passed over: keys that the specification does not have."""

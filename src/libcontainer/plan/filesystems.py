@@ -34,7 +34,7 @@ _LAYERS_ONE_BY_ONE: Final = (6, 5)
 # Of one option of fsconfig(2), without its end.
 _LONGEST: Final = 255
 
-# What they show depends on the namespaces of who makes them, never on a path.
+# What they show depends on the namespaces of whoever makes them, never on a path.
 _OF_NAMESPACES = frozenset({"tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup"})
 
 

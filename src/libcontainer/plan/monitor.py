@@ -40,7 +40,7 @@ class MakeMonitorEnds:
     @property
     def title(self) -> str:
         """What the step does."""
-        words = "listen for who attaches to the monitor"
+        words = "listen for whoever attaches to the monitor"
         return words if self.log is None else f"{words}; log {self.log.path!r}"
 
 

@@ -61,7 +61,7 @@ STAGES: dict[str, str] = {
     ),
     "readonly": (
         "a read-only mount in which others were made, or the terminal, is protected"
-        " once nothing more is to be made, by who still may"
+        " once nothing more is to be made, by whoever still may"
     ),
     "identity": (
         "limits, no_new_privs and the user come after the last privileged call"

@@ -219,7 +219,7 @@ def parse_options(options: Iterable[str]) -> dict[str, str] | None:
             raise ValueError(message)
         if match[1] == "disable":
             if len(words) > 1:
-                message = "'disable' goes without other label options"
+                message = "'disable' cannot be combined with other label options"
                 raise ValueError(message)
             return None
         if match[2] in wishes:

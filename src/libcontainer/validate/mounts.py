@@ -17,7 +17,7 @@ from libcontainer.validate.namespaces import has_namespace, is_joined
 from libcontainer.validate.options import check_options
 from libcontainer.validate.rootfs import check_overlay
 
-# The kernel mounts these only for who owns the namespace that they show.
+# The kernel mounts these only for whoever owns the namespace that they show.
 _SHOWN_NAMESPACE: Final = {
     "proc": NamespaceType.PID,
     "sysfs": NamespaceType.NETWORK,

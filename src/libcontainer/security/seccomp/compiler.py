@@ -135,7 +135,7 @@ def compile_anew(profile: Seccomp, target: Target) -> Filter:
 
 
 def _check_hand_over(program: bytes, target: Target) -> None:
-    """Check that the listener can be sent to who will answer.
+    """Check that the listener can be sent to whoever will answer.
 
     The filter is set already when it is.
     """
