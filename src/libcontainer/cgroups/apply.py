@@ -85,6 +85,8 @@ def _limit_hint(directory: str, write: Write, number: int | None) -> str | None:
         return "weights of a single device need its scheduler to be bfq"
     if number == errno.EBUSY and write.controller == "memory":
         return "more memory is in use than the new limit"
+    if number == errno.ERANGE and write.controller == "cpuset":
+        return "the machine has no processors or nodes of such numbers"
     if number == errno.EACCES and write.controller == "cpuset":
         return "the parent cgroup does not have these processors or nodes"
     return None
