@@ -20,6 +20,7 @@ import pytest
 import uvloop
 
 import libcontainer as lc
+from libcontainer.aio import threads
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -461,6 +462,42 @@ def test_a_cancelled_start_ends_the_process(
             assert made.status() in (lc.Status.CREATING, lc.Status.STOPPED)
 
     loop(main)
+
+
+def test_a_launch_that_outlasts_the_cancellation_is_undone_by_its_thread(
+    loop: Loop,
+    factory: lc.Factory,
+    busybox_rootfs: Path,
+    state_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "CLEANUP_SECONDS", 0.1)
+    hooks = lc.Hooks(create_runtime=[lambda _: time.sleep(1)])
+    config = lc.Config(rootfs=lc.Overlay(str(busybox_rootfs)), hooks=hooks)
+    made = factory.create("made", config)
+
+    async def main() -> None:
+        run = lc.arun(["sleep", "1000"], config=config, factory=factory)
+        called = lc.contained(config=config, factory=factory)(a_coroutine)()
+        first = made.arun(lc.Process(["sleep", "1000"]))
+        tasks = [asyncio.ensure_future(work) for work in (run, called, first)]
+        await asyncio.sleep(0.3)
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    loop(main)
+    deadline = time.monotonic() + 20
+    while os.listdir(state_root) != ["made"] or made.status() is lc.Status.RUNNING:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    made.delete(force=True)
+
+
+async def a_coroutine() -> None:
+    """Do nothing."""
 
 
 def test_it_cannot_be_pickled(container: Callable[[], lc.Container]) -> None:

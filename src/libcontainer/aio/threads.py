@@ -12,7 +12,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from libcontainer.host.log import logger
 
@@ -22,49 +22,90 @@ CLEANUP_SECONDS = 60.0
 """How long a coroutine that was cancelled waits for what undoes its work."""
 
 
-class _Ticket:
-    """Makes sure that a call that nobody waits for any more does not begin."""
+class _Call(Generic[T]):
+    """A call in a thread, which does not begin once nobody waits for it any more."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, function: Callable[[], T], undo: Callable[[T], object] | None
+    ) -> None:
+        self._function = function
+        self._undo = undo
         self._lock = threading.Lock()
+        self._made: list[T] = []
+        self._has_begun = False
         self._is_void = False
-        self.has_begun = False
+        self._is_left = False
 
-    def use(self, function: Callable[[], T]) -> T | None:
+    def run(self) -> T | None:
+        """Do it, in its thread."""
         with self._lock:
             if self._is_void:
                 return None
-            self.has_begun = True
-        return function()
+            self._has_begun = True
+        made = self._function()
+        with self._lock:
+            self._made.append(made)
+            is_left = self._is_left
+        if is_left:
+            self.take_back()
+        return made
 
-    def void(self) -> None:
+    def void(self) -> bool:
+        """Tell whether it has not begun; then it never will."""
         with self._lock:
             self._is_void = True
+            return not self._has_begun
+
+    def leave(self) -> bool:
+        """Tell whether it was made; else its thread takes back what it makes."""
+        with self._lock:
+            self._is_left = not self._made
+            return not self._is_left
+
+    def take_back(self) -> None:
+        """Undo what was made, once."""
+        with self._lock:
+            made, self._made = self._made, []
+        for one in made:
+            try:
+                if self._undo is not None:
+                    self._undo(one)
+            except Exception as error:
+                logger.error("undoing failed: %r", error)
 
 
 async def in_thread(
-    function: Callable[[], T], undo: Callable[[T], object] | None = None
+    function: Callable[[], T],
+    undo: Callable[[T], object] | None = None,
+    give_up: Callable[[], object] | None = None,
 ) -> T:
     """Return what a blocking function returns.
 
     Args:
         function: what is called.
         undo: takes back what it has returned, if the caller was cancelled.
+        give_up: makes it end soon; called when the caller is cancelled meanwhile.
 
     Raises:
-        CancelledError: once nothing of the call is left.
+        CancelledError: once nothing of the call is left. If it takes longer than
+            `CLEANUP_SECONDS`, its thread undoes it.
     """
-    ticket = _Ticket()
-    work = _submit(lambda: ticket.use(function))
+    call = _Call(function, undo)
+    work = _submit(call.run)
     try:
-        # Nobody voided the ticket, so the function was called.
+        # Nobody voided the call, so the function was called.
         return cast("T", await asyncio.shield(work))
     except asyncio.CancelledError:
-        ticket.void()
+        if call.void():
+            # It still waits for a thread.
+            work.cancel()
+            raise
+        work.add_done_callback(_look)
+        if give_up is not None:
+            give_up()
         await _settle(work)
-        if undo is not None and ticket.has_begun and _is_success(work):
-            made: Any = work.result()
-            await _settle(_submit(lambda: undo(made)))
+        if call.leave() and undo is not None:
+            await _settle(_submit(call.take_back))
         raise
 
 
@@ -100,6 +141,11 @@ async def _settle(work: asyncio.Future[Any]) -> asyncio.CancelledError | None:
         except asyncio.CancelledError as error:
             cancelled = error
     return cancelled
+
+
+def _look(work: asyncio.Future[Any]) -> None:
+    """Look at an error that nobody waits for; asyncio would complain."""
+    _is_success(work)
 
 
 def _is_success(work: asyncio.Future[Any]) -> bool:
