@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -61,7 +62,7 @@ class Container(
     The object is a handle: the truth is the system, and another process may
     change it at any time. Every method looks first, under the container's lock.
     It may be shared between threads. Leaving it as a context manager, also an
-    asynchronous one, kills and deletes the container.
+    asynchronous one, kills and deletes the container; an interrupt comes after that.
 
     Attributes:
         id: its name in the factory.
@@ -442,8 +443,18 @@ class Container(
 
     def __exit__(self, *_: object) -> None:
         # A fork that leaves the block too leaves the container to its parent.
-        if os.getpid() == self._user:
-            self.delete(force=True)
+        if os.getpid() != self._user:
+            return
+        # Loaded here: commands delete by themselves.
+        from libcontainer.host.shield import shielded  # noqa: PLC0415
+
+        end = functools.partial(self.delete, force=True)
+        try:
+            shielded(end)
+        except KeyboardInterrupt:
+            # It may have come before the work began.
+            shielded(end)
+            raise
 
     # -- parts
 

@@ -3,43 +3,37 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import functools
 import os
-import secrets
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
-
-from attrs import frozen
 
 from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.errors import (
     HelperError,
-    LaunchTimeoutError,
     LibcontainerError,
     StateError,
     TimeoutExpired,
 )
 from libcontainer.factory import Factory
-from libcontainer.host.fork import check_same_process
-from libcontainer.host.log import logger
 from libcontainer.host.processref import ProcessRef
+from libcontainer.host.shield import shielded
 from libcontainer.host.streams import Exchange
-from libcontainer.oneshot.popen import default_factory, discard
+from libcontainer.oneshot.popen import default_factory
 from libcontainer.oneshot.result import Result
 from libcontainer.oneshot.spent import Spent
 from libcontainer.process import Process
 from libcontainer.status import Status
+from libcontainer.stock import PREFIX, Recipe, Stock, Turn
 
 if TYPE_CHECKING:
     from libcontainer.config.criu import CriuOptions
 
-_PREFIX = "pool-"
-_KILL_SECONDS = 10.0
 _WAITING = frozenset({Status.CREATED, Status.PAUSED})
 
 
@@ -66,6 +60,8 @@ class Pool:
 
     Raises:
         LibcontainerError: the first container could not be prepared.
+        OSError, RuntimeError: the system gives no more files, or no thread; nothing
+            is left behind.
         ValueError: *size* is not positive.
     """
 
@@ -86,11 +82,10 @@ class Pool:
         self.process = process
         self.size = size
         self._is_restored = template is not None
-        self._stock = _Stock(default_factory() if factory is None else factory)
+        self._stock = Stock(default_factory() if factory is None else factory)
         remove_abandoned(self._stock.factory)
         image = None if template is None else os.fspath(template)
-        recipe = _Recipe(config, process, image, criu)
-        self._stock.add(self._stock.make(recipe))
+        recipe = Recipe(config, process, image, criu)
         # It holds no reference to the pool: one that is forgotten is closed.
         self._thread = threading.Thread(
             target=self._stock.keep,
@@ -98,8 +93,12 @@ class Pool:
             name="libcontainer-pool",
             daemon=True,
         )
-        self._thread.start()
-        self._end = weakref.finalize(self, _end, self._stock, self._thread)
+        try:
+            self._shield(functools.partial(_begin, self._stock, recipe, self._thread))
+            self._end = weakref.finalize(self, _end, self._stock, self._thread)
+        except BaseException:
+            self.close()
+            raise
 
     def __repr__(self) -> str:
         return f"<Pool {self.ready} of {self.size} ready, {list(self.process.args)!r}>"
@@ -120,14 +119,32 @@ class Pool:
 
         Raises:
             LibcontainerError: none can be prepared; why the last one could not.
+            OSError: the same, where the system gives no more files or memory. The
+                next call tries again.
             LaunchTimeoutError: none was ready in time.
             ProgramError: the program cannot be executed.
             ForkedError: the pool is of a process that this is a fork of.
+            KeyboardInterrupt: nothing was taken.
         """
+        turn = Turn()
+        taken: list[Container] = []
+
+        def work() -> None:
+            taken.append(self._take(timeout, turn))
+
+        try:
+            shielded(work, functools.partial(self._stock.give_up, turn))
+            return taken[0]
+        except BaseException:
+            for container in taken:
+                shielded(functools.partial(_delete, container))
+            raise
+
+    def _take(self, timeout: float | None, turn: Turn) -> Container:
         deadline = None if timeout is None else time.monotonic() + timeout
         failed = 0
         while True:
-            container = self._stock.get(deadline)
+            container = self._stock.get(deadline, turn)
             try:
                 if self._is_restored:
                     container.resume()
@@ -135,12 +152,12 @@ class Pool:
                     container.start()
             except (StateError, HelperError):
                 # It has been killed while it waited; not all of them, one after other.
-                container.delete(force=True)
+                self._stock.discard(container.id, container)
                 failed += 1
                 if failed > self.size:
                     raise
             except BaseException:
-                container.delete(force=True)
+                self._stock.discard(container.id, container)
                 raise
             else:
                 return container
@@ -158,8 +175,12 @@ class Pool:
         """
         from libcontainer.aio.threads import in_thread  # noqa: PLC0415
 
-        take = functools.partial(self.take, timeout)
-        return await in_thread(take, _delete)
+        turn = Turn()
+        return await in_thread(
+            functools.partial(self._take, timeout, turn),
+            _delete,
+            functools.partial(self._stock.give_up, turn),
+        )
 
     def run(
         self,
@@ -206,8 +227,25 @@ class Pool:
         self._stock.set_paused(paused=False)
 
     def close(self) -> None:
-        """Delete the containers that wait. Twice is once."""
-        self._end()
+        """Delete the containers that wait. Twice is once.
+
+        An interrupt comes after that. What could not be deleted the next call tries
+        again.
+        """
+        end = functools.partial(_end, self._stock, self._thread)
+        try:
+            shielded(end)
+        except KeyboardInterrupt:
+            # It may have come before the work began.
+            shielded(end)
+            raise
+
+    def _shield(self, work: Callable[[], None]) -> None:
+        if self.config.parent_death_signal is not None:
+            # It would come at the end of a thread made for this.
+            work()
+        else:
+            shielded(work)
 
     def __enter__(self) -> Self:
         return self
@@ -228,133 +266,18 @@ class Pool:
         raise TypeError(message)
 
 
-@frozen
-class _Recipe:
-    """What the containers of a pool are made of."""
-
-    config: Config
-    process: Process
-    template: str | None
-    criu: CriuOptions | None
-
-    def create(self, factory: Factory, name: str) -> Container:
-        """Return a new container."""
-        if self.template is None:
-            return factory.create(name, self.config, bound=True)
-        return factory.restore(
-            name, self.config, self.template, self.process, self.criu
-        )
-
-    def make_ready(self, container: Container) -> None:
-        """Bring it to where it waits until it is taken."""
-        if self.template is None:
-            container.prepare(self.process)
-        else:
-            container.pause()
+def _begin(stock: Stock, recipe: Recipe, thread: threading.Thread) -> None:
+    stock.add(stock.make(recipe))
+    thread.start()
 
 
-class _Stock:
-    """The containers that wait, and who waits for them."""
-
-    def __init__(self, factory: Factory) -> None:
-        self.factory = factory
-        self.containers: collections.deque[Container] = collections.deque()
-        self.is_closed = False
-        self._is_paused = False
-        self._pid = os.getpid()
-        self._error: LibcontainerError | None = None
-        self._changed = threading.Condition()
-
-    def make(self, recipe: _Recipe) -> Container:
-        name = f"{_PREFIX}{secrets.token_hex(8)}"
-        container: Container | None = None
-        try:
-            container = recipe.create(self.factory, name)
-            recipe.make_ready(container)
-        except BaseException:
-            discard(self.factory, name, container)
-            raise
-        return container
-
-    def add(self, container: Container) -> None:
-        with self._changed:
-            if not self.is_closed:
-                self.containers.append(container)
-                self._error = None
-                self._changed.notify_all()
-                return
-        container.delete(force=True)
-
-    def get(self, deadline: float | None) -> Container:
-        check_same_process(self._pid, "a pool")
-        with self._changed:
-            while not self.containers:
-                if self.is_closed:
-                    raise StateError("pool", "closed", "take from")
-                if self._error is not None:
-                    error, self._error = self._error, None
-                    self._changed.notify_all()
-                    raise error
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    message = "no container of the pool was ready in time"
-                    raise LaunchTimeoutError(message)
-                self._changed.wait(left)
-            container = self.containers.popleft()
-            if not self.containers and not self._is_paused:
-                # Others may be waiting by now.
-                self._changed.notify_all()
-        return container
-
-    def refill(self) -> None:
-        """Let the thread that makes new ones look whether there are enough."""
-        with self._changed:
-            if not self._is_paused:
-                self._changed.notify_all()
-
-    def set_paused(self, *, paused: bool) -> None:
-        with self._changed:
-            self._is_paused = paused
-            self._changed.notify_all()
-
-    def keep(self, recipe: _Recipe, size: int) -> None:
-        """Make containers as long as the pool is there."""
-        while self._await_need(size):
-            try:
-                self.add(self.make(recipe))
-            except LibcontainerError as error:
-                logger.warning("a container of a pool could not be prepared: %s", error)
-                with self._changed:
-                    # Not tried again before somebody was told.
-                    self._error = error
-                    self._changed.notify_all()
-
-    def _await_need(self, size: int) -> bool:
-        with self._changed:
-            while not self.is_closed:
-                is_short = len(self.containers) < size
-                if is_short and not self._is_paused and self._error is None:
-                    return True
-                self._changed.wait()
-        return False
-
-    def close(self) -> None:
-        if os.getpid() != self._pid:
-            # They are those of the process that this is a fork of.
-            return
-        with self._changed:
-            self.is_closed = True
-            waiting = list(self.containers)
-            self.containers.clear()
-            self._changed.notify_all()
-        for container in waiting:
-            with contextlib.suppress(LibcontainerError):
-                container.delete(force=True)
-
-
-def _end(stock: _Stock, thread: threading.Thread) -> None:
+def _end(stock: Stock, thread: threading.Thread) -> None:
     stock.close()
-    if thread is not threading.current_thread() and stock.is_closed:
+    if (
+        stock.is_closed
+        and thread.is_alive()
+        and thread is not threading.current_thread()
+    ):
         thread.join()
 
 
@@ -366,7 +289,7 @@ def remove_abandoned(factory: Factory) -> tuple[str, ...]:
     """Delete what pools have left whose process is gone; return the ids."""
     gone = []
     for container in factory:
-        if not container.id.startswith(_PREFIX):
+        if not container.id.startswith(PREFIX):
             continue
         with contextlib.suppress(LibcontainerError):
             state = container.state()
