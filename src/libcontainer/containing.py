@@ -16,6 +16,7 @@ from libcontainer.config import Config
 from libcontainer.container import Container
 from libcontainer.errors import CallFailedError
 from libcontainer.factory import Factory
+from libcontainer.host.shield import shielded
 from libcontainer.oneshot.popen import default_factory, discard
 from libcontainer.oneshot.spent import limited_stats
 from libcontainer.oneshot.wishes import Wishes
@@ -83,15 +84,12 @@ class Contained:
 
     def answer(self, request: bytes) -> Any:  # noqa: ANN401 - the function's
         """Return what the function of a request returns, or raise what it raises."""
-        maker, config, name = self.parts()
-        container: Container | None = None
-        try:
-            container = maker.create(name, config, bound=True)
-            with Interpreter(container.run) as interpreter:
-                ask = functools.partial(interpreter.call, request)
-                return self.judged(ask, container)
-        finally:
-            discard(maker, name, container)
+        work = _Answer(self, request)
+        config: Config | None = self._wishes.config
+        if config is not None and config.parent_death_signal is not None:
+            # It would come at the end of a thread made for this.
+            return work.do()
+        return shielded(work.do, work.stop)
 
     def judged(self, ask: Callable[..., Any], container: Container) -> Any:  # noqa: ANN401
         """Return an answer; tell of a failure why the kernel says it is one."""
@@ -103,25 +101,16 @@ class Contained:
 
     async def aanswer(self, request: bytes) -> Any:  # noqa: ANN401 - the function's
         """Do the same under asyncio."""
-        maker, config, name = self.parts()
-        container: Container | None = None
+        place = await in_thread(functools.partial(Place, *self.parts()), Place.close)
         try:
-            container = await in_thread(
-                functools.partial(maker.create, name, config, bound=True)
+            return await place.interpreter.acall(
+                request, trust=self._trust, timeout=self._timeout
             )
-            start = functools.partial(Interpreter, container.run)
-            interpreter = await in_thread(start, _leave)
-            try:
-                return await interpreter.acall(
-                    request, trust=self._trust, timeout=self._timeout
-                )
-            except CallFailedError as error:
-                _judge(error, container)
-                raise
-            finally:
-                await to_the_end(functools.partial(_leave, interpreter))
+        except CallFailedError as error:
+            _judge(error, place.container)
+            raise
         finally:
-            await to_the_end(functools.partial(discard, maker, name, container))
+            await to_the_end(place.close)
 
     def parts(self) -> tuple[Factory, Config, str]:
         """Return what the next container is made by and of, and its name."""
@@ -130,10 +119,59 @@ class Contained:
         return maker, config, f"call-{secrets.token_hex(8)}"
 
 
-def _leave(interpreter: Interpreter) -> None:
-    interpreter.handle.kill()
-    with interpreter:
-        pass
+class Place:
+    """A container, and the interpreter in it that answers calls.
+
+    Attributes:
+        container: the container.
+        interpreter: its first process.
+    """
+
+    def __init__(self, maker: Factory, config: Config, name: str) -> None:
+        self._maker = maker
+        self._name = name
+        container: Container | None = None
+        try:
+            container = maker.create(name, config, bound=True)
+            self.interpreter = Interpreter(container.run)
+        except BaseException:
+            discard(maker, name, container)
+            raise
+        self.container = container
+
+    def close(self) -> None:
+        """End the interpreter, and delete the container."""
+        self.interpreter.close()
+        try:
+            discard(self._maker, self._name, self.container)
+        finally:
+            self.interpreter.handle.close()
+
+
+class _Answer:
+    """One call, which another thread may stop."""
+
+    def __init__(self, caller: Contained, request: bytes) -> None:
+        self._caller = caller
+        self._request = request
+        self._is_stopped = False
+        self._place: Place | None = None
+
+    def do(self) -> Any:  # noqa: ANN401 - the function's
+        place = self._place = Place(*self._caller.parts())
+        try:
+            if self._is_stopped:
+                place.interpreter.handle.kill()
+            with place.interpreter as interpreter:
+                ask = functools.partial(interpreter.call, self._request)
+                return self._caller.judged(ask, place.container)
+        finally:
+            place.close()
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        if self._place is not None:
+            self._place.interpreter.handle.kill()
 
 
 def _judge(error: CallFailedError, container: Container) -> None:

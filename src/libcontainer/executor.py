@@ -7,20 +7,21 @@ import contextlib
 import functools
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from libcontainer.calls.talk import Interpreter, request_of
-from libcontainer.container import Container
-from libcontainer.containing import Contained
+from libcontainer.calls.talk import request_of
+from libcontainer.containing import Contained, Place
 from libcontainer.errors import (
     CallError,
     LibcontainerError,
     RemoteError,
     TimeoutExpired,
 )
-from libcontainer.oneshot.popen import discard
+from libcontainer.host.log import logger
+from libcontainer.host.shield import shielded
 from libcontainer.oneshot.wishes import Wishes
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class ContainerExecutor(Executor):
     arguments, results and trust holds. Each worker is a thread that waits for its
     container. With *reuse* a worker keeps its container, and the interpreter in it,
     for its next task: faster, and what a task leaves behind the next one finds. One
-    that ended without an answer, or took too long, is replaced.
+    that ended without an answer, or took too long, is replaced. The containers go with
+    `shutdown`, with an executor that is forgotten, or at the end of the program.
 
     Args:
         max_workers: how many containers there are at once; None is one for each
@@ -70,7 +72,9 @@ class ContainerExecutor(Executor):
         self._threads = ThreadPoolExecutor(count, "libcontainer-executor")
         self._mine = threading.local()
         self._lock = threading.Lock()
-        self._seats: list[_Seat] = []
+        self._seats = _Seats()
+        # Nobody need shut it down: what is forgotten, or there at the end, goes too.
+        weakref.finalize(self, self._seats.close)
         self._left = 0
         self._is_shut = False
 
@@ -98,20 +102,14 @@ class ContainerExecutor(Executor):
             self._is_shut = True
             is_last = self._left == 0
         if is_last:
-            self._close()
+            shielded(self._seats.close)
 
     def _one_less(self, _: Future[Any]) -> None:
         with self._lock:
             self._left -= 1
             is_last = self._is_shut and self._left == 0
         if is_last:
-            self._close()
-
-    def _close(self) -> None:
-        with self._lock:
-            seats, self._seats = self._seats, []
-        for seat in seats:
-            seat.close()
+            shielded(self._seats.close)
 
     def _anew(self, request: bytes) -> Any:  # noqa: ANN401 - the task's
         return self._caller.answer(request)
@@ -120,14 +118,38 @@ class ContainerExecutor(Executor):
         seat: _Seat | None = getattr(self._mine, "seat", None)
         if seat is None or seat.is_lost:
             seat = self._mine.seat = _Seat(self._caller)
-            with self._lock:
-                self._seats.append(seat)
+            self._seats.add(seat)
         try:
             return seat.answer(request)
         finally:
             if seat.is_lost:
-                with self._lock, contextlib.suppress(ValueError):
-                    self._seats.remove(seat)
+                self._seats.remove(seat)
+
+
+class _Seats:
+    """What all workers have at the moment."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seats: list[_Seat] = []
+        self._pid = os.getpid()
+
+    def add(self, seat: _Seat) -> None:
+        with self._lock:
+            self._seats.append(seat)
+
+    def remove(self, seat: _Seat) -> None:
+        with self._lock, contextlib.suppress(ValueError):
+            self._seats.remove(seat)
+
+    def close(self) -> None:
+        if os.getpid() != self._pid:
+            # They are those of the process that this is a fork of.
+            return
+        with self._lock:
+            seats, self._seats = self._seats, []
+        for seat in seats:
+            seat.close()
 
 
 class _Seat:
@@ -136,26 +158,13 @@ class _Seat:
     def __init__(self, caller: Contained) -> None:
         self.is_lost = False
         self._caller = caller
-        maker, config, self._name = caller.parts()
-        self._maker = maker
-        self._container: Container | None = None
-        self._interpreter: Interpreter | None = None
-        try:
-            self._container = maker.create(self._name, config, bound=True)
-            self._interpreter = Interpreter(self._container.run)
-        except BaseException:
-            discard(maker, self._name, self._container)
-            raise
+        self._place = Place(*caller.parts())
 
     def answer(self, request: bytes) -> Any:  # noqa: ANN401 - the task's
-        if self._interpreter is None or self._container is None:
-            message = "the container of this worker is gone"
-            error = CallError(message)
-            error.verdict = "setup"
-            raise error
+        place = self._place
         try:
-            ask = functools.partial(self._interpreter.call, request)
-            return self._caller.judged(ask, self._container)
+            ask = functools.partial(place.interpreter.call, request)
+            return self._caller.judged(ask, place.container)
         except RemoteError:
             # That is an answer.
             raise
@@ -165,9 +174,8 @@ class _Seat:
 
     def close(self) -> None:
         self.is_lost = True
-        if self._interpreter is not None:
-            self._interpreter.close()
-        with contextlib.suppress(LibcontainerError):
-            discard(self._maker, self._name, self._container)
-        if self._interpreter is not None:
-            self._interpreter.handle.close()
+        try:
+            self._place.close()
+        except (LibcontainerError, OSError) as error:
+            name = self._place.container.id
+            logger.warning("container %r of an executor is left: %s", name, error)

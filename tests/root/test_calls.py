@@ -18,6 +18,7 @@ import attrs
 import pytest
 
 import libcontainer as lc
+from libcontainer import containing
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -284,6 +285,64 @@ def test_what_is_left_running_does_not_keep_the_call(options: dict[str, Any]) ->
     begun = time.monotonic()
     assert leave() == "done"
     assert time.monotonic() - begun < 10
+
+
+def lets_go_of_everything() -> None:
+    os.closerange(3, 100)
+    time.sleep(1000)
+
+
+def test_a_function_that_closes_its_socket_has_no_more_time_than_others(
+    made: Made, options: dict[str, Any], state_root: Path
+) -> None:
+    late = pytest.raises(lc.TimeoutExpired, match="a call")
+    begun = time.monotonic()
+    with made() as container, late:
+        container.call(lets_go_of_everything, timeout=1)
+    with made() as container, late:
+        asyncio.run(container.acall(lets_go_of_everything, timeout=1))
+    with late:
+        lc.contained(timeout=1, **options)(lets_go_of_everything)()
+    assert time.monotonic() - begun < 60
+    assert os.listdir(state_root) == []
+
+
+def test_a_function_that_answers_itself_has_no_more_time_either(
+    options: dict[str, Any],
+) -> None:
+    @lc.contained(timeout=1, **options)
+    def answers() -> None:
+        message = b'J["value",7]'
+        os.write(3, len(message).to_bytes(8, "big") + message)
+        time.sleep(1000)
+
+    begun = time.monotonic()
+    assert answers() == 7
+    assert time.monotonic() - begun < 60
+
+
+def test_an_interrupt_leaves_no_container_of_a_call(
+    options: dict[str, Any], state_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discard = containing.discard
+
+    def interrupted(*args: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        discard(*args)
+
+    monkeypatch.setattr(containing, "discard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lc.contained(**options)(pow)(2, 3)
+    assert os.listdir(state_root) == []
+
+
+def test_an_interrupt_ends_a_call(options: dict[str, Any], state_root: Path) -> None:
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        lc.contained(**options)(time.sleep)(1000)
+    timer.join()
+    assert os.listdir(state_root) == []
 
 
 def test_many_threads_call_at_once(options: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import pickle
@@ -188,6 +189,107 @@ def test_a_later_failure_is_told_to_who_takes(
         assert container.status() is lc.Status.RUNNING
 
 
+def test_an_error_of_the_system_is_told_once_and_the_pool_goes_on(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch, state_root: Path
+) -> None:
+    prepare = lc.Container.prepare
+    full = [OSError(errno.EMFILE, "Too many open files")]
+
+    def prepare_once(*args: Any, **keywords: Any) -> Any:
+        if full:
+            raise full.pop()
+        return prepare(*args, **keywords)
+
+    pool = pools("cat", size=1)
+    monkeypatch.setattr(lc.Container, "prepare", prepare_once)
+    pool.take().delete(force=True)
+    with pytest.raises(OSError, match="Too many open files"):
+        pool.take(20)
+    with pool.take(20) as container:
+        assert container.status() is lc.Status.RUNNING
+    until(lambda: pool.ready == 1)
+    assert len(os.listdir(state_root)) == 1
+
+
+def test_what_could_not_be_deleted_is_deleted_later(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch, state_root: Path
+) -> None:
+    pool = pools("cat", size=1)
+    delete = lc.Container.delete
+    full = [OSError(errno.EMFILE, "Too many open files")] * 2
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise full[0]
+
+    def delete_later(*args: Any, **keywords: Any) -> None:
+        if full:
+            raise full.pop()
+        delete(*args, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lc.Container, "start", fail)
+        patch.setattr(lc.Container, "delete", delete_later)
+        with pytest.raises(OSError, match="Too many open files"):
+            pool.take()
+        until(lambda: pool.ready == 1)
+        pool.close()
+        pool.close()
+    assert os.listdir(state_root) == []
+
+
+def test_without_a_thread_there_is_no_pool(
+    factory: lc.Factory,
+    config: lc.Config,
+    monkeypatch: pytest.MonkeyPatch,
+    state_root: Path,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="new thread"):
+        lc.Pool(config, lc.Process(["true"], stdin=lc.DEVNULL), factory=factory)
+    assert os.listdir(state_root) == []
+
+
+def test_an_interrupt_loses_no_container_that_was_taken(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch, state_root: Path
+) -> None:
+    pool = pools("cat", size=1)
+    pool.pause()
+    until(lambda: pool.ready == 1)
+    refill = pool._stock.refill
+
+    def interrupted() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        refill()
+
+    monkeypatch.setattr(pool._stock, "refill", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.take()
+    assert os.listdir(state_root) == []
+
+
+def test_an_interrupt_does_not_keep_a_pool_from_being_closed(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch, state_root: Path
+) -> None:
+    pool = pools("cat", size=3)
+    until(lambda: pool.ready == 3)
+    delete = lc.Container.delete
+
+    def interrupted(*args: Any, **keywords: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        delete(*args, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lc.Container, "delete", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pool.close()
+    assert os.listdir(state_root) == []
+    pool.close()
+
+
 def test_what_a_killed_pool_has_left_goes_with_the_next(
     pools: Pools, state_root: Path, busybox_rootfs: Path
 ) -> None:
@@ -239,6 +341,25 @@ def test_a_pool_works_under_asyncio(pools: Pools, state_root: Path) -> None:
             found = await asyncio.gather(*(one(n) for n in range(6)))
             assert found == [str(n).encode() for n in range(6)]
         assert os.listdir(state_root) == []
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_wait_ends_at_once_and_takes_nothing(
+    pools: Pools, state_root: Path
+) -> None:
+    async def main() -> None:
+        pool = pools("cat", size=1)
+        pool.pause()
+        (await pool.atake()).delete(force=True)
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.atake(), 0.2)
+        assert time.monotonic() - begun < 10
+        pool.resume()
+        await asyncio.to_thread(until, lambda: pool.ready == 1)
+        await asyncio.sleep(0.2)
+        assert pool.ready == len(os.listdir(state_root)) == 1
 
     asyncio.run(main())
 
@@ -312,6 +433,34 @@ def test_it_may_be_shut_down_without_waiting(
     wait(futures)
     until(lambda: os.listdir(state_root) == [])
     executor._threads.shutdown()
+
+
+def test_an_executor_that_is_forgotten_deletes_its_containers(
+    options: dict[str, Any], state_root: Path
+) -> None:
+    executor = lc.ContainerExecutor(1, reuse=True, **options)
+    assert executor.submit(pow, 2, 3).result() == 8
+    assert len(os.listdir(state_root)) == 1
+    worker = next(iter(executor._threads._threads))
+    del executor
+    gc.collect()
+    assert os.listdir(state_root) == []
+    worker.join(20)
+
+
+def test_an_executor_is_shut_down_with_its_program(
+    state_root: Path, busybox_rootfs: Path
+) -> None:
+    script = f"""
+import libcontainer as lc, os
+root = {str(state_root)!r}
+rootfs = lc.Overlay({str(busybox_rootfs)!r})
+made = lc.ContainerExecutor(2, reuse=True, rootfs=rootfs, factory=lc.Factory(root))
+print(list(made.map(pow, [2, 3], [2, 2])), len(os.listdir(root)))
+"""
+    said = subprocess.check_output([sys.executable, "-c", script], text=True)
+    assert said in ("[4, 9] 1\n", "[4, 9] 2\n")
+    assert os.listdir(state_root) == []
 
 
 def test_it_is_an_executor_of_a_loop(options: dict[str, Any]) -> None:

@@ -46,6 +46,8 @@ class Interpreter:
             raise
         finally:
             socket.close(inside)
+        # Of the last call: it holds for the end of the process, too.
+        self._deadline: float | None = None
 
     def call(
         self,
@@ -61,17 +63,18 @@ class Interpreter:
             CallFailedError: the process ended without an answer.
             CallError: the answer is none.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = self._begin(timeout)
         try:
             self._send(_framed(request, trust=trust), deadline)
             size = _size_of(self._read(SIZE.size, deadline))
             message = self._read(size, deadline)
         except TimeoutError:
-            self.handle.kill()
-            self.handle.wait()
+            self._end()
             raise TimeoutExpired("a call", timeout or 0.0) from None
         except (EOFError, ConnectionError):
-            raise self.failure() from None
+            if not self._end():
+                raise TimeoutExpired("a call", timeout or 0.0) from None
+            raise CallFailedError(self.handle.wait()) from None
         except BaseException:
             # What is left of the answer would be taken for the next one.
             self.handle.kill()
@@ -80,6 +83,7 @@ class Interpreter:
 
     async def acall(self, request: bytes, *, trust: bool, timeout: float | None) -> Any:  # noqa: ANN401 - the function's
         """Do the same under asyncio."""
+        self._begin(timeout)
         self._socket.setblocking(False)
         try:
             async with asyncio.timeout(timeout):
@@ -88,17 +92,12 @@ class Interpreter:
             self.handle.kill()
             await self.handle
             raise TimeoutExpired("a call", timeout or 0.0) from None
-        except (EOFError, ConnectionError):
-            await self.handle
-            raise self.failure() from None
+        except CallFailedError:
+            raise
         except BaseException:
             self.handle.kill()
             raise
         return decode(message, trust=trust)
-
-    def failure(self) -> CallFailedError:
-        """Wait for the process, which has said nothing; return what to raise."""
-        return CallFailedError(self.handle.wait())
 
     def close(self) -> None:
         """Let the process end, which it does between two calls."""
@@ -111,8 +110,28 @@ class Interpreter:
         self.close()
         if kind is not None:
             self.handle.kill()
-        self.handle.wait()
+        self._end()
         self.handle.close()
+
+    def _begin(self, timeout: float | None) -> float | None:
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        return self._deadline
+
+    def _end(self) -> bool:
+        """Wait for the process, kill it at the deadline; tell whether it ended before.
+
+        One that has let go of its socket, or has answered, may still go on.
+        """
+        left = None
+        if self._deadline is not None:
+            left = max(0.0, self._deadline - time.monotonic())
+        try:
+            self.handle.wait(left)
+        except TimeoutExpired:
+            self.handle.kill()
+            self.handle.wait()
+            return False
+        return True
 
     # -- bytes
 
@@ -132,6 +151,13 @@ class Interpreter:
         return b"".join(chunks)
 
     async def _aexchange(self, data: bytes) -> bytes:
+        """Return the answer; tell how the process ended if there is none."""
+        try:
+            return await self._aread_answer(data)
+        except (EOFError, ConnectionError):
+            raise CallFailedError(await self.handle) from None
+
+    async def _aread_answer(self, data: bytes) -> bytes:
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(self._socket, data)
 
