@@ -22,6 +22,7 @@ from libcontainer.entered import EnteredContainer
 from libcontainer.errors import (
     ConfigError,
     ContainerNotFoundError,
+    HelperError,
     HookError,
     ProcessNotStartedError,
     ProgramError,
@@ -159,6 +160,8 @@ class Container(
             ProgramError: the program cannot be executed; init has ended.
             HookError: a hook of *start_container* or *poststart* failed; init
                 has ended.
+            OSError: init could not be told, for want of files or of space; it still
+                waits, and can be started.
         """
         with self._store.open(self.id).locked(timeout=LOCK_SECONDS) as folder:
             state = folder.read()
@@ -167,10 +170,15 @@ class Container(
             from libcontainer.host.gate import open_gate  # noqa: PLC0415
 
             running = evolve(state, status=Status.RUNNING)
+            # Before init may go: where this fails it still waits.
+            folder.stage(running)
+            has_gone = False
 
             def record() -> None:
+                nonlocal has_gone
+                has_gone = True
                 folder.remove_gate()
-                folder.write(running)
+                folder.put_staged()
 
             try:
                 open_gate(
@@ -181,8 +189,9 @@ class Container(
                     meanwhile=record,
                 )
             except BaseException as error:
-                folder.remove_gate()
-                _await_end_after(error, state)
+                if has_gone or isinstance(error, HelperError):
+                    folder.remove_gate()
+                    _await_end_after(error, state)
                 raise
             self._poststart(folder, running)
 
@@ -377,6 +386,8 @@ class Container(
         Raises:
             StateError: it has stopped, or not begun.
             UnsupportedError: it has no monitor.
+            HelperError: the monitor does not answer, or has eight attached.
+            OSError: ``EMFILE``: no file is left for the terminal.
         """
         # Loaded here: few programs attach.
         from libcontainer.host.attachment import Attachment  # noqa: PLC0415

@@ -21,7 +21,9 @@ import pytest
 from attrs import evolve
 
 import libcontainer as lc
+from libcontainer.host import gate
 from libcontainer.status import TRANSITIONS, Status
+from tests.fewfiles import few_files
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -239,6 +241,52 @@ def test_only_one_of_many_starts_wins(bring: Bring) -> None:
     for thread in threads:
         thread.join()
     assert sorted(results) == ["refused"] * 15 + ["started"]
+
+
+@pytest.mark.parametrize("files", range(4))
+def test_a_start_that_init_was_not_told_of_may_be_repeated(
+    factory: lc.Factory, config: lc.Config, files: int
+) -> None:
+    with factory.create(new_id(), config) as container:
+        container.prepare(lc.Process(["sleep", "1000"], stdin=lc.DEVNULL))
+        try:
+            with few_files(files):
+                container.start()
+        except OSError:
+            assert files < 2
+            assert container.status() is lc.Status.CREATED
+            container.start()
+        assert container.status() is lc.Status.RUNNING
+
+
+def test_a_start_that_is_interrupted_before_may_be_repeated(
+    factory: lc.Factory, config: lc.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with factory.create(new_id(), config) as container:
+        container.prepare(lc.Process(["sleep", "1000"], stdin=lc.DEVNULL))
+        with monkeypatch.context() as patch:
+            patch.setattr(gate, "control_send", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                container.start()
+        assert container.status() is lc.Status.CREATED
+        container.start()
+        assert container.status() is lc.Status.RUNNING
+
+
+@pytest.mark.parametrize("files", range(6))
+def test_what_cannot_be_made_for_want_of_files_leaves_no_folder(
+    factory: lc.Factory, config: lc.Config, state_root: Path, files: int
+) -> None:
+    try:
+        with few_files(files):
+            made = factory.create(new_id(), config)
+    except OSError:
+        assert os.listdir(state_root) == []
+    else:
+        made.delete()
 
 
 def test_only_one_of_many_creates_wins(factory: lc.Factory, config: lc.Config) -> None:

@@ -75,7 +75,7 @@ class Store:
                 folder.write_first(state)
                 renameat2(root_fd, private, root_fd, state.id, RENAME_NOREPLACE)
             except BaseException as error:
-                folder.empty()
+                folder.empty_new()
                 folder.close()
                 # An interrupt may come when it has its final name already.
                 taken = isinstance(error, FileExistsError)
@@ -227,7 +227,18 @@ class Folder:
 
     def write(self, state: State) -> None:
         """Replace the container's state, in one step."""
+        self.stage(state)
+        self.put_staged()
+
+    def stage(self, state: State) -> None:
+        """Write down what `put_staged` makes the container's state.
+
+        That needs no file and no space any more.
+        """
         self._write(_NEW_STATE, self._states.dump(state))
+
+    def put_staged(self) -> None:
+        """Replace the state by the one that was staged."""
         os.rename(_NEW_STATE, _STATE, src_dir_fd=self.fd, dst_dir_fd=self.fd)
 
     def write_first(self, state: State) -> None:
@@ -300,6 +311,12 @@ class Folder:
     def has_only_ours(self) -> bool:
         """Tell, of a folder without a state, whether it can be a container's at all."""
         return _OURS.issuperset(os.listdir(self.fd))
+
+    def empty_new(self) -> None:
+        """Remove what a new container's folder has; that needs no further fd."""
+        for name in (_STATE, _CONFIG):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self.fd)
 
     def empty(self) -> None:
         """Remove every file of the folder, the state first of all."""
