@@ -48,7 +48,16 @@ _ROOT: Final = (
     | InotifyMask.MOVED_TO
     | InotifyMask.MOVED_FROM
     | InotifyMask.DELETE
+    | InotifyMask.DELETE_SELF
+    | InotifyMask.MOVE_SELF
     | InotifyMask.ONLYDIR
+)
+# Where the root was, others may make it anew: that is another one.
+_ROOT_IS_GONE: Final = (
+    InotifyMask.DELETE_SELF
+    | InotifyMask.MOVE_SELF
+    | InotifyMask.UNMOUNT
+    | InotifyMask.IGNORED
 )
 # A state is renamed into its place, a gate is removed, a pause touches the folder.
 _FOLDER: Final = (
@@ -101,8 +110,9 @@ class ContainerEvent:
 class FactoryEvents(EventStream[ContainerEvent]):
     """The events of all containers of one factory; see `EventStream`.
 
-    It goes on until it is closed. It holds three fds, one more for each container that
-    lives, and on cgroup v1 a second one.
+    It goes on until it is closed, or until the root directory is removed or moved away:
+    who makes another in its place needs another stream. It holds three fds, one more
+    for each container that lives, and on cgroup v1 a second one.
 
     What happens within a moment may be told as one: of a container that was deleted
     before it was looked at there are ``created`` and ``deleted`` alone. A launch that
@@ -148,6 +158,9 @@ class FactoryEvents(EventStream[ContainerEvent]):
         return found
 
     def _take_root(self, event: InotifyEvent) -> list[ContainerEvent]:
+        if event.mask & _ROOT_IS_GONE:
+            self._end()
+            return []
         if event.name.startswith(",") or not event.mask & InotifyMask.ISDIR:
             # Not yet a container.
             return []

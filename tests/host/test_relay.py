@@ -64,6 +64,35 @@ def read_until(fd: int, wanted: bytes) -> bytes:
     return seen
 
 
+def test_output_waits_for_a_reader_that_is_slow(
+    desk: Desk, end: tuple[int, int]
+) -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    size = 300_000
+    relay = desk.relay(stdout=write)
+    relay.normalise()
+    ended: list[bool] = []
+    thread = in_thread(lambda: ended.append(relay.run(end[0])))
+
+    def say() -> None:
+        left = b"x" * size
+        while left:
+            left = left[os.write(desk.slave, left) :]
+
+    speaker = in_thread(say)
+    seen = 0
+    while seen < size:
+        assert select.select([read], [], [], 20)[0], seen
+        seen += len(os.read(read, 65536))
+    speaker.join()
+    os.close(end[1])
+    thread.join()
+    assert ended == [True]
+    os.close(read)
+    os.close(write)
+
+
 def in_thread(work: object) -> threading.Thread:
     thread = threading.Thread(target=work)  # type: ignore[arg-type]
     thread.start()

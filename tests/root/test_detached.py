@@ -20,6 +20,7 @@ import pytest
 import libcontainer as lc
 from libcontainer.cgroups.strategy import Placement
 from libcontainer.host import children, exitrecord
+from tests.fewfiles import few_files
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -530,6 +531,21 @@ def test_attach_types_resizes_and_leaves(box: lc.Container, tmp_path: Path) -> N
             pass
     assert handle.wait(20) == lc.ExitStatus(code=3)
     assert "got one two" in log.read_text()
+
+
+@pytest.mark.parametrize("files", range(4))
+def test_a_terminal_that_there_is_no_file_for_is_an_error(
+    box: lc.Container, files: int
+) -> None:
+    box.run(shell("sleep 1000", terminal=True), detach=True)
+    try:
+        with few_files(files):
+            attachment = box.attach()
+    except OSError:
+        assert files < 3
+    else:
+        assert attachment.terminal is not None
+        attachment.close()
 
 
 def test_everybody_who_is_attached_sees_the_output(box: lc.Container) -> None:

@@ -248,6 +248,18 @@ def test_callbacks_are_called(make: Make, factory: lc.Factory) -> None:
     assert seen[0] == "created"
 
 
+def test_events_end_with_the_root_that_they_are_of(
+    factory: lc.Factory, state_root: Path
+) -> None:
+    with factory.events() as events:
+        factory.create(new_id(), lc.Config()).delete()
+        state_root.rmdir()
+        seen = kinds(list(events))
+        assert seen == ["created", "deleted"]
+        assert events.is_over
+    state_root.mkdir(mode=0o700)
+
+
 def test_a_root_that_is_not_there_yet_is_made(tmp_path: Path) -> None:
     root = tmp_path / "new"
     with lc.Factory(root) as factory, factory.events() as stream:

@@ -485,6 +485,25 @@ def test_a_program_whose_handler_never_answers_can_be_killed(
         release.set()
 
 
+def test_a_handler_without_a_thread_is_an_error_that_leaves_nothing(
+    factory: lc.Factory, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_start(_: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    config = lc.Config(rootfs=lc.Overlay(str(image)), seccomp=refuse("sync", "NOTIFY"))
+    process = lc.Process(["/calls"], notify=lambda _: Continue())
+    with factory.create(new_id(), config) as container:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse_start)
+            with pytest.raises(RuntimeError, match="new thread"):
+                container.run(process)
+        held = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+        opened = [os.readlink(path) for path in held if os.path.lexists(path)]
+        assert "anon_inode:seccomp notify" not in opened
+
+
 def test_a_handler_cannot_wait_at_the_gate(factory: lc.Factory, image: Path) -> None:
     config = lc.Config(rootfs=lc.Overlay(str(image)), seccomp=refuse("sync", "NOTIFY"))
     with (

@@ -53,8 +53,13 @@ class EventStream(Generic[T]):
         self._sources: dict[int, Source[T]] = {}
         self._waiting = 0
         self._is_over = False
-        self._epoll: select.epoll | None = select.epoll()
+        self._epoll: select.epoll | None = None
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            self._epoll = select.epoll()
+        except BaseException:
+            os.close(self._wake)
+            raise
         self._epoll.register(self._wake, select.EPOLLIN)
 
     # -- for subclasses

@@ -42,6 +42,7 @@ class Attachment:
 
         Raises:
             HelperError: it does not answer, or has eight attached already.
+            OSError: ``EMFILE``: no file is left for the terminal.
         """
         raw = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
         fd = above_stdio(raw.detach())
@@ -49,7 +50,7 @@ class Attachment:
         try:
             connection.settimeout(_SECONDS)
             connection.connect(folder.attach_address)
-            data, fds, _, _ = socket.recv_fds(connection, wire.MESSAGE_SIZE, 1)
+            data, fds, flags, _ = socket.recv_fds(connection, wire.MESSAGE_SIZE, 1)
             if not data:
                 close_all(fds)
                 raise ConnectionResetError
@@ -58,6 +59,10 @@ class Attachment:
             connection.close()
             message = f"the monitor of container {folder.id!r} does not let us attach"
             raise HelperError(message) from error
+        if flags & socket.MSG_CTRUNC and not fds:
+            connection.close()
+            message = f"no file is left for the terminal of container {folder.id!r}"
+            raise OSError(errno.EMFILE, message)
         return Attachment(connection, above_stdio(fds[0]) if fds else None)
 
     def fileno(self) -> int:

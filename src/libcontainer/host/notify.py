@@ -118,7 +118,14 @@ class Relay:
     def start(self) -> None:
         """Begin; a daemon thread, so that it holds nobody up."""
         name = f"libcontainer-notify-{self._host_pid}"
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name=name, daemon=True).start()
+        except BaseException:
+            # No more threads: a limit.
+            os.close(self._pidfd)
+            self._inside.close()
+            self._manager.close()
+            raise
 
     def _run(self) -> None:
         with self._inside, self._manager:

@@ -205,8 +205,17 @@ class Relay:
             return False
         view = memoryview(data)
         while view:
-            view = view[os.write(self._stdout, view) :]
+            try:
+                view = view[os.write(self._stdout, view) :]
+            except BlockingIOError:
+                # Somebody has made it non-blocking, and it is full.
+                self._await_reader()
         return bool(data)
+
+    def _await_reader(self) -> None:
+        poll = select.poll()
+        poll.register(self._stdout, select.POLLOUT)
+        poll.poll()
 
     def _drain(self) -> None:
         if not self._has_output:

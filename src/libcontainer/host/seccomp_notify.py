@@ -51,7 +51,12 @@ class NotifyServer:
         self._thread = threading.Thread(
             target=self._serve, name=f"libcontainer-notify-{listener}", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            # No more threads: a limit.
+            os.close(listener)
+            raise
 
     def join(self, timeout: float) -> None:
         """Wait until no process has the filter any more, or for *timeout* seconds."""
