@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from libcontainer.verdict import Verdict
 
 _KILL_SECONDS = 10.0
+_USUAL_SECONDS = 0.5
 _POLL_SECONDS = 0.02
 
 
@@ -410,7 +411,8 @@ class Container(
         this object ran in it are ended too, and what is left of it where the pid
         namespace is not its own: by its mount namespace, from Linux 6.10 on. The
         hooks of *poststop* run last, with the folder gone, if there has ever been
-        an init process.
+        an init process. A process that another program ran in it, and has not waited
+        for, is dead then; it keeps the pid namespace, which is empty, until that waits.
 
         Raises:
             StateError: it runs, and *force* is not set.
@@ -585,11 +587,22 @@ class Container(
                 )
 
                 state = with_leftovers(state, init)
-            if not kill_and_reap(init.pidfd, timeout=_KILL_SECONDS):
+            if not self._has_died(init):
                 from libcontainer.errors import TimeoutExpired  # noqa: PLC0415 - rare
 
                 raise TimeoutExpired(f"kill of container {self.id}", _KILL_SECONDS)
         return state
+
+    def _has_died(self, init: ProcessRef) -> bool:
+        """End an init that may be another program's child; tell whether it has."""
+        if self._shares_pids():
+            return kill_and_reap(init.pidfd, timeout=_KILL_SECONDS)
+        if kill_and_reap(init.pidfd, timeout=_USUAL_SECONDS):
+            return True
+        # Loaded here: it waits for what others have yet to reap.
+        from libcontainer.host.exiting import end_init  # noqa: PLC0415
+
+        return end_init(init, timeout=_KILL_SECONDS)
 
     def _end_own(self) -> None:
         # Those that joined first: where the pid namespace is shared they are not

@@ -224,6 +224,23 @@ def test_another_process_runs_signals_and_deletes(bring: Bring) -> None:
         container.status()
 
 
+@pytest.mark.parametrize("detach", [False, True])
+def test_another_process_deletes_though_the_maker_of_a_further_one_does_not_wait(
+    factory: lc.Factory, config: lc.Config, state_root: Path, detach: bool
+) -> None:
+    container = factory.create(new_id(), config)
+    container.run(lc.Process(["sleep", "1000"], stdin=lc.DEVNULL), detach=detach)
+    further = container.exec(lc.Process(["sleep", "2000"], stdin=lc.DEVNULL))
+    begun = time.monotonic()
+    process = _other("box.delete(force=True); print('gone')", container)
+    assert _said(process) == "gone"
+    # A monitor has ten seconds to pass on what was said.
+    assert time.monotonic() - begun < (20 if detach else 9)
+    assert os.listdir(state_root) == []
+    assert further.wait(20).signal == signal.SIGKILL
+    container.delete(force=True)
+
+
 def test_only_one_of_many_starts_wins(bring: Bring) -> None:
     container = bring(Status.CREATED)
     results: list[str] = []
