@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,23 @@ def test_it_has_its_limits_while_it_runs(box: lc.Container) -> None:
     process.kill()
     process.wait()
     assert not own.exists()
+
+
+def test_what_a_process_left_running_goes_once_it_has_ended(
+    box: lc.Container,
+) -> None:
+    limits = lc.Resources(pids=7)
+    script = ["sh", "-c", "sleep 2 & exit 0"]
+    assert box.exec(lc.Process(script, resources=limits)).wait().code == 0
+    (own,) = folder(box, "pids").glob("exec-*")
+    with box.exec(lc.Process(["true"], resources=limits)):
+        assert own.exists()
+    deadline = time.monotonic() + 20
+    while (own / "cgroup.procs").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with box.exec(lc.Process(["true"], resources=limits)):
+        assert not own.exists()
 
 
 def test_a_refused_limit_leaves_nothing(box: lc.Container) -> None:

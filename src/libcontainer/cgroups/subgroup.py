@@ -32,6 +32,7 @@ from libcontainer.plan.unified import UNIFIED
 LEAF: Final = "main"
 """The cgroup that a container's processes move to when one gets its own limits."""
 PREFIX: Final = "exec-"
+_RANDOM_BYTES: Final = 4
 _SECONDS: Final = 5.0
 
 
@@ -54,7 +55,8 @@ def join_group(
     base = group if path is None else _below(group, path)
     if resources is None or resources == Resources():
         return Joined(_open_to_processes(base, group, init_pid))
-    name = f"{PREFIX}{secrets.token_hex(4)}"
+    _remove_left(base)
+    name = f"{PREFIX}{secrets.token_hex(_RANDOM_BYTES)}"
     writes = update_limits(resources, base.paths)
     needed = {write.controller for write in writes}
     paths = {
@@ -68,6 +70,21 @@ def join_group(
     own.make(writes)
     rest = _open_to_processes(base, group, init_pid)
     return Joined(_within(group, {**rest.paths, **paths}), own)
+
+
+def _remove_left(base: Group) -> None:
+    """Remove what earlier processes have left, once it is empty.
+
+    Each is made and entered while the container's lock is held, so nobody is on the way
+    into one that is empty.
+    """
+    length = len(PREFIX) + 2 * _RANDOM_BYTES
+    for directory in base.paths.values():
+        with contextlib.suppress(OSError):
+            for name in os.listdir(directory):
+                if name.startswith(PREFIX) and len(name) == length:
+                    with contextlib.suppress(OSError):
+                        os.rmdir(f"{directory}/{name}")
 
 
 def _within(whole: Group, paths: Mapping[str, str]) -> Group:
