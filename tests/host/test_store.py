@@ -325,3 +325,26 @@ def test_the_lock_of_a_folder_that_was_dropped_is_let_go(tmp_path: Path) -> None
     gc.collect()
     with store.open("box").locked(timeout=0):
         pass
+
+
+def test_an_interrupt_on_the_way_out_lets_go_of_the_lock(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create(state_of("box"), CONFIG).close()
+    close = Folder.close
+    interrupts = [KeyboardInterrupt()]
+
+    def interrupted(folder: Folder) -> None:
+        if interrupts:
+            raise interrupts.pop()
+        close(folder)
+
+    monkeypatch.setattr(Folder, "close", interrupted)
+    try:
+        with store.open("box").locked(timeout=5):
+            pass
+    except KeyboardInterrupt:
+        # While the error, and with it the folder, is still there.
+        with store.open("box").locked(timeout=0.5) as folder:
+            assert folder.read().id == "box"
+    assert not interrupts

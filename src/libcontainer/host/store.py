@@ -372,14 +372,26 @@ class Folder:
         close_all((self.fd,))
         self.fd = -1
 
+    def close_after_interrupt(self) -> None:
+        """Close it after a Ctrl-C on the way to `close`, or in it."""
+        if self._has_its_number():
+            self.close()
+
     def __del__(self) -> None:
-        if self.fd < 0:
-            return
-        # Of a Ctrl-C on the way to close(): the lock must not stay with us. Another
-        # file may have the number by now.
-        with contextlib.suppress(OSError):
-            if identity(self.fd) == self._identity:
+        # Of a Ctrl-C on the way to close(): the lock must not stay with us. It is not
+        # let go by name: in a fork it may be that of the parent.
+        if self._has_its_number():
+            with contextlib.suppress(OSError):
                 os.close(self.fd)
+
+    def _has_its_number(self) -> bool:
+        """Tell whether it is open, and no other file has its number by now."""
+        if self.fd < 0:
+            return False
+        try:
+            return identity(self.fd) == self._identity
+        except OSError:
+            return False
 
     def locked(self, *, timeout: float) -> Locked:
         """Hold the lock for a block, then close the folder."""

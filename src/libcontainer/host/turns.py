@@ -94,6 +94,10 @@ class Locked:
         folder = self._folder
         try:
             folder.close()
+        except KeyboardInterrupt:
+            # Its traceback holds the folder, and who sees to it may need the lock.
+            folder.close_after_interrupt()
+            raise
         finally:
             if folder.turns is not None and self._turn is not None:
                 folder.turns.leave(folder.id, self._turn)
