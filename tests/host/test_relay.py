@@ -8,6 +8,7 @@ import pty
 import select
 import termios
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -81,6 +82,10 @@ def test_output_waits_for_a_reader_that_is_slow(
             left = left[os.write(desk.slave, left) :]
 
     speaker = in_thread(say)
+    deadline = time.monotonic() + 20
+    while select.select([], [write], [], 0)[1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     seen = 0
     while seen < size:
         assert select.select([read], [], [], 20)[0], seen
