@@ -517,9 +517,7 @@ class Container(
                 container=(self.id, self.path),
                 joined=self._joined,
             )
-        for ended in [h for h in self._joined if h.is_reaped]:
-            with contextlib.suppress(ValueError):
-                self._joined.remove(ended)
+        self._shared.tidy(self.id)
         return handle
 
     def _listener_taker(self, state: State) -> Callable[[int], None] | None:

@@ -72,6 +72,7 @@ class EnteredContainer(KnownContainer):
             with self._live_init(state, "exec on the host") as init:
                 handle = live.enter(self._launcher, self.config, process, init, kinds)
         self._joined.append(handle)
+        self._shared.tidy(self.id)
         return handle
 
     def mknod(self, device: Device) -> None:

@@ -162,6 +162,17 @@ class ProcessHandle:
         """
         check_same_process(self._maker, "a process handle")
         with self._lock:
+            self.reap()
+            if self._status is not None and self._pidfd >= 0 and not self._in_use:
+                self._close_pidfd()
+            return self._status
+
+    def reap(self) -> bool:
+        """Reap the process if it has ended, and tell; its pidfd stays open.
+
+        It is for who does not own the handle: an owner may be waiting for the pidfd.
+        """
+        with self._lock:
             if self._status is None and self._pidfd >= 0:
                 self._in_use += 1
                 try:
@@ -171,11 +182,10 @@ class ProcessHandle:
                 # A handler may have looked meanwhile; of two the one that was told.
                 if self._status in (None, ExitStatus()):
                     self._status = status
-            if self._status is not None and self._pidfd >= 0 and not self._in_use:
-                self._close_pidfd()
-                if self.on_end is not None:
-                    self.on_end()
-            return self._status
+            if self._status is not None and self.on_end is not None:
+                on_end, self.on_end = self.on_end, None
+                on_end()
+            return self._status is not None
 
     def _look(self) -> ExitStatus | None:
         record = self._record

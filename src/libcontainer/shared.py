@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ class Shared:
         self._lock = ForkedLock()
         self._made: Launcher | None = None
         self._joined: dict[str, list[ProcessHandle]] = {}
+        self._turn = 0
 
     @property
     def launcher(self) -> Launcher:
@@ -67,6 +69,23 @@ class Shared:
         them, for the kernel ends no init before.
         """
         return self._joined.setdefault(container_id, [])
+
+    def tidy(self, container_id: str) -> None:
+        """Let go of processes that joined a container and have ended.
+
+        Of those that nobody has waited for two are looked at each time, in turn, so a
+        program that never waits keeps few zombies, and an exec costs the same however
+        many others run.
+        """
+        joined = self.joined(container_id)
+        # Not the last: it has just begun.
+        waiting = [h for h in joined[:-1] if not h.is_reaped and h.is_own]
+        for _ in range(min(2, len(waiting))):
+            self._turn += 1
+            waiting[self._turn % len(waiting)].reap()
+        for ended in [h for h in joined if h.is_reaped]:
+            with contextlib.suppress(ValueError):
+                joined.remove(ended)
 
     def forget(self, container_id: str) -> None:
         """Forget the processes of a container that is gone."""

@@ -138,6 +138,23 @@ def test_a_terminal_goes_with_its_handle(container: lc.Container) -> None:
     assert descriptors() == before
 
 
+def test_what_nobody_waits_for_does_not_pile_up(container: lc.Container) -> None:
+    init = container.init
+    assert init is not None
+    held = container.exec(lc.Process(["true"]))
+    while not held.has_ended():
+        continue
+    before = descriptors()
+    for _ in range(30):
+        container.exec(lc.Process(["true"]))
+    left = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    assert len(left) <= 6
+    assert len(descriptors() - before) <= 6
+    # Who still holds a handle may be waiting for its pidfd, and is told how it ended.
+    assert held.pidfd >= 0
+    assert held.wait().code == 0
+
+
 def test_after_a_timeout_the_rest_of_the_input_is_written(
     container: lc.Container,
 ) -> None:
