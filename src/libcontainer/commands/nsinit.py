@@ -61,6 +61,10 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``nsinit``; return its exit status."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from libcontainer.commands.standard import fill  # noqa: PLC0415 - seldom
+
+        fill()
     arguments = _parser().parse_args(argv)
     try:
         with _log():

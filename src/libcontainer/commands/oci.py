@@ -29,6 +29,7 @@ from libcontainer.errors import LibcontainerError
 SPEC_VERSION = "1.3.0"
 _INTERRUPTED = 130
 _HELP = Option("--help -h -?", "flag")
+_HELPS = ("help", "h")
 _SHOWN = {"ID": "CONTAINER", "ACTION": "[add|remove]"}
 _VERSION = Option("--version -v -V", "flag", "print it and end")
 
@@ -37,36 +38,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``libcontainer``; return its exit status."""
     words = sys.argv[1:] if argv is None else argv
     arguments = Arguments()
+    arguments.failed = 1
     log = Log()
-    failed = 1
     try:
-        options = (*GLOBAL, _VERSION, _HELP)
-        found = _read(words, options, arguments, operands=1, rest=True)
-        if arguments.version:
-            # A release is a commit by its tag.
-            print(f"{_program()} version {__version__}\ncommit: v{__version__}")
-            print(f"spec: {SPEC_VERSION}")
-            return 0
-        if not found:
-            print(_page())
-            return 0
-        name, *rest = found
-        log.open(arguments.log, arguments.log_format, debug=arguments.debug)
-        command = _command(name)
-        failed = command.failed
-        if not _read_command(name, command, rest, arguments):
-            return 0
-        log.debug(f"{name} {arguments.id}" if "id" in vars(arguments) else name)
-        arguments.tell = log.debug
-        arguments.warn = log.warn
-        function: Callable[[Arguments], int]
-        function = getattr(_load(command.module), command.function)
-        return function(arguments)
+        status = _carry_out(words, arguments, log)
+        # What cannot be written is an error like others, and told once.
+        sys.stdout.flush()
     except (LibcontainerError, OSError, ValueError, UsageError) as error:
         log.failed(error)
-        return failed
+        return int(arguments.failed)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    return status
+
+
+def _carry_out(words: Sequence[str], arguments: Arguments, log: Log) -> int:
+    options = (*GLOBAL, _VERSION, _HELP)
+    found = _read(words, options, arguments, operands=1, rest=True)
+    if arguments.version:
+        # A release is a commit by its tag.
+        print(f"{_program()} version {__version__}\ncommit: v{__version__}")
+        print(f"spec: {SPEC_VERSION}")
+        return 0
+    if found and found[0] in _HELPS:
+        # `help run` is `run --help`.
+        found = [found[1], "--help"] if found[1:] else []
+    if not found:
+        print(_page())
+        return 0
+    name, *rest = found
+    log.open(arguments.log, arguments.log_format, debug=arguments.debug)
+    command = _command(name)
+    arguments.failed = command.failed
+    if not _read_command(name, command, rest, arguments):
+        return 0
+    log.debug(f"{name} {arguments.id}" if "id" in vars(arguments) else name)
+    arguments.tell = log.debug
+    arguments.warn = log.warn
+    function: Callable[[Arguments], int]
+    function = getattr(_load(command.module), command.function)
+    return function(arguments)
 
 
 def _command(name: str) -> Command:
@@ -167,9 +178,11 @@ def _page_of(name: str, command: Command, own: Sequence[Option]) -> str:
 
 def program() -> None:
     """Be the installed command: end at once, nothing of ours needs a shutdown."""
-    status = main()
-    sys.stdout.flush()
-    os._exit(status)
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from libcontainer.commands.standard import fill  # noqa: PLC0415 - seldom
+
+        fill()
+    os._exit(main())
 
 
 if __name__ == "__main__":
