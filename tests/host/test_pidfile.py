@@ -37,6 +37,8 @@ def test_a_relative_path_is_the_callers(
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "pid").mkdir()
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(IsADirectoryError) as caught:
         write_pid_file(str(tmp_path / "pid"), 7)
+    # Not the name that it has while it is written.
+    assert caught.value.filename == str(tmp_path / "pid")
     assert [path.name for path in tmp_path.iterdir()] == ["pid"]

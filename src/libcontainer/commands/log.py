@@ -71,4 +71,4 @@ class Log:
             # In one piece: others write to the same file.
             os.write(2 if self._fd < 0 else self._fd, f"{line}\n".encode())
         except OSError as failed:
-            print(f"libcontainer: --log: {failed}", file=sys.stderr)
+            print(f"libcontainer: --log: {describe(failed)}", file=sys.stderr)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from libcontainer.commands.phrases import describe
 from libcontainer.errors import LibcontainerError
 from libcontainer.host import journal
 
@@ -32,4 +33,4 @@ def pass_on(target: str, level: str, text: str) -> None:
             handler.emit(logging.makeLogRecord(record))
             handler.close()
     except (LibcontainerError, OSError) as failed:
-        print(f"libcontainer: --log: {failed}", file=sys.stderr)
+        print(f"libcontainer: --log: {describe(failed)}", file=sys.stderr)

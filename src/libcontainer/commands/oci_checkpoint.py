@@ -7,7 +7,12 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from libcontainer.commands.foreground import Signals, stand_in
-from libcontainer.commands.oci_common import load, open_factory, write_pid_file
+from libcontainer.commands.oci_common import (
+    load,
+    open_factory,
+    read_bundle,
+    write_pid_file,
+)
 from libcontainer.commands.options import Arguments, Option
 from libcontainer.commands.subreaper import become_subreaper
 from libcontainer.commands.table import RUN
@@ -124,11 +129,8 @@ def checkpoint(arguments: Arguments) -> int:
 
 def restore(arguments: Arguments) -> int:
     """Make a container of an image, in the foreground or not."""
-    # Loaded here: a checkpoint needs no bundle.
-    from libcontainer.oci import load_bundle  # noqa: PLC0415
-
     options = options_of(arguments, restores=True)
-    bundle = load_bundle(arguments.bundle, arguments.config)
+    bundle = read_bundle(arguments)
     if not arguments.no_subreaper and not arguments.detach:
         become_subreaper()
     with open_factory(arguments) as factory:

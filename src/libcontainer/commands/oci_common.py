@@ -12,12 +12,13 @@ from libcontainer.cgroups.strategy import CgroupStrategy, Placement, new_strateg
 from libcontainer.commands.options import Arguments
 from libcontainer.config import Config
 from libcontainer.container import Container
-from libcontainer.errors import ConfigError, Problem
+from libcontainer.errors import ConfigError, Problem, StepError
 from libcontainer.factory import Factory, is_rootless
 from libcontainer.handle import ProcessHandle
 
 if TYPE_CHECKING:
     from libcontainer.config import Hooks
+    from libcontainer.oci import Bundle
 
 _MAX_FILE = 1024 * 1024
 
@@ -105,9 +106,35 @@ def warn_of_last_hooks(hooks: Hooks, arguments: Arguments) -> None:
 
 
 def write_pid_file(handle: ProcessHandle, arguments: Arguments) -> None:
-    """Write the pid where the engine wants it."""
-    if arguments.pid_file is not None:
+    """Write the pid where the engine wants it.
+
+    Raises:
+        StepError: it cannot be written.
+    """
+    if arguments.pid_file is None:
+        return
+    try:
         handle.write_pid_file(arguments.pid_file)
+    except OSError as error:
+        title = f"write --pid-file {arguments.pid_file!r}"
+        raise StepError(error.errno or 0, title) from error
+
+
+def read_bundle(arguments: Arguments) -> Bundle:
+    """Return the bundle that the options name.
+
+    Raises:
+        StepError: its configuration cannot be read.
+        ConfigError: there is something wrong with it.
+    """
+    from libcontainer.oci import load_bundle  # noqa: PLC0415 - few
+
+    try:
+        return load_bundle(arguments.bundle, arguments.config)
+    except OSError as error:
+        path = os.path.join(arguments.bundle, arguments.config)
+        hint = "--bundle names the directory that has it"
+        raise StepError(error.errno or 0, f"read {path!r}", hint=hint) from error
 
 
 def check_console(arguments: Arguments, *, terminal: bool, leaves: bool) -> None:

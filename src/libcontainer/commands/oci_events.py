@@ -21,8 +21,21 @@ from libcontainer.host.processref import ProcessRef
 if TYPE_CHECKING:
     from libcontainer.cgroups.events import CgroupEvents
 
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_INTERVAL: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
+_UNITS: Final = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "\u00b5s": 1e-6,
+    "\u03bcs": 1e-6,
+    "ms": 0.001,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
+_PART: Final = rf"([0-9]+\.?[0-9]*|\.[0-9]+)({'|'.join(_UNITS)})"
+_INTERVAL: Final = re.compile(rf"\+?({_PART})+", re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+# What poll(2) can wait for, in milliseconds.
+_LONGEST: Final = (2**31 - 1) / 1000
 
 
 def events(arguments: Arguments) -> int:
@@ -90,10 +103,17 @@ def _say(kind: str, container: Container, data: Mapping[str, Any] | None) -> Non
 
 
 def seconds_of(text: str) -> float:
-    """Return the seconds that a text such as ``5s`` or ``500ms`` means."""
-    found = _INTERVAL.fullmatch(text)
-    seconds = float(found[1]) * _UNITS[found[2] or "s"] if found else 0.0
-    if seconds <= 0:
-        message = f"--interval must be a time such as 5s or 500ms, not {text!r}"
+    """Return the seconds that a text means: ``5s``, ``1m30s``, ``500ms``, or ``5``.
+
+    Those are the durations of Go, and plain seconds.
+    """
+    seconds = 0.0
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)
+    elif _INTERVAL.fullmatch(text):
+        parts = re.findall(_PART, text)
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if not 0 < seconds <= _LONGEST:
+        message = f"--interval must be a time such as 5s or 1m30s, not {text!r}"
         raise ValueError(message)
     return seconds

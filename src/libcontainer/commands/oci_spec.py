@@ -8,8 +8,9 @@ import os
 import sys
 
 from libcontainer.cgroups.hierarchy import CgroupMode, read_hierarchies
+from libcontainer.commands.oci_common import read_bundle
 from libcontainer.commands.options import Arguments
-from libcontainer.oci import load_bundle
+from libcontainer.errors import StepError
 from libcontainer.oci.features import read_features
 from libcontainer.oci.template import template
 
@@ -25,14 +26,21 @@ def spec(arguments: Arguments) -> int:
         unified=read_hierarchies().mode is CgroupMode.UNIFIED,
     )
     path = os.path.join(arguments.bundle, arguments.config)
-    with open(path, "x") as file:
-        json.dump(document, file, indent=2)
-        file.write("\n")
+    text = json.dumps(document, indent=2) + "\n"
+    try:
+        with open(path, "x") as file:
+            file.write(text)
+    except FileExistsError:
+        # In the words that scripts look for.
+        message = f"File {arguments.config} exists. Remove it first: {path!r}"
+        raise FileExistsError(message) from None
+    except OSError as error:
+        raise StepError(error.errno or 0, f"write {path!r}") from error
     return 0
 
 
 def _check(arguments: Arguments) -> int:
-    bundle = load_bundle(arguments.bundle, arguments.config)
+    bundle = read_bundle(arguments)
     from libcontainer.validate import check  # noqa: PLC0415
 
     check(bundle.config, bundle.process)

@@ -15,6 +15,7 @@ from libcontainer.commands.oci_common import (
     check_console,
     load,
     open_factory,
+    read_bundle,
     warn_of_last_hooks,
     write_pid_file,
 )
@@ -24,7 +25,6 @@ from libcontainer.config import Config, IdMapping, NamespaceType
 from libcontainer.container import Container
 from libcontainer.errors import ConfigError, HookError, Problem, UnsupportedError
 from libcontainer.factory import Factory
-from libcontainer.oci import load_bundle
 from libcontainer.process import Process
 
 _FIRST_FD = 3
@@ -114,7 +114,7 @@ def _foreground(container: Container, process: Process, arguments: Arguments) ->
 def _make(
     factory: Factory, arguments: Arguments, *, leaves: bool
 ) -> tuple[Container, Process]:
-    bundle = load_bundle(arguments.bundle, arguments.config)
+    bundle = read_bundle(arguments)
     if bundle.process is None:
         raise ConfigError([Problem("process", "is required to start a container")])
     check_console(arguments, terminal=bool(bundle.process.terminal), leaves=leaves)

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Arguments", "Command", "Option", "UsageError", "help_text", "parse"]
 
-_TRUE = {"true": True, "1": True, "false": False, "0": False}
+# As Go's strconv.ParseBool has them.
+_TRUE = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
 _WIDTH = 28
 
 

@@ -14,11 +14,13 @@ from libcontainer.errors import (
     ContainerNotFoundError,
     HookError,
     InvalidIdError,
+    LibcontainerError,
     ProgramError,
     ProgramFormatError,
     StateError,
     StepError,
     UnsupportedError,
+    errno_name,
 )
 
 # To choose an exit status.
@@ -136,6 +138,14 @@ def _of_step(error: StepError, text: str) -> str:
     return text
 
 
+def _of_system(error: OSError, text: str) -> str:
+    """Write what Python says of a system call as a sentence."""
+    if isinstance(error, LibcontainerError) or error.errno is None:
+        return text
+    told = f"{error.strerror} [{errno_name(error.errno)}]"
+    return told if error.filename is None else f"{error.filename!r}: {told}"
+
+
 _PHRASES: tuple[tuple[type[BaseException], Callable[..., str]], ...] = (
     (
         ContainerNotFoundError,
@@ -152,4 +162,5 @@ _PHRASES: tuple[tuple[type[BaseException], Callable[..., str]], ...] = (
     (ProgramError, _of_program),
     (CgroupError, _of_cgroup),
     (StepError, _of_step),
+    (OSError, _of_system),
 )

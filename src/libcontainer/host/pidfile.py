@@ -18,11 +18,19 @@ def write_pid_file(path: str, host_pid: int) -> None:
     """
     folder, name = os.path.split(path)
     fresh = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
+    try:
+        _put(fresh, path, str(host_pid).encode())
+    except OSError as error:
+        # Nobody has given the other name.
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _put(fresh: str, path: str, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(fresh, flags, 0o644)
     try:
         try:
-            os.write(fd, str(host_pid).encode())
+            os.write(fd, content)
         finally:
             os.close(fd)
         os.rename(fresh, path)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runc makes of a command line or a bundle, and this command too."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libcontainer.commands.oci_events import seconds_of
+from tests.oci_bundles import Oci, document, write
+from tests.root.conftest import new_id
+
+pytestmark = pytest.mark.needs("root", "rootfs")
+
+DEVNULL = subprocess.DEVNULL
+
+
+def _start(oci: Oci, bundle: Path, content: dict[str, Any], *options: str) -> str:
+    """Run a container in the background; return its id."""
+    box = new_id()
+    write(bundle, content)
+    command = [*oci.prefix, *options, "run", "-d", "-b", str(bundle), box]
+    subprocess.run(command, stdin=DEVNULL, stdout=DEVNULL, check=True, timeout=20)
+    return box
+
+
+def _said(oci: Oci, bundle: Path, content: dict[str, Any]) -> str:
+    """Return what the program of a bundle prints."""
+    write(bundle, content)
+    return oci.said("run", "-b", str(bundle), new_id())
+
+
+# -- words of the command line
+
+
+def test_a_flag_takes_the_booleans_of_go(oci: Oci, bundle: Path) -> None:
+    write(bundle, document("true"))
+    for word in ("t", "T", "TRUE", "True", "1", "f", "F", "FALSE", "False", "0"):
+        box = new_id()
+        oci.said("run", f"--keep={word}", "-b", str(bundle), box)
+        is_kept = word.lower() in {"t", "true", "1"}
+        assert oci("delete", box).returncode == int(not is_kept)
+
+
+def test_help_is_a_command_too(oci: Oci) -> None:
+    assert oci.said("help") == oci.said("h") == oci.said("--help")
+    assert oci.said("help", "run") == oci.said("h", "run") == oci.said("run", "--help")
+    done = oci("help", "nope")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No help topic for 'nope'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        *(("5", 5), ("0.5", 0.5), ("5s", 5), ("1m30s", 90), ("1h", 3600)),
+        *(("100us", 1e-4), ("100\u00b5s", 1e-4), ("1.5h0.5m", 5430), (".5s", 0.5)),
+    ],
+)
+def test_an_interval_is_a_duration_of_go(text: str, seconds: float) -> None:
+    assert seconds_of(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "0", "0s", "-1s", "1m30", "s", "1x", "9999999h"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a time such as 5s or 1m30s"):
+        seconds_of(text)
+
+
+# -- errors are sentences
+
+
+def test_what_the_system_refuses_is_a_sentence(
+    oci: Oci, bundle: Path, tmp_path: Path
+) -> None:
+    def failed(*words: str) -> str:
+        done = oci(*words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "Errno" not in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        return done.stderr
+
+    box = new_id()
+    missing = "no such file or directory [ENOENT]"
+    hint = "hint: --bundle names the directory that has it"
+    for words in (("run", box), ("spec", "--check")):
+        said = failed(*words, "-b", "/nope")
+        assert f"read '/nope/config.json': {missing} {hint}" in said
+    assert f"write '/nope/config.json': {missing}" in failed("spec", "-b", "/nope")
+    oci.said("spec", "-b", str(tmp_path))
+    said = failed("spec", "-b", str(tmp_path))
+    assert "File config.json exists. Remove it first" in said
+    write(bundle, document("true"))
+    said = failed("run", "--pid-file", "/nope/pid", "-b", str(bundle), box)
+    assert f"write --pid-file '/nope/pid': {missing}" in said
+    assert oci.said("list", "-q") == ""
+    said = failed("--root", "/nope/nope", "list")
+    assert "'/nope/nope': No such file or directory [ENOENT]" in said
