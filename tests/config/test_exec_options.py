@@ -58,6 +58,12 @@ def test_groups_may_be_given_in_both_ways(
     assert _process(*given).additional_groups == groups
 
 
+def test_groups_are_added_to_those_of_the_container() -> None:
+    config = lc.Config(additional_groups=[3, 7])
+    process = _process("-g", "7,8", config=config)
+    assert process.additional_groups == (3, 7, 8)
+
+
 @pytest.mark.parametrize("word", ["", "wheel", "-1", "1,,2", "\u0661"])
 def test_groups_must_be_numbers(word: str) -> None:
     with pytest.raises(ValueError, match="--additional-gids takes numbers"):

@@ -99,3 +99,55 @@ def test_what_the_system_refuses_is_a_sentence(
     assert oci.said("list", "-q") == ""
     said = failed("--root", "/nope/nope", "list")
     assert "'/nope/nope': No such file or directory [ENOENT]" in said
+
+
+# -- cgroups
+
+
+@pytest.mark.needs("cgroup1")
+@pytest.mark.parametrize("path", ["lctest.slice:cri-containerd:abc", "a:b"])
+def test_a_colon_in_a_path_is_one_where_systemd_makes_no_cgroups(
+    oci: Oci, bundle: Path, path: str
+) -> None:
+    content = document("grep", ":pids:", "/proc/self/cgroup")
+    content["linux"]["cgroupsPath"] = path
+    kinds = content["linux"]["namespaces"]
+    content["linux"]["namespaces"] = [k for k in kinds if k["type"] != "cgroup"]
+    assert _said(oci, bundle, content).endswith(f"/{path}\n")
+
+
+def test_what_a_cgroup_needs_is_told_in_words_of_the_command(
+    oci: Oci, bundle: Path
+) -> None:
+    content = document("true")
+    content["linux"]["cgroupsPath"] = "a"
+    write(bundle, content)
+    done = oci("--cgroup-manager=disabled", "run", "-b", str(bundle), new_id())
+    assert done.returncode == 1
+    assert "another --cgroup-manager" in done.stderr
+    assert "factory" not in done.stderr.lower()
+
+
+# -- exec
+
+
+def test_exec_keeps_the_groups_of_the_containers_program(
+    oci: Oci, bundle: Path
+) -> None:
+    (bundle / "rootfs/etc").mkdir(exist_ok=True)
+    (bundle / "rootfs/etc/passwd").write_text("bob:x:1000:1234::/:/bin/sh\n")
+    content = document("sleep", "1000")
+    content["process"]["user"] = {"uid": 0, "gid": 7, "additionalGids": [3, 4]}
+    box = _start(oci, bundle, content)
+    for words, said in (
+        ((), "0 7 7 3 4"),
+        (("-u", "1000"), "1000 7 7 3 4"),
+        (("-u", "4242"), "4242 7 7 3 4"),
+        (("-u", "1000:5"), "1000 5 5 3 4"),
+        (("-g", "5", "-g", "6,3"), "0 7 7 3 4 5 6"),
+        (("-u", "1000", "-g", "5"), "1000 7 7 3 4 5"),
+    ):
+        script = "echo $(id -u) $(id -g) $(id -G)"
+        assert oci.said("exec", *words, box, "sh", "-c", script) == f"{said}\n"
+    # A name is the image's, and so is its group.
+    assert oci.said("exec", "-u", "bob", box, "id", "-g") == "1234\n"

@@ -80,15 +80,26 @@ class Cgroupfs:
     cgroup of the caller (v1), so that the caller's own limits hold for it too.
     In v2 a cgroup with processes has no limited children, so there it is below
     the nearest one above that has none.
+
+    Args:
+        hierarchies: what is mounted; by default looked up.
+        prefix: what the name of a directory begins with that nobody has named.
+        literal: whether a path of the form that systemd takes is a directory of that
+            name, and not refused.
     """
 
     name = "cgroupfs"
 
     def __init__(
-        self, hierarchies: Hierarchies | None = None, *, prefix: str = PREFIX
+        self,
+        hierarchies: Hierarchies | None = None,
+        *,
+        prefix: str = PREFIX,
+        literal: bool = False,
     ) -> None:
         self._given = hierarchies
         self._prefix = prefix
+        self._literal = literal
 
     @property
     def _hierarchies(self) -> Hierarchies:
@@ -103,7 +114,7 @@ class Cgroupfs:
         Raises:
             UnsupportedError: nothing is mounted, or the path is for systemd.
         """
-        if is_of_systemd(config):
+        if is_of_systemd(config) and not self._literal:
             need = "Factory(cgroups='systemd')"
             raise UnsupportedError(f"the cgroup {config.cgroups_path!r}", need)
         found = self._hierarchies

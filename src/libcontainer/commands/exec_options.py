@@ -30,7 +30,7 @@ _FIELDS: tuple[tuple[Option, str], ...] = tuple(
         ("--env -e", "list", "env", "K=V", "a variable more, or another"),
         (
             *("--additional-gids -g", "list", "additional_groups"),
-            *("GID[,GID]", "its groups"),
+            *("GID[,GID]", "groups more"),
         ),
         ("--cap -c", "list", "capabilities", "CAP", "a capability more"),
         (
@@ -126,7 +126,9 @@ def _wishes(given: dict[str, Any], config: Config) -> dict[str, Any]:
         wishes["env"] = [*(f"{key}={text}" for key, text in config.env), *given["env"]]
     if "additional_groups" in given:
         texts = ",".join(given["additional_groups"]).split(",")
-        wishes["additional_groups"] = [_gid(text) for text in texts]
+        # Beside those of the container's own program.
+        groups = [*(config.additional_groups or ()), *map(_gid, texts)]
+        wishes["additional_groups"] = list(dict.fromkeys(groups))
     if "capabilities" in given:
         wishes["capabilities"] = _with_more(config.capabilities, given["capabilities"])
     return wishes

@@ -8,11 +8,16 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from libcontainer.cgroups.strategy import CgroupStrategy, Placement, new_strategy
+from libcontainer.cgroups.strategy import (
+    Cgroupfs,
+    CgroupStrategy,
+    Placement,
+    new_strategy,
+)
 from libcontainer.commands.options import Arguments
 from libcontainer.config import Config
 from libcontainer.container import Container
-from libcontainer.errors import ConfigError, Problem, StepError
+from libcontainer.errors import ConfigError, Problem, StepError, UnsupportedError
 from libcontainer.factory import Factory, is_rootless
 from libcontainer.handle import ProcessHandle
 
@@ -21,6 +26,12 @@ if TYPE_CHECKING:
     from libcontainer.oci import Bundle
 
 _MAX_FILE = 1024 * 1024
+# What the library says that a caller may do, and what that is on a command line.
+_OPTIONS = (
+    ("Factory(cgroups='systemd')", "--systemd-cgroup"),
+    ("a factory with cgroups disabled", "--cgroup-manager=disabled"),
+    ("a factory whose cgroups are not disabled", "another --cgroup-manager"),
+)
 
 
 class _Strategy:
@@ -31,7 +42,13 @@ class _Strategy:
 
     def place(self, container_id: str, config: Config) -> Placement:
         """Return where a container's cgroup is to be."""
-        return _strategy(self.name).place(container_id, config)
+        try:
+            return _strategy(self.name).place(container_id, config)
+        except UnsupportedError as error:
+            need = error.need
+            for call, option in _OPTIONS:
+                need = need.replace(call, option)
+            raise UnsupportedError(error.feature, need) from error
 
 
 def open_factory(arguments: Arguments) -> Factory:
@@ -49,6 +66,9 @@ def _strategy(cgroups: str) -> CgroupStrategy:
         # Who may hand us a bundle may say what it runs, too.
         return Systemd(annotations=True)
     # Who looks for a container's cgroup looks for its id, as other runtimes name it.
+    if cgroups == "cgroupfs":
+        # What a path has colons for is then a matter of whoever made the bundle.
+        return Cgroupfs(prefix="", literal=True)
     return new_strategy(cgroups, prefix="")
 
 

@@ -87,17 +87,29 @@ def _process(container: Container, arguments: Arguments) -> Process:
         if not args:
             message = "a command is needed, or --process"
             raise ValueError(message)
-        return process_of(arguments, args, container.config)
+        return _with_group(process_of(arguments, args, container.config), container)
     document = read_json(arguments.process)
     report = Report()
     process = read_process(document, report, Report())
     if process is None:
         raise ConfigError(report.problems)
     options = Arguments(**{**vars(arguments), "process": None})
-    given = process_of(options, process.args, container.config)
+    given = _with_group(process_of(options, process.args, container.config), container)
     changes = {
         name: getattr(given, name)
         for name in ("terminal", "user", "cwd", "pass_fds")
         if getattr(given, name)
     }
     return evolve(process, **changes)
+
+
+def _with_group(process: Process, container: Container) -> Process:
+    """Return it with the group of the container's program for a user that is a number.
+
+    The image may say another: who gives numbers does not ask it.
+    """
+    user = process.user
+    if user is None or not (user.isascii() and user.isdigit()):
+        return process
+    _, colon, group = container.config.user.partition(":")
+    return evolve(process, user=f"{user}:{group}") if colon else process
