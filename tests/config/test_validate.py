@@ -402,6 +402,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (option("mode=8"), "mounts[0].data[0]", "is no octal number"),
     (option("uid=4294967296"), "mounts[0].data[0]", "is more than 4294967294"),
     (option("gid=0x0"), "mounts[0].data[0]", "is no decimal number"),
+    (option("mpol=far"), "mounts[0].data[0]", "is no policy such as bind:0-3"),
     (option("huge=maybe"), "mounts[0].data[0]", "is none of never, always"),
     (option("ptmxmode=1777", "devpts"), "mounts[0].data[0]", "is more than 0o777"),
     (option("=x", "ext4"), "mounts[0].data[0]", "is no option"),
@@ -793,6 +794,7 @@ GOOD: list[Callable[[], tuple[Config, Process | None]]] = [
                     "nr_blocks=0",
                     "huge=never",
                     "noswap",
+                    "mpol=prefer=static:1",
                 ]
             )
         ),

@@ -344,3 +344,113 @@ def test_the_domain_may_be_a_kernel_parameter() -> None:
     # Two that differ are not for us to choose from.
     other = parse_bundle({**document, "domainname": "example.com"}, "/b").config
     assert (other.domainname, len(other.sysctl)) == ("example.com", 1)
+
+
+# -- what others pass over
+
+
+def _warned(**changes: Any) -> tuple[Bundle, list[str]]:
+    bundle = _parse(**changes)
+    assert bundle.process is not None
+    check(bundle.config, bundle.process)
+    return bundle, [str(warning) for warning in bundle.warnings]
+
+
+def _linux(**changes: Any) -> dict[str, Any]:
+    return document()["linux"] | changes
+
+
+def _mounts(kind: str, *options: str) -> list[dict[str, Any]]:
+    place = {"destination": "/mnt", "type": kind, "source": "/srv"}
+    return [*document()["mounts"], place | {"options": list(options)}]
+
+
+@pytest.mark.parametrize(
+    "word", ["nofail", "x-foo", "_netdev", "size=1m", "mode=755", "iversion", "Z"]
+)
+def test_words_of_others_on_a_bind_are_warnings(word: str) -> None:
+    bundle, warned = _warned(mounts=_mounts("bind", "rbind", word, "ro"))
+    mount = bundle.config.mounts[-1]
+    assert (mount.data, mount.attrs, mount.recursive) == ((), lc.MountAttr.RDONLY, True)
+    assert f"{word!r} has no effect on a bind mount" in warned[-1]
+
+
+@pytest.mark.parametrize("word", ["ro=recursive", "RO", "nosuid=1"])
+def test_a_word_that_is_nearly_one_of_a_bind_is_refused(word: str) -> None:
+    bundle = _parse(mounts=_mounts("bind", "rbind", word))
+    with pytest.raises(ConfigError, match=word):
+        check(bundle.config, bundle.process)
+
+
+def test_an_empty_option_is_passed_over_and_the_last_size_counts() -> None:
+    bundle, warned = _warned(mounts=_mounts("bind", "rbind", ""))
+    assert bundle.config.mounts[-1].data == ()
+    assert warned[-1].endswith("an empty one, passed over")
+    words = ("size=1m", "mode=755", "", "size=2m", "nosuid")
+    bundle, _ = _warned(mounts=_mounts("tmpfs", *words))
+    assert bundle.config.mounts[-1].data == ("mode=755", "size=2m")
+
+
+def test_architectures_and_flags_are_there_once() -> None:
+    profile = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": ["SCMP_ARCH_X86", "SCMP_ARCH_X86"],
+        "flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_LOG"],
+    }
+    seccomp = _warned(linux=_linux(seccomp=profile))[0].config.seccomp
+    assert seccomp is not None
+    assert seccomp.architectures == ("SCMP_ARCH_X86",)
+    assert seccomp.flags == ("SECCOMP_FILTER_FLAG_LOG",)
+    for wrong in (5, "x", [[]]):
+        bundle = _parse(linux=_linux(seccomp={**profile, "flags": wrong}))
+        with pytest.raises(ConfigError, match="flags"):
+            check(bundle.config, bundle.process)
+
+
+def test_of_two_devices_at_one_path_the_first_counts() -> None:
+    first = {"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}
+    devices = [first, {**first, "minor": 200}]
+    bundle, warned = _warned(linux=_linux(devices=devices))
+    (found,) = [d for d in bundle.config.devices if d.path == "/dev/fuse"]
+    assert found.minor == 229
+    assert "linux.devices: '/dev/fuse' is there twice: the first counts" in warned
+
+
+def test_what_is_of_windows_is_passed_over() -> None:
+    process = document("true")["process"]
+    user = {"uid": 5, "gid": 6, "username": "bob"}
+    bundle, warned = _warned(process=process | {"user": user, "commandLine": "x"})
+    assert bundle.process is not None
+    assert bundle.process.user == "5:6"
+    assert warned == [
+        "process.user.username: is of Windows alone, passed over",
+        "process.commandLine: is of Windows alone, passed over",
+    ]
+    # Nothing else would say who it is: it must not become root.
+    bundle = _parse(process=process | {"user": {"username": "bob"}})
+    assert bundle.process is not None
+    assert bundle.process.user == "bob"
+
+
+def test_a_policy_of_a_tmpfs_may_have_commas() -> None:
+    bundle, _ = _warned(mounts=_mounts("tmpfs", "mpol=bind:0,2-3"))
+    assert bundle.config.mounts[-1].data[0] == "mpol=bind:0,2-3"
+
+
+def test_what_says_nothing_is_absent() -> None:
+    process = document("true")["process"]
+    empty: dict[str, Any] = {"consoleSize": {}, "ioPriority": {}, "scheduler": {}}
+    paths: list[str] = ["", "/proc/kcore"]
+    linux = {"rootfsPropagation": "", "maskedPaths": paths, "readonlyPaths": [""]}
+    bundle, warned = _warned(
+        process=process | empty, linux=_linux(**linux, intelRdt={})
+    )
+    assert bundle.process is not None
+    assert bundle.process.console_size is None
+    config = bundle.config
+    assert (config.scheduler, config.io_priority, config.intel_rdt) == (None,) * 3
+    assert config.masked_paths == ("/proc/kcore",)
+    assert config.readonly_paths == ()
+    assert len(warned) == 2
+    named = _parse(linux=_linux(intelRdt={"closID": "x"})).config.intel_rdt
+    assert named == lc.IntelRdt(clos_id="x")

@@ -109,6 +109,16 @@ WHOLE: dict[str, Any] = {
 # Not null: engines of Go write it for what is absent, and others read it so.
 WRONG = (7, -1, 2**70, 1.5, "x", "", True, [], [7], ["x"], {}, {"x": 7})
 
+# Nor these, which ask for nothing: so Go writes what nobody has filled in.
+ZERO: dict[tuple[Any, ...], Any] = {
+    ("process", "consoleSize"): {},
+    ("process", "ioPriority"): {},
+    ("process", "scheduler"): {},
+    ("linux", "rootfsPropagation"): "",
+    ("linux", "resources", "pids"): {},
+    ("linux", "resources", "pids", "limit"): "absent",
+}
+
 
 @pytest.fixture(scope="module")
 def schema() -> jsonschema.Draft4Validator:
@@ -174,4 +184,6 @@ def test_what_the_schema_refuses_is_refused(
         for value, document in documents
         if not schema.is_valid(document) and not _refused(document)
     ]
+    if path in ZERO:
+        taken.remove(ZERO[path])
     assert taken == []

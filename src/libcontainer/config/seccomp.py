@@ -186,7 +186,8 @@ class Seccomp:
     call of another one ends the thread."""
 
     flags: tuple[str, ...] = field(default=(), converter=_to_flags)
-    """Some of `FLAGS`."""
+    """Some of `FLAGS`. ``WAIT_KILLABLE_RECV`` is for a listener, and without one
+    nothing."""
 
     listener_path: str | None = field(default=None, converter=to_optional_path)
     """Host path of a unix socket that gets the listener of ``SCMP_ACT_NOTIFY``."""

@@ -43,7 +43,7 @@ def read_linux(linux: Reader) -> dict[str, Any]:
     """Return the fields of a configuration that a ``linux`` object means."""
     known(linux, *_KEYS)
     devices = {device.path: device for device in DEFAULT_DEVICES}
-    devices.update((device.path, device) for device in read_devices(linux))
+    devices.update(_devices(linux))
     found: dict[str, Any] = {
         **_namespaces(linux),
         "uid_mappings": read_id_mappings(linux, "uidMappings"),
@@ -53,8 +53,8 @@ def read_linux(linux: Reader) -> dict[str, Any]:
         "resources": read_resources(linux.child("resources")),
         "cgroups_path": linux.text("cgroupsPath") or None,
         "sysctl": _texts(linux.child("sysctl")),
-        "masked_paths": [text for _, text in linux.texts("maskedPaths")],
-        "readonly_paths": [text for _, text in linux.texts("readonlyPaths")],
+        "masked_paths": _paths(linux, "maskedPaths"),
+        "readonly_paths": _paths(linux, "readonlyPaths"),
         "mount_label": linux.text("mountLabel") or None,
         "time_offsets": _offsets(linux.child("timeOffsets")),
         "seccomp": _seccomp(linux),
@@ -70,10 +70,18 @@ def read_linux(linux: Reader) -> dict[str, Any]:
         # As others have it: mitigations that slow a program down are not for filters.
         found["seccomp"] = evolve(seccomp, flags=_SECCOMP_FLAGS)
     propagation = linux.text("rootfsPropagation")
-    if propagation == "" and linux.get("rootfsPropagation") is not None:
-        linux.refuse("rootfsPropagation", "must not be empty")
     if propagation:
         found["rootfs_propagation"] = propagation
+    return found
+
+
+def _devices(linux: Reader) -> dict[str, Device]:
+    """Return the nodes of a bundle by path; of two the first counts, as for others."""
+    found: dict[str, Device] = {}
+    for device in read_devices(linux):
+        if device.path in found:
+            linux.warn("devices", f"{device.path!r} is there twice: the first counts")
+        found.setdefault(device.path, device)
     return found
 
 
@@ -123,6 +131,13 @@ def _net_devices(devices: Reader) -> tuple[NetDevice, ...]:
     return tuple(found)
 
 
+def _paths(linux: Reader, key: str) -> list[str]:
+    found = [text for _, text in linux.texts(key)]
+    if "" in found:
+        linux.warn(key, "has an empty path, passed over")
+    return [text for text in found if text]
+
+
 def _texts(reader: Reader) -> dict[str, str]:
     return {str(key): reader.text(key) for key in reader.document}
 
@@ -143,11 +158,27 @@ def _seccomp(linux: Reader) -> Seccomp | None:
     if value is None:
         return None
     try:
-        return Seccomp.from_json(linux.child("seccomp").document)
+        profile = Seccomp.from_json(linux.child("seccomp").document)
+        return evolve(
+            profile,
+            architectures=_once(profile.architectures),
+            flags=_once(profile.flags),
+        )
     except ConfigError as error:
         for problem in error.problems:
             linux.refuse(problem.path, problem.message)
         return None
+
+
+def _once(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return words without those that were there before; wrong ones are left alone."""
+    if not isinstance(words, tuple):
+        return words
+    kept: list[str] = []
+    for word in words:
+        if word not in kept:
+            kept.append(word)
+    return tuple(kept)
 
 
 def _personality(linux: Reader) -> Personality | None:
@@ -181,10 +212,12 @@ def _intel_rdt(linux: Reader) -> IntelRdt | None:
         return None
     rdt = linux.child("intelRdt")
     known(rdt, "closID", "schemata", "l3CacheSchema", "memBwSchema", "enableMonitoring")
-    return IntelRdt(
+    wanted = IntelRdt(
         clos_id=rdt.text("closID") or None,
         schemata=[text for _, text in rdt.texts("schemata")],
         l3_cache_schema=rdt.text("l3CacheSchema") or None,
         mem_bw_schema=rdt.text("memBwSchema") or None,
         enable_monitoring=rdt.boolean("enableMonitoring"),
     )
+    # Who asks for nothing needs no processor that has it.
+    return None if wanted == IntelRdt() else wanted

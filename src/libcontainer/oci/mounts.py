@@ -11,11 +11,15 @@ from attrs import evolve
 from libcontainer.config import Device, Directory, Hook, Hooks, IdMapping, Mount
 from libcontainer.config.container_reader import Reader
 from libcontainer.config.hooks import AnyHook
+from libcontainer.config.mount_options import WORDS
 from libcontainer.process import Process
 
 MAX_ID: Final = 2**32 - 1
 _OF_FILESYSTEM: Final = frozenset(
-    {"sync", "dirsync", "async", "mand", "nomand", "lazytime", "nolazytime"}
+    {
+        *("sync", "dirsync", "async", "mand", "nomand", "lazytime", "nolazytime"),
+        *("iversion", "noiversion"),
+    }
 )
 _HOOKS: Final = {
     "prestart": "prestart",
@@ -79,6 +83,11 @@ def _mount(mount: Reader, bundle: str) -> Mount:
     if kind in {"", "bind"} or {"bind", "rbind"} & set(options):
         kind, source = "bind", os.path.join(bundle, source)
         options = _of_bind(mount, options)
+    if "" in options:
+        mount.warn("options", "an empty one, passed over")
+        options = [word for word in options if word]
+    if kind == "tmpfs":
+        options = _last_of_each(options)
     if kind == "tmpfs" and not any(word.startswith("mode=") for word in options):
         options = [*options, "keep-mode"]
     return Mount.from_options(
@@ -92,11 +101,25 @@ def _mount(mount: Reader, bundle: str) -> Mount:
 
 
 def _of_bind(mount: Reader, options: list[str]) -> list[str]:
-    """Return the words that mean something for a mount of what is mounted already."""
+    """Return the words that mean something for a mount of what is mounted already.
+
+    Others are of fstab(5), or of the filesystem, and the kernel takes none there. A
+    word of ours with a value or in capitals would mean something, and is refused.
+    """
+    found = []
     for word in options:
-        if word in _OF_FILESYSTEM:
+        name = word.partition("=")[0].lower()
+        if word in _OF_FILESYSTEM or (word and name not in WORDS):
             mount.warn("options", f"{word!r} has no effect on a bind mount")
-    return [word for word in options if word not in _OF_FILESYSTEM]
+        else:
+            found.append(word)
+    return found
+
+
+def _last_of_each(options: list[str]) -> list[str]:
+    """Return them with the last of each that has a value, as mount(8) has it."""
+    last = {word.partition("=")[0]: word for word in options}
+    return [word for word in options if last[word.partition("=")[0]] == word]
 
 
 def read_id_mappings(reader: Reader, key: str) -> tuple[IdMapping, ...]:

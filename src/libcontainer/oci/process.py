@@ -38,6 +38,8 @@ _ABSENT: Final[tuple[tuple[str, Any], ...]] = (
     ("additional_groups", ()),
 )
 
+_OTHERS: Final = "is of Windows alone, passed over"
+_MAY_BE_EMPTY: Final = ("consoleSize", "ioPriority", "scheduler")
 _NICE: Final = ("SCHED_OTHER", "SCHED_BATCH")
 _LOST: Final = {
     "permitted": "{} is not in the bounding set: execve(2) takes it away",
@@ -60,6 +62,7 @@ def read_process(value: object, report: Report, warnings: Report) -> Process | N
         return None
     document = copy.deepcopy(value)
     _keep_known_capabilities(document, warnings)
+    _drop_of_others(document, warnings)
     for _ in range(2):
         try:
             process = Process.from_json(document)
@@ -151,6 +154,22 @@ def _keep_known_capabilities(document: object, warnings: Report) -> None:
             for word in words
             if not isinstance(word, str) or word in CAPABILITY_NUMBERS
         ]
+
+
+def _drop_of_others(document: object, warnings: Report) -> None:
+    """Take out what is of Windows alone, and objects that say nothing."""
+    if not isinstance(document, dict):
+        return
+    user = document.get("user")
+    # Without ids the name is all that says who: it is not passed over.
+    if isinstance(user, dict) and "username" in user and "uid" in user:
+        del user["username"]
+        warnings.add("process.user.username", _OTHERS)
+    if document.pop("commandLine", None) is not None:
+        warnings.add("process.commandLine", _OTHERS)
+    for key in _MAY_BE_EMPTY:
+        if document.get(key) == {}:
+            del document[key]
 
 
 def _below(problem: Problem) -> str:

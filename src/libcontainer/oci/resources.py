@@ -40,7 +40,7 @@ _THROTTLE: Final = (
     ("throttleWriteIOPSDevice", "blkio_throttle_write_iops"),
 )
 # Zero says that nothing is wanted; for the others it is a limit.
-_ZERO_IS_NONE: Final = frozenset(
+ZERO_IS_NONE: Final = frozenset(
     {
         *("cpu_shares", "cpu_quota", "cpu_period", "memory", "memory_reservation"),
         *("memory_swap", "blkio_weight", "blkio_leaf_weight", "pids"),
@@ -61,9 +61,9 @@ def read_resources(resources: Reader) -> Resources:
     for reader, table in ((cpu, _CPU), (memory, _MEMORY)):
         for key, name, low in table:
             _number(reader, key, name, low, found)
-    if resources.get("pids") is not None:
+    if resources.get("pids"):
         required(resources.child("pids"), "limit")
-        _number(resources.child("pids"), "limit", "pids", -1, found)
+    _number(resources.child("pids"), "limit", "pids", -1, found)
     found["cpuset_cpus"] = cpu.text("cpus") or None
     found["cpuset_mems"] = cpu.text("mems") or None
     if memory.boolean("disableOOMKiller"):
@@ -91,7 +91,7 @@ def _number(
     value = reader.integer(key, low=low, high=_UINT64)
     if value > _INT64:
         value = -1
-    if value or name not in _ZERO_IS_NONE:
+    if value or name not in ZERO_IS_NONE:
         found[name] = value
 
 

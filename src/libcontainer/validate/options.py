@@ -13,6 +13,12 @@ from libcontainer.config.rules import MAX_ID
 _SIZE: Final = re.compile(r"([0-9]{1,20})([kKmMgGtT]?)")
 _PERCENT: Final = re.compile(r"([0-9]{1,3})%")
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
+# Kernel documentation, filesystems/tmpfs.rst.
+_NODES: Final = r"[0-9]{1,4}(-[0-9]{1,4})?"
+_POLICY: Final = re.compile(
+    r"(default|prefer|bind|interleave|local|weighted interleave)"
+    rf"(=(static|relative))?(:{_NODES}(,{_NODES})*)?"
+)
 _OCTAL: Final = re.compile(r"[0-7]{1,6}")
 _SHIFTS: Final = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 _MAX_SIZE: Final = 2**63 - 1
@@ -24,7 +30,7 @@ _MAX_PTYS: Final = 2**20
 _REPEATED: Final = frozenset({"lowerdir+", "datadir+"})
 _CONTEXTS: Final = ("context", "fscontext", "defcontext", "rootcontext")
 _WITH_COMMAS: Final = frozenset(
-    {*_CONTEXTS, "lowerdir", "lowerdir+", "upperdir", "workdir"}
+    {*_CONTEXTS, "lowerdir", "lowerdir+", "upperdir", "workdir", "mpol"}
 )
 
 Rule = Callable[[str], str | None]
@@ -71,6 +77,10 @@ def _one_of(*words: str) -> Rule:
     return rule
 
 
+def _policy(text: str) -> str | None:
+    return None if _POLICY.fullmatch(text) else "is no policy such as bind:0-3"
+
+
 def _text(text: str) -> str | None:
     return None if text else "has no value"
 
@@ -93,6 +103,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Rule | None]]] = {
         "inode32": _FLAG,
         "inode64": _FLAG,
         "noswap": _FLAG,
+        "mpol": _policy,
     },
     "proc": {
         "hidepid": _one_of(

@@ -46,6 +46,7 @@ _LAST: Final = 0xFFFFFFFF
 _TSYNC: Final = 0x01
 _NEW_LISTENER: Final = 0x08
 _TSYNC_ESRCH: Final = 0x10
+_WAIT_KILLABLE = FLAGS["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]
 
 
 @frozen
@@ -131,6 +132,9 @@ def compile_anew(profile: Seccomp, target: Target) -> Filter:
         _check_hand_over(program, target)
         # The kernel takes both only if a failure is no thread id.
         flags |= _NEW_LISTENER | (_TSYNC_ESRCH if flags & _TSYNC else 0)
+    else:
+        # It is about who waits for an answer; the kernel refuses it without a listener.
+        flags &= ~_WAIT_KILLABLE
     return Filter(program, flags, notifies)
 
 
