@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from libcontainer.commands import oci_update
 from libcontainer.commands.oci_events import seconds_of
-from tests.oci_bundles import Oci, document, write
+from tests.oci_bundles import Oci, cgroup_of, document, write
 from tests.root.conftest import new_id
 
 pytestmark = pytest.mark.needs("root", "rootfs")
@@ -151,3 +153,58 @@ def test_exec_keeps_the_groups_of_the_containers_program(
         assert oci.said("exec", *words, box, "sh", "-c", script) == f"{said}\n"
     # A name is the image's, and so is its group.
     assert oci.said("exec", "-u", "bob", box, "id", "-g") == "1234\n"
+
+
+# -- update
+
+
+@pytest.mark.needs("cgroup1")
+def test_what_says_nothing_changes_nothing(oci: Oci, bundle: Path) -> None:
+    content = document("sleep", "1000")
+    content["linux"]["resources"] = {
+        "memory": {"limit": 64 << 20, "reservation": 32 << 20, "swap": 96 << 20},
+        "cpu": {"shares": 100, "quota": 50000, "period": 200000},
+        "pids": {"limit": 20},
+    }
+    box = _start(oci, bundle, content)
+    pid = json.loads(oci.said("state", box))["pid"]
+    files = [
+        cgroup_of(pid, name.partition(".")[0]) / name
+        for name in (
+            *("memory.limit_in_bytes", "memory.soft_limit_in_bytes"),
+            *("memory.memsw.limit_in_bytes", "cpu.shares", "cpu.cfs_quota_us"),
+            *("cpu.cfs_period_us", "cpuset.cpus", "pids.max"),
+        )
+    ]
+
+    def limits() -> list[str]:
+        return [file.read_text().strip() for file in files]
+
+    before = limits()
+    empty = ("--memory", "--memory-swap", "--memory-reservation", "--cpuset-cpus")
+    zero = ("--cpu-share", "--cpu-quota", "--cpu-period", "--pids-limit", "--memory")
+    oci.said("update", *(f"{name}=" for name in empty), box)
+    oci.said("update", *(f"{name}=0" for name in zero), "--blkio-weight=0", box)
+    oci.said("update", "-r", "-", box, input="null\n")
+    oci.said("update", "-r", "-", box, input='{"pids": {}, "cpu": null}')
+    assert limits() == before
+    # What is in the file counts, and only that.
+    limit = '{"pids": {"limit": 30}}'
+    oci.said("update", "-r", "-", "--pids-limit", "7", "--memory=1g", box, input=limit)
+    assert limits() == [*before[:-1], "30"]
+    assert "--memory, --pids-limit is passed over" in oci.messages()[-1]["msg"]
+    oci.said("update", "--memory", "0.0625g", "--memory-swap", "0.5 GiB", box)
+    assert limits()[0] == str(64 << 20)
+    assert limits()[2] == str(512 << 20)
+
+
+@pytest.mark.parametrize("text", ["1.5.5g", "x", "-2", "1e9", "g", "1x"])
+def test_what_is_no_size_is_refused(oci: Oci, text: str) -> None:
+    done = oci("update", f"--memory={text}", "nope")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--memory takes a size such as 512m or 1.5g, or -1" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["1.5g", "1.5G", "1.5 GiB", "1536MB", "1610612736"])
+def test_a_size_may_have_a_fraction(text: str) -> None:
+    assert oci_update._size("--memory", text) == 1610612736

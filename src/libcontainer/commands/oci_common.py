@@ -72,12 +72,15 @@ def _strategy(cgroups: str) -> CgroupStrategy:
     return new_strategy(cgroups, prefix="")
 
 
-def read_json(path: str, array: str = "") -> dict[str, Any]:
+def read_json(
+    path: str, array: str = "", *, may_be_null: bool = False
+) -> dict[str, Any]:
     """Return the object that a file of JSON is; ``-`` is standard input.
 
     Args:
         path: the file.
         array: at which key the object is to have an array, if the file is one.
+        may_be_null: whether null is an empty object.
 
     Raises:
         OSError: it cannot be read.
@@ -94,6 +97,8 @@ def read_json(path: str, array: str = "") -> dict[str, Any]:
         raise ConfigError([Problem(path, f"is longer than {_MAX_FILE} bytes")])
     if array and data.lstrip().startswith(b"["):
         data = b'{"%s": %s}' % (array.encode(), data)
+    if may_be_null and data.strip() == b"null":
+        data = b"{}"
     return parse_strict_json(data, path)
 
 

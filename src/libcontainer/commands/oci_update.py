@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from libcontainer.commands.options import Arguments, Option
@@ -30,6 +32,8 @@ _LIMITS = (
     ("--pids-limit", "pids", "number"),
 )
 _SIZES = frozenset({"memory", "memory_reservation", "memory_swap"})
+_SIZE = r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([kKmMgGtTpP]?)(?:[iI]?[bB])?"
+_UNITS = ("", "k", "m", "g", "t", "p")
 
 OPTIONS = (
     Option("--resources -r", what="JSON of all limits; - is stdin", metavar="FILE"),
@@ -51,19 +55,38 @@ def update(arguments: Arguments) -> int:
     from libcontainer.commands.oci_common import load, open_factory  # noqa: PLC0415
     from libcontainer.config import Resources  # noqa: PLC0415
 
-    asked = arguments.resources
-    resources = Resources() if asked is None else _read(asked)
-    given = {field: getattr(arguments, field) for _, field, _ in _LIMITS}
-    changes: dict[str, Any] = {
-        field: _size(value) if field in _SIZES else value
-        for field, value in given.items()
-        if value is not None
-    }
+    given = [
+        (option, field, value)
+        for option, field, _ in _LIMITS
+        if (value := getattr(arguments, field)) is not None
+    ]
+    if arguments.resources is not None:
+        resources = _read(arguments.resources)
+        if given:
+            names = ", ".join(option for option, _, _ in given)
+            arguments.warn(f"--resources has all limits: {names} is passed over")
+    else:
+        resources = evolve(Resources(), **_changes(given))
     with open_factory(arguments) as factory:
         container = load(factory, arguments)
-        container.update(evolve(resources, **changes))
+        container.update(resources)
         _update_rdt(container, arguments)
     return 0
+
+
+def _changes(given: Sequence[tuple[str, str, Any]]) -> dict[str, Any]:
+    """Return the fields that options change; what an empty value says is nothing."""
+    from libcontainer.oci.resources import ZERO_IS_NONE  # noqa: PLC0415
+
+    found = {
+        field: _size(option, value) if field in _SIZES and value else value
+        for option, field, value in given
+    }
+    return {
+        field: value
+        for field, value in found.items()
+        if value != "" and (value or field not in ZERO_IS_NONE)
+    }
 
 
 def _update_rdt(container: Container, arguments: Arguments) -> None:
@@ -79,8 +102,17 @@ def _update_rdt(container: Container, arguments: Arguments) -> None:
     )
 
 
-def _size(text: str) -> int | str:
-    return -1 if text == "-1" else text
+def _size(option: str, text: str) -> int:
+    """Return the bytes that a text means, which may have a fraction; -1 is no limit."""
+    if text == "-1":
+        return -1
+    match = re.fullmatch(_SIZE, text)
+    if match is None:
+        message = f"{option} takes a size such as 512m or 1.5g, or -1, not {text!r}"
+        raise ValueError(message)
+    # A number that has no fraction must not lose its last digits.
+    number = float(match[1]) if "." in match[1] else int(match[1])
+    return int(number * 1024 ** _UNITS.index(match[2].lower()))
 
 
 def _read(path: str) -> Resources:
@@ -90,7 +122,7 @@ def _read(path: str) -> Resources:
     from libcontainer.errors import ConfigError  # noqa: PLC0415
     from libcontainer.oci.resources import read_resources  # noqa: PLC0415
 
-    document = read_json(path)
+    document = read_json(path, may_be_null=True)
     report = Report()
     resources = read_resources(Reader("", document, report, Report()))
     if report.problems:
