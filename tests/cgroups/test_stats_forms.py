@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 import json
+import os
 
 from attrs import evolve
 
-from libcontainer.cgroups.stats import CpuStats, IoStats, Stats
+from libcontainer.cgroups.stats import (
+    CpuStats,
+    IoStats,
+    MemoryStats,
+    Stats,
+)
 from libcontainer.commands.stats_forms import nsinit_form, runc_form
+from libcontainer.network.stats import InterfaceStats
 from tests.cgroups.test_openmetrics import FULL
 
 
@@ -43,6 +50,22 @@ def test_the_form_of_runc_has_its_words() -> None:
             "TxDropped": 8,
         }
     ]
+
+
+def test_what_v1_has_no_limit_on_has_the_kernels_number() -> None:
+    most = (2**63 - 1) // os.sysconf("SC_PAGESIZE") * os.sysconf("SC_PAGESIZE")
+    memory = MemoryStats(usage=1, detail={"hierarchical_memory_limit": most})
+    form = runc_form(Stats(memory=memory))["memory"]
+    names = ("usage", "swap", "kernel", "kernelTCP")
+    assert {form[name]["limit"] for name in names} == {most}
+    assert runc_form(FULL)["memory"]["kernel"]["limit"] == 0
+
+
+def test_the_loopback_is_no_interface_of_runc() -> None:
+    link = InterfaceStats(1, 2, 3, 4, 5, 6, 7, 8)
+    form = runc_form(Stats(interfaces={"lo": link, "eth0": link}))
+    assert [item["Name"] for item in form["network_interfaces"]] == ["eth0"]
+    assert runc_form(Stats(interfaces={"lo": link}))["network_interfaces"] is None
 
 
 def test_a_device_that_is_counted_in_full_is_told_in_full() -> None:

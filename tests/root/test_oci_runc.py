@@ -208,3 +208,21 @@ def test_what_is_no_size_is_refused(oci: Oci, text: str) -> None:
 @pytest.mark.parametrize("text", ["1.5g", "1.5G", "1.5 GiB", "1536MB", "1610612736"])
 def test_a_size_may_have_a_fraction(text: str) -> None:
     assert oci_update._size("--memory", text) == 1610612736
+
+
+# -- events
+
+
+@pytest.mark.needs("cgroup1")
+def test_events_have_the_words_of_runc(oci: Oci, bundle: Path) -> None:
+    content = document("sleep", "1000")
+    content["linux"]["resources"] = {"cpu": {"cpus": "0"}}
+    box = _start(oci, bundle, content)
+    data = json.loads(oci.said("events", "--stats", box))["data"]
+    folder = cgroup_of(json.loads(oci.said("state", box))["pid"], "memory")
+    limit = int((folder / "memory.limit_in_bytes").read_text())
+    assert data["memory"]["usage"]["limit"] == limit
+    assert data["memory"]["kernel"]["limit"] == limit
+    assert data["cpuset"]["cpus"] == [0]
+    assert data["cpuset"]["sched_relax_domain_level"] == -1
+    assert data["network_interfaces"] is None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from libcontainer.commands.oci_common import load, open_factory
 from libcontainer.commands.options import Arguments
-from libcontainer.commands.stats_forms import runc_form
+from libcontainer.commands.stats_forms import read_cpuset, runc_form
 from libcontainer.container import Container
 from libcontainer.errors import StateError, UnsupportedError
 from libcontainer.host.processref import ProcessRef
@@ -69,7 +69,10 @@ def _look(container: Container, killed: int | None) -> None:
     stats = container.stats()
     if killed is not None and stats.memory.oom_kills > killed:
         _say("oom", container, None)
-    _say("stats", container, runc_form(stats))
+    cgroup = container.state().cgroup
+    folders = [path for name, path in cgroup.items() if "cpuset" in name.split(",")]
+    cpuset = read_cpuset(folders[0] if folders else None)
+    _say("stats", container, runc_form(stats, cpuset))
 
 
 def _has_stopped(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -13,8 +14,18 @@ from libcontainer.cgroups.stats import (
     Stats,
     cpu_percent,
 )
+from libcontainer.cgroups.values import read_value
+from libcontainer.config.numbers import parse_numbers
 
 _NO_LIMIT: Final = 2**64 - 1
+_MOST: Final = 2**63 - 1
+# A word of memory.stat that v1 alone has.
+_OF_V1: Final = "hierarchical_memory_limit"
+_CPUSET: Final = (
+    *("cpu_exclusive", "mem_hardwall", "mem_exclusive", "memory_migrate"),
+    *("memory_spread_page", "memory_spread_slab", "memory_pressure"),
+    *("sched_load_balance", "sched_relax_domain_level"),
+)
 _BLKIO: Final = (
     ("ioServiceBytesRecursive", (("Read", "read_bytes"), ("Write", "write_bytes"))),
     ("ioServicedRecursive", (("Read", "reads"), ("Write", "writes"))),
@@ -43,8 +54,13 @@ _OLD_BLKIO: Final = {
 _LINK: Final = ("bytes", "packets", "errors", "dropped")
 
 
-def runc_form(stats: Stats) -> dict[str, Any]:
-    """Return statistics as the ``data`` of ``runc events``."""
+def runc_form(stats: Stats, cpuset: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return statistics as the ``data`` of ``runc events``.
+
+    Args:
+        stats: what is told.
+        cpuset: what `read_cpuset` returns; left out if there is none.
+    """
     cpu, pids = stats.cpu, stats.pids
     usage: dict[str, Any] = {
         "total": cpu.usage,
@@ -69,6 +85,7 @@ def runc_form(stats: Stats) -> dict[str, Any]:
             "throttling": throttling,
             **_psi(stats.cpu_pressure),
         },
+        **({"cpuset": cpuset} if cpuset else {}),
         "memory": {**_memory(stats.memory), **_psi(stats.memory_pressure)},
         "pids": {"current": pids.current, "limit": pids.limit or 0},
         "blkio": {**_blkio(stats.io), **_psi(stats.io_pressure)},
@@ -94,8 +111,13 @@ def _psi(pressure: Pressure | None) -> dict[str, Any]:
 
 
 def _memory(memory: MemoryStats) -> dict[str, Any]:
-    limit = _NO_LIMIT if memory.limit is None else memory.limit
-    swap = _NO_LIMIT if memory.swap_limit is None else memory.swap_limit
+    is_v1 = _OF_V1 in memory.detail
+    # As the kernel writes it: on v1 the most that whole pages can be.
+    none = _MOST - _MOST % os.sysconf("SC_PAGESIZE") if is_v1 else _NO_LIMIT
+    limit = none if memory.limit is None else memory.limit
+    swap = none if memory.swap_limit is None else memory.swap_limit
+    # Nobody can set a limit of these any more.
+    kernel = none if is_v1 else 0
     return {
         "cache": memory.detail.get("cache", memory.detail.get("file", 0)),
         "usage": {
@@ -110,8 +132,8 @@ def _memory(memory: MemoryStats) -> dict[str, Any]:
             "max": memory.swap_peak or 0,
             "failcnt": memory.swap_failures,
         },
-        "kernel": {"usage": memory.kernel, "failcnt": 0},
-        "kernelTCP": {"usage": memory.kernel_tcp, "failcnt": 0},
+        "kernel": {"limit": kernel, "usage": memory.kernel, "failcnt": 0},
+        "kernelTCP": {"limit": kernel, "usage": memory.kernel_tcp, "failcnt": 0},
         "raw": dict(memory.detail),
     }
 
@@ -143,7 +165,34 @@ def _links(stats: Stats) -> list[dict[str, Any]]:
             },
         }
         for name, link in stats.interfaces.items()
+        if name != "lo"
     ]
+
+
+def read_cpuset(folder: str | None) -> dict[str, Any]:
+    """Return what a cpuset of v1 says, in runc's words.
+
+    Args:
+        folder: host path of the cgroup in that hierarchy; None: it has none.
+    """
+    found: dict[str, Any] = {}
+    if folder is None:
+        return found
+    for name in ("cpus", "mems"):
+        ranges = parse_numbers(_read(f"{folder}/cpuset.{name}")) or ()
+        numbers = [n for first, last in ranges for n in range(first, last + 1)]
+        if numbers:
+            found[name] = numbers
+    for name in _CPUSET:
+        found[name] = int(_read(f"{folder}/cpuset.{name}") or 0)
+    return found
+
+
+def _read(path: str) -> str:
+    try:
+        return read_value(path).strip()
+    except FileNotFoundError:
+        return ""  # of a kernel without it
 
 
 def nsinit_form(stats: Stats, before: Stats) -> dict[str, Any]:
