@@ -110,7 +110,7 @@ def test_global_options_come_before_or_after_the_command(
         (["run", "--preserve-fds", "x", "a"], "takes a number"),
         (["run", "--detach=perhaps", "a"], "on or off"),
         (["--log-format=invalid", "list"], "one of text, json"),
-        (["--log=/nope/nope/log", "list"], "No such file"),
+        (["--log=/nope/nope/log", "list"], "'--log=/nope/nope/log': No such file"),
         (["mounts", "turn", "a", "b"], "add or remove"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),

@@ -35,7 +35,11 @@ class Log:
             self._target = path
         elif path:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._fd = os.open(path.removeprefix("file:"), flags, 0o644)
+            try:
+                self._fd = os.open(path.removeprefix("file:"), flags, 0o644)
+            except OSError as error:
+                name = f"--log={path}"
+                raise OSError(error.errno, error.strerror, name) from error
 
     def failed(self, error: BaseException) -> None:
         """Tell why the command failed."""
