@@ -78,6 +78,22 @@ def test_exec_runs_a_command_in_the_container_that_the_file_describes(
     assert done.stdout == "daemon\nkoye\n/container.json\n"
 
 
+def test_streams_that_are_closed_are_not_the_log(rootfs: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    script = "echo out; echo err >&2; exit 3"
+    command = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *_NSINIT]
+    done = subprocess.run(
+        [*command, "exec", "sh", "-c", script],
+        cwd=rootfs,
+        env={**os.environ, "log": str(log)},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "err" not in log.read_text().splitlines()
+    assert "out" not in log.read_text().splitlines()
+
+
 def test_a_container_that_is_to_begin_frozen_is_paused(rootfs: Path) -> None:
     cgroups = {"name": "lc-frozen", "parent": "lc", "freezer": "FROZEN"}
     _configure(rootfs, cgroups={**cgroups, "slice": "lc.slice"})
