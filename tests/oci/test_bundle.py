@@ -375,7 +375,7 @@ def test_words_of_others_on_a_bind_are_warnings(word: str) -> None:
     assert f"{word!r} has no effect on a bind mount" in warned[-1]
 
 
-@pytest.mark.parametrize("word", ["ro=recursive", "RO", "nosuid=1"])
+@pytest.mark.parametrize("word", ["ro=recursive", "RO", "nosuid=1", "x,ro", " ro"])
 def test_a_word_that_is_nearly_one_of_a_bind_is_refused(word: str) -> None:
     bundle = _parse(mounts=_mounts("bind", "rbind", word))
     with pytest.raises(ConfigError, match=word):

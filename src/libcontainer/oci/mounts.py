@@ -104,12 +104,14 @@ def _of_bind(mount: Reader, options: list[str]) -> list[str]:
     """Return the words that mean something for a mount of what is mounted already.
 
     Others are of fstab(5), or of the filesystem, and the kernel takes none there. A
-    word of ours with a value or in capitals would mean something, and is refused.
+    word of ours with a value, in capitals or beside a comma would mean something, and
+    is refused: without it the mount could be writable.
     """
     found = []
     for word in options:
-        name = word.partition("=")[0].lower()
-        if word in _OF_FILESYSTEM or (word and name not in WORDS):
+        parts = word.lower().split(",")
+        names = {part.partition("=")[0].strip() for part in parts}
+        if word in _OF_FILESYSTEM or (word and not names & WORDS):
             mount.warn("options", f"{word!r} has no effect on a bind mount")
         else:
             found.append(word)
