@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from attrs import define, frozen
+from attrs import frozen
 
 from libcontainer.config import Config
 from libcontainer.container import Container
@@ -53,11 +53,11 @@ class Recipe:
             container.pause()
 
 
-@define(eq=False)
 class Turn:
     """Somebody who waits for a container, until that is given up."""
 
-    is_given_up: bool = False
+    def __init__(self) -> None:
+        self.is_given_up = False
 
 
 class Stock:
