@@ -127,20 +127,24 @@ class Pool:
             KeyboardInterrupt: nothing was taken.
         """
         turn = Turn()
-        taken: list[Container] = []
-
-        def work() -> None:
-            taken.append(self._take(timeout, turn))
-
+        take = functools.partial(self._take, timeout, turn)
         try:
-            shielded(work, functools.partial(self._stock.give_up, turn))
-            return taken[0]
+            if self.ready:
+                # Nothing is waited for, and a thread would take longer than all of it.
+                return take()
+            return shielded(take, functools.partial(self._stock.give_up, turn))
         except BaseException:
-            for container in taken:
-                shielded(functools.partial(_delete, container))
+            shielded(functools.partial(self._stock.take_back, turn))
             raise
 
     def _take(self, timeout: float | None, turn: Turn) -> Container:
+        try:
+            return self._next(timeout, turn)
+        except BaseException:
+            self._stock.take_back(turn)
+            raise
+
+    def _next(self, timeout: float | None, turn: Turn) -> Container:
         deadline = None if timeout is None else time.monotonic() + timeout
         failed = 0
         while True:
@@ -152,13 +156,10 @@ class Pool:
                     container.start()
             except (StateError, HelperError):
                 # It has been killed while it waited; not all of them, one after other.
-                self._stock.discard(container.id, container)
                 failed += 1
                 if failed > self.size:
                     raise
-            except BaseException:
-                self._stock.discard(container.id, container)
-                raise
+                self._stock.take_back(turn)
             else:
                 return container
             finally:

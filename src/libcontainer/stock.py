@@ -54,9 +54,16 @@ class Recipe:
 
 
 class Turn:
-    """Somebody who waits for a container, until that is given up."""
+    """Somebody who waits for a container, until that is given up.
+
+    Attributes:
+        container: what it was given. It is there before that is taken from the stock,
+            so an interrupt in between loses nothing.
+        is_given_up: whether nothing is to be taken any more.
+    """
 
     def __init__(self) -> None:
+        self.container: Container | None = None
         self.is_given_up = False
 
 
@@ -144,11 +151,22 @@ class Stock:
                     message = "no container of the pool was ready in time"
                     raise LaunchTimeoutError(message)
                 self._changed.wait(left)
+            turn.container = self.containers[0]
             container = self.containers.popleft()
             if not self.containers and not self._is_paused:
                 # Others may be waiting by now.
                 self._changed.notify_all()
         return container
+
+    def take_back(self, turn: Turn) -> None:
+        """Delete what was given to somebody who does not get it after all."""
+        container, turn.container = turn.container, None
+        if container is None:
+            return
+        with self._changed:
+            if container in self.containers:
+                self.containers.remove(container)
+        self.discard(container.id, container)
 
     def give_up(self, turn: Turn) -> None:
         """Wake who waits; nothing is taken in that turn any more."""
