@@ -51,6 +51,9 @@ class Shared:
     @property
     def launcher(self) -> Launcher:
         """The launcher."""
+        made = self._made
+        if made is not None:
+            return made
         with self._lock:
             if self._made is None:
                 with _importing:
