@@ -458,15 +458,13 @@ class Container(
         # A fork that leaves the block too leaves the container to its parent.
         if os.getpid() != self._user:
             return
-        # Loaded here: commands delete by themselves.
-        from libcontainer.host.shield import shielded  # noqa: PLC0415
-
-        end = functools.partial(self.delete, force=True)
         try:
-            shielded(end)
+            self.delete(force=True)
         except KeyboardInterrupt:
-            # It may have come before the work began.
-            shielded(end)
+            # Loaded here, and used then: a thread takes longer than all of the rest.
+            from libcontainer.host.shield import shielded  # noqa: PLC0415
+
+            shielded(functools.partial(self.delete, force=True))
             raise
 
     # -- parts

@@ -22,6 +22,7 @@ from attrs import evolve
 
 import libcontainer as lc
 from libcontainer.host import gate
+from libcontainer.host.store import Folder
 from libcontainer.status import TRANSITIONS, Status
 from tests.fewfiles import few_files
 from tests.root.conftest import new_id
@@ -274,6 +275,22 @@ def test_a_start_that_init_was_not_told_of_may_be_repeated(
             assert container.status() is lc.Status.CREATED
             container.start()
         assert container.status() is lc.Status.RUNNING
+
+
+def test_an_interrupt_on_the_way_out_of_a_block_comes_after_the_end(
+    factory: lc.Factory, busybox_rootfs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = Folder.remove
+
+    def interrupted(folder: Folder) -> None:
+        monkeypatch.setattr(Folder, "remove", remove)
+        raise KeyboardInterrupt
+
+    config = lc.Config(rootfs=lc.Overlay(str(busybox_rootfs)))
+    with pytest.raises(KeyboardInterrupt), factory.create("box", config) as container:
+        container.run(lc.Process(["sleep", "1000"]))
+        monkeypatch.setattr(Folder, "remove", interrupted)
+    assert factory.list() == []
 
 
 def test_a_start_that_is_interrupted_before_may_be_repeated(
