@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ APPLETS = ("sh", "echo", "cat", "id", "touch", "ls", "head", "tail", "sleep", "p
 @pytest.fixture(scope="module")
 def ray_image(public_tmp: Path) -> Path:
     """The archive of a small root filesystem."""
-    tree = public_tmp / "tree"
+    folder = Path(tempfile.mkdtemp(dir=public_tmp))
+    folder.chmod(0o755)
+    tree = folder / "tree"
     for name in ("bin", "etc", "work", "tmp"):
         (tree / name).mkdir(parents=True)
     shutil.copy(str(shutil.which("busybox")), tree / "bin" / "busybox")
     for name in APPLETS:
         (tree / "bin" / name).symlink_to("busybox")
-    archive = public_tmp / "box.tar"
+    archive = folder / "box.tar"
     with tarfile.open(archive, "w") as file:
         file.add(tree, ".")
     return archive

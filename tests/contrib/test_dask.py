@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -31,6 +33,13 @@ def seen() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     found["errors"] = done.stderr
     return found
+
+
+@pytest.fixture(scope="module")
+def warm_numpy() -> None:
+    """Dask imports numpy where it is there, whose library keeps a thread for good."""
+    if importlib.util.find_spec("numpy") is not None:
+        importlib.import_module("numpy")
 
 
 pytestmark = pytest.mark.needs("root", "rootfs", "dask")
@@ -82,7 +91,7 @@ def test_no_cgroup_is_left(seen: dict[str, Any]) -> None:
     assert list(Path("/sys/fs/cgroup").rglob("dask-*")) == []
 
 
-def test_what_is_wrong_is_refused_where_it_is_written() -> None:
+def test_what_is_wrong_is_refused_where_it_is_written(warm_numpy: None) -> None:
     from libcontainer.contrib.dask import ContainerTasks, NannyLimits
 
     with pytest.raises(ValueError, match="Dask's own"):

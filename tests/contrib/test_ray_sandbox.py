@@ -81,7 +81,7 @@ def test_nothing_is_left(seen: dict[str, Any]) -> None:
     assert seen["left"] == []
 
 
-def test_the_backend_alone(image: Path, public_tmp: Path) -> None:
+def test_the_backend_alone(ray_image: Path, public_tmp: Path) -> None:
     # In a process of its own: to import Ray starts threads that stay.
     script = (
         "import sys\n"
@@ -102,7 +102,7 @@ def test_the_backend_alone(image: Path, public_tmp: Path) -> None:
         "print(ours.get_status(one).value)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(image), str(public_tmp / "store")],
+        [sys.executable, "-c", script, str(ray_image), str(public_tmp / "store")],
         capture_output=True,
         text=True,
         check=False,
