@@ -322,7 +322,7 @@ class Factory:
                     yield container.id
             except (ContainerNotFoundError, StateFileError):
                 continue
-            except LibcontainerError as error:
+            except (LibcontainerError, OSError) as error:
                 logger.warning("%s cannot be removed yet: %s", container.path, error)
 
     def close(self) -> None:

@@ -47,7 +47,8 @@ class ProcessHandle:
     Made by `Container.run`, `Container.prepare` and `Container.exec`. It may
     be shared between threads. Leaving it as a context manager closes its
     streams and waits for the process, as `subprocess.Popen` does. Under asyncio
-    ``await handle`` waits, without a thread, and returns what `wait` does.
+    ``await handle`` waits and returns what `wait` does; no thread waits, but for what
+    the monitor of a detached container writes down.
 
     Attributes:
         args: what was run.

@@ -147,11 +147,7 @@ class KnownContainer:
         Raises:
             ContainerNotFoundError: it has been deleted.
         """
-        folder = self._store.open(self.id)
-        try:
-            state = folder.read()
-        finally:
-            folder.close()
+        state = self.state()
         if not state.bound:
             return False
         with ProcessRef.open(state.creator) as maker:

@@ -292,6 +292,22 @@ def test_a_folder_of_somebody_else_is_left_alone(store: Store) -> None:
     assert (photos / "a.jpg").exists()
 
 
+def test_what_cannot_be_removed_stays_and_holds_up_no_other(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = tmp_path / "class"
+    made.mkdir()
+    (made / "file").touch()
+    state = evolve(state_of("stuck", dead()), rdt=(str(made),))
+    store.create(state, CONFIG).close()
+    make(store, "under", dead())
+    assert remove_abandoned(store) == ("under",)
+    assert "stuck cannot be removed yet" in caplog.text
+    (made / "file").unlink()
+    assert remove_abandoned(store) == ("stuck",)
+    assert not made.exists()
+
+
 def test_what_is_locked_or_cannot_be_read_is_left_alone(store: Store) -> None:
     make(store, "box", dead())
     make(store, "bad", dead())

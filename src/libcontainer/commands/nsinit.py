@@ -29,6 +29,7 @@ from libcontainer.commands.foreground import (
     stand_in_attached,
 )
 from libcontainer.commands.nsinit_checkpoint import add_commands
+from libcontainer.commands.standard import fill
 from libcontainer.commands.subreaper import become_subreaper
 from libcontainer.config import Device
 from libcontainer.config.container_json import (
@@ -61,10 +62,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``nsinit``; return its exit status."""
-    if None in (sys.stdin, sys.stdout, sys.stderr):
-        from libcontainer.commands.standard import fill  # noqa: PLC0415 - seldom
-
-        fill()
+    fill()
     arguments = _parser().parse_args(argv)
     try:
         with _log():

@@ -178,10 +178,9 @@ def _page_of(name: str, command: Command, own: Sequence[Option]) -> str:
 
 def program() -> None:
     """Be the installed command: end at once, nothing of ours needs a shutdown."""
-    if None in (sys.stdin, sys.stdout, sys.stderr):
-        from libcontainer.commands.standard import fill  # noqa: PLC0415 - seldom
+    from libcontainer.commands.standard import fill  # noqa: PLC0415 - see `program.py`
 
-        fill()
+    fill()
     os._exit(main())
 
 

@@ -40,7 +40,7 @@ def remove_abandoned(store: Store) -> tuple[str, ...]:
                 removed.append(name)
         except (LockTimeoutError, ContainerNotFoundError, StateFileError):
             continue
-        except LibcontainerError as error:
+        except (LibcontainerError, OSError) as error:
             logger.warning("%s cannot be removed yet: %s", folder.path, error)
         finally:
             folder.close()
@@ -72,6 +72,7 @@ def _take_down(folder: Folder) -> None:
 
     Raises:
         LibcontainerError: some of a network is left, or a companion does not end.
+        OSError: a class of service cannot be removed.
     """
     try:
         state: State = folder.read()
